@@ -1,0 +1,359 @@
+//! The words that every provider shares: targets, snapshots, operations, and what may be asked of them.
+//!
+//! `Snapshot` serialises to the JSON of the contract as it stands; an unknown value is `null`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Labels that travel with a snapshot.
+pub type Tags = BTreeMap<String, String>;
+
+/// A target's name in the config: letters, digits, `.`, `_` and `-`, at most 63, the first a letter or digit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TargetName(String);
+
+impl TargetName {
+    /// The name as typed.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a name was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidName(String);
+
+impl fmt::Display for InvalidName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for InvalidName {}
+
+impl FromStr for TargetName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if is_plain_name(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidName(format!(
+                "{text:?} can't be a target's name: use 1 to 63 letters, digits, '.', '_' and '-', a letter or digit first"
+            )))
+        }
+    }
+}
+
+impl TryFrom<String> for TargetName {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl From<TargetName> for String {
+    fn from(name: TargetName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for TargetName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether `text` is 1 to 63 letters, digits, `.`, `_` and `-` of ASCII, a letter or digit first: safe as one
+/// part of a path, of an object key and of a command line.
+pub fn is_plain_name(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphanumeric())
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        && text.len() <= 63
+}
+
+/// The provider's own id of a snapshot: what the cloud's console shows, or a dump's name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NativeId(String);
+
+impl NativeId {
+    /// Wraps an id as the provider gave it.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as the provider gave it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NativeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `<target>/<native id>`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SnapshotId {
+    /// The target that it is a snapshot of.
+    pub target: TargetName,
+    /// The provider's own id.
+    pub native: NativeId,
+}
+
+impl fmt::Display for SnapshotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.target, self.native)
+    }
+}
+
+impl Serialize for SnapshotId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Who made a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// snapkeep made or adopted it.
+    Owned,
+    /// A person or another tool made it.
+    Manual,
+    /// The cloud made it.
+    Automated,
+    /// Another account made it and shares it.
+    Shared,
+}
+
+/// Where a snapshot is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SnapshotState {
+    /// Being made.
+    Pending,
+    /// Whole, and can be restored.
+    Available,
+    /// Never became whole.
+    Failed,
+    /// Being deleted.
+    Deleting,
+    /// A word of the cloud's that we don't know.
+    Unknown,
+}
+
+/// A mark that forbids deletion.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Why it is held.
+    pub reason: String,
+    /// When the hold ends by itself; `None` means when it is released.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// The last verification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// When it ended.
+    pub at: DateTime<Utc>,
+    /// `checksum`, `archive` or `restore`.
+    pub level: String,
+    /// Whether it passed.
+    pub ok: bool,
+}
+
+/// One restorable copy of a target. Unknown is `None`, never a made-up value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Snapshot {
+    /// `<target>/<native id>`.
+    pub id: SnapshotId,
+    /// The provider's own id.
+    pub native_id: NativeId,
+    /// The target that it is a snapshot of.
+    pub target: TargetName,
+    /// The provider's name in the config.
+    pub provider: String,
+    /// Who made it.
+    pub origin: Origin,
+    /// Where it is in its life.
+    pub state: SnapshotState,
+    /// The provider's own word for the state.
+    pub provider_state: Option<String>,
+    /// The moment that it holds, as near as the provider tells.
+    pub created_at: Option<DateTime<Utc>>,
+    /// When it became whole.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// Bytes that it takes up where it is stored.
+    pub size_bytes: Option<u64>,
+    /// `postgresql`, `mysql`, `mariadb`, `sqlite`, or the cloud's word.
+    pub engine: Option<String>,
+    /// The server's version.
+    pub engine_version: Option<String>,
+    /// A region, or the store and path of a dump.
+    pub location: Option<String>,
+    /// Whether it is encrypted at rest by the provider or by us.
+    pub encrypted: Option<bool>,
+    /// The caller's idempotency key.
+    pub key: Option<String>,
+    /// The hold on it.
+    pub hold: Option<Hold>,
+    /// The last verification.
+    pub verified: Option<Verified>,
+    /// When the provider itself will drop it.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Its labels.
+    pub tags: Tags,
+    /// Until when the store refuses deletion.
+    pub locked_until: Option<DateTime<Utc>>,
+}
+
+impl Snapshot {
+    /// Available and not failed in verification.
+    pub fn is_good(&self) -> bool {
+        self.state == SnapshotState::Available && self.verified.as_ref().is_none_or(|verified| verified.ok)
+    }
+}
+
+/// Everything known of one snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Details {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// What only this provider knows, as JSON: a dump's manifest, a cloud's own record.
+    pub record: serde_json::Value,
+    /// Shell commands that restore it without snapkeep, comments included, in order.
+    pub by_hand: Vec<String>,
+}
+
+/// What was read of a target's snapshots, newest first.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The snapshots that could be read.
+    pub snapshots: Vec<Snapshot>,
+    /// Why the list is incomplete; empty when it is whole. Nothing may be pruned on an incomplete list.
+    pub problems: Vec<crate::Error>,
+}
+
+/// Which snapshots to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListScope {
+    /// What the target can be restored from: owned, manual and automated.
+    Own,
+    /// Shared and public ones too.
+    AllOrigins,
+}
+
+/// What to create.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CreateRequest {
+    /// The caller's idempotency key: the same key for the same target is the same snapshot.
+    pub key: Option<String>,
+    /// Labels, the target's and the caller's.
+    pub tags: Tags,
+}
+
+/// Where to restore to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestoreTo {
+    /// A new database, instance or file of this name. Refused when it exists and is not empty.
+    New(String),
+    /// Over the target itself. Only after the caller has confirmed it by name.
+    InPlace,
+}
+
+/// Who owns what a restore brings back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// Owners and grants as dumped where the roles exist; the others are reported.
+    Keep,
+    /// Everything belongs to the user who restores.
+    Drop,
+}
+
+/// A restore.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoreRequest {
+    /// Where to.
+    pub to: RestoreTo,
+    /// Owners and grants.
+    pub ownership: Ownership,
+}
+
+/// What a restore made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Restored {
+    /// The database, instance or file that holds the data now.
+    pub to: String,
+    /// What could not be brought back as it was, such as owners that don't exist here.
+    pub warnings: Vec<String>,
+}
+
+/// The id of something that a provider is still doing; it outlives this process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OperationId(String);
+
+impl OperationId {
+    /// Wraps an id as the provider gave it.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as the provider gave it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a provider was asked to do, and how far it is.
+///
+/// A dump's is done when `create` returns; a cloud's is polled.
+#[derive(Debug)]
+pub struct Operation<T> {
+    /// Names the operation in another process.
+    pub id: OperationId,
+    /// How far it is.
+    pub state: OperationState<T>,
+}
+
+/// How far an operation is.
+#[derive(Debug)]
+pub enum OperationState<T> {
+    /// Not done yet, with a percentage where the provider tells one.
+    Running {
+        /// What exists of the result so far.
+        so_far: Option<T>,
+        /// 0 to 100.
+        percent: Option<u8>,
+    },
+    /// Done, with its result.
+    Done(T),
+    /// It ended badly.
+    Failed(crate::Error),
+}
+
+/// One row of `targets check`.
+#[derive(Debug)]
+pub struct Check {
+    /// What was looked at: `tools`, `connection`, `store`...
+    pub name: &'static str,
+    /// What was found, or why it won't do.
+    pub outcome: Result<String, crate::Error>,
+}

@@ -1,0 +1,1 @@
+//! Lists, creates, restores and prunes database snapshots. The binary is a thin shell around this library.
