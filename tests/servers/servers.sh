@@ -49,8 +49,12 @@ print(*held)
 P
 }
 
-launch() { # launch COMMAND...: in the background, in its own session, pid noted
-  setsid "$@" > "$STATE/$NAME.log" 2>&1 < /dev/null &
+initialise() { # initialise COMMAND...: as the servers' user, silent unless it fails
+  "${AS_DB[@]}" "$@" > "$STATE/$NAME.log" 2>&1 || { cat "$STATE/$NAME.log" >&2; return 1; }
+}
+
+launch() { # launch COMMAND...: as the servers' user, in the background, in its own session, pid noted
+  setsid "${AS_DB[@]}" "$@" > "$STATE/$NAME.log" 2>&1 < /dev/null &
   echo "$! $(started $!)" > "$STATE/$NAME.pid"
 }
 
@@ -92,8 +96,8 @@ start_cluster() { # start_cluster BIN: one PostgreSQL server
   local bin=$1 d=$STATE/$NAME
   dir
   (umask 077; echo "$PG_PASSWORD" > "$d/pw"; own "$d/pw")
-  "${AS_DB[@]}" "$bin/initdb" -D "$d/data" -U postgres -A scram-sha-256 --pwfile="$d/pw" -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null
-  launch "${AS_DB[@]}" "$bin/postgres" -D "$d/data" -p "$PORT" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$d" -c fsync=off \
+  initialise "$bin/initdb" -D "$d/data" -U postgres -A scram-sha-256 --pwfile="$d/pw" -E UTF8 --locale=C.UTF-8 --no-sync
+  launch "$bin/postgres" -D "$d/data" -p "$PORT" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$d" -c fsync=off \
     -c ssl=on -c ssl_cert_file="$STATE/tls/server.pem" -c ssl_key_file="$STATE/tls/server.key"
   ready env PGPASSWORD="$PG_PASSWORD" "$bin/psql" -qXh 127.0.0.1 -p "$PORT" -U postgres -c 'SELECT 1'
 }
@@ -119,9 +123,9 @@ start_mysql() {
   init_sql "$MYSQL_PASSWORD" "$d/init.sql"
   # secure-file-priv: the packaged default is a directory that does not exist here, and the server stops on it
   options=(--no-defaults --datadir="$d/data" --innodb-redo-log-capacity=8M --secure-file-priv=NULL)
-  "${AS_DB[@]}" "$PREFIX/mysql/sbin/mysqld" "${options[@]}" --initialize-insecure --log-error="$d/init.log" \
+  initialise "$PREFIX/mysql/sbin/mysqld" "${options[@]}" --initialize-insecure \
     --innodb-flush-log-at-trx-commit=0 --disable-log-bin --auto-generate-certs=OFF
-  launch "${AS_DB[@]}" "$PREFIX/mysql/sbin/mysqld" "${options[@]}" --port="$PORT" --bind-address=127.0.0.1 --mysqlx=OFF \
+  launch "$PREFIX/mysql/sbin/mysqld" "${options[@]}" --port="$PORT" --bind-address=127.0.0.1 --mysqlx=OFF \
     --socket="$d/s.sock" --pid-file="$d/pid" --log-error="$d/error.log" --init-file="$d/init.sql" \
     --ssl-ca="$STATE/tls/ca.pem" --ssl-cert="$STATE/tls/server.pem" --ssl-key="$STATE/tls/server.key" \
     --innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=0 --event-scheduler=ON
@@ -132,9 +136,9 @@ start_mariadb() {
   local d=$STATE/mariadb
   dir
   init_sql "$MARIADB_PASSWORD" "$d/init.sql"
-  "${AS_DB[@]}" mariadb-install-db --no-defaults --datadir="$d/data" --auth-root-authentication-method=normal --skip-test-db >/dev/null
+  initialise mariadb-install-db --no-defaults --datadir="$d/data" --auth-root-authentication-method=normal --skip-test-db
   # --no-defaults also leaves out Debian's utf8mb4
-  launch "${AS_DB[@]}" /usr/sbin/mariadbd --no-defaults --datadir="$d/data" --port="$PORT" --bind-address=127.0.0.1 \
+  launch /usr/sbin/mariadbd --no-defaults --datadir="$d/data" --port="$PORT" --bind-address=127.0.0.1 \
     --socket="$d/s.sock" --pid-file="$d/pid" --log-error="$d/error.log" --init-file="$d/init.sql" \
     --ssl-ca="$STATE/tls/ca.pem" --ssl-cert="$STATE/tls/server.pem" --ssl-key="$STATE/tls/server.key" \
     --character-set-server=utf8mb4 --innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=0 --event-scheduler=ON
