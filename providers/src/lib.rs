@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod error;
+#[cfg(any(test, feature = "conformance"))]
+pub mod memory;
 pub mod model;
 pub mod secret;
 pub mod settings;
