@@ -16,13 +16,14 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 /// Where a secret is found. The config never holds the secret itself.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(extend("x-secret" = true))]
 pub enum SecretRef {
     /// The name of an environment variable.
     Env(String),
     /// The path of a file, relative to the config file; one newline at its end is dropped.
     File(PathBuf),
     /// A program and its arguments, run without a shell; what it prints is the secret, less one newline at its end.
-    Command(Vec<String>),
+    Command(#[schemars(length(min = 1))] Vec<String>),
 }
 
 impl SecretRef {

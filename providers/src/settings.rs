@@ -24,10 +24,13 @@ pub enum ProviderSettings {
     /// GCP Cloud SQL.
     GcpCloudSql(GcpCloudSql),
     /// MySQL or MariaDB, by logical dump.
+    #[schemars(extend("x-dump" = true))]
     Mysql(Server),
     /// PostgreSQL, by logical dump.
+    #[schemars(extend("x-dump" = true))]
     Postgresql(Server),
     /// A SQLite file.
+    #[schemars(extend("x-dump" = true))]
     Sqlite(Sqlite),
 }
 
@@ -56,14 +59,18 @@ impl ProviderSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct Server {
     /// Host name or address, or the folder of a Unix socket for PostgreSQL.
+    #[schemars(length(min = 1))]
     pub host: String,
     /// Port; the server's usual one unless set.
+    #[schemars(range(min = 1))]
     pub port: Option<u16>,
     /// The role or account that dumps and restores.
+    #[schemars(length(min = 1))]
     pub user: String,
     /// Its password, by reference.
     pub password: Option<SecretRef>,
     /// The database to dump.
+    #[schemars(length(min = 1))]
     pub database: String,
     /// Transport security; `{ mode = "prefer" }` unless set.
     #[serde(default)]
@@ -85,6 +92,7 @@ pub struct Server {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct Sqlite {
     /// The database file, relative to the config file.
+    #[schemars(length(min = 1))]
     pub path: PathBuf,
     /// How the copy is compressed.
     #[serde(default)]
@@ -93,6 +101,7 @@ pub struct Sqlite {
 
 /// Transport security to a database server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Tls {
     /// How much to insist on it; `prefer` unless set.
     #[serde(default)]
@@ -120,7 +129,7 @@ pub enum TlsMode {
 
 /// zstd's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Compression {
     /// zstd level, 1 (fastest) to 19 (smallest).
     #[schemars(range(min = 1, max = 19))]
@@ -138,12 +147,19 @@ impl Default for Compression {
 
 /// An RDS instance, or an Aurora or Multi-AZ cluster: one of the two identifiers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(extend("oneOf" = [
+    { "required": ["db_instance_identifier"] },
+    { "required": ["db_cluster_identifier"] },
+]))]
 pub struct AwsRds {
     /// The region, such as `eu-central-1`.
+    #[schemars(length(min = 1))]
     pub region: String,
     /// The DB instance.
+    #[schemars(length(min = 1))]
     pub db_instance_identifier: Option<String>,
     /// The Aurora or Multi-AZ cluster.
+    #[schemars(length(min = 1))]
     pub db_cluster_identifier: Option<String>,
     /// A profile of the AWS config files.
     pub profile: Option<String>,
@@ -160,8 +176,10 @@ pub struct AwsRds {
 
 /// A copy in another region.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct AwsCopy {
     /// The region to copy to.
+    #[schemars(length(min = 1))]
     pub region: String,
     /// The KMS key there, an id, ARN or alias.
     pub kms_key_id: Option<String>,
@@ -171,10 +189,13 @@ pub struct AwsCopy {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct AzureServer {
     /// The subscription's id.
+    #[schemars(length(min = 1))]
     pub subscription_id: String,
     /// The resource group.
+    #[schemars(length(min = 1))]
     pub resource_group: String,
     /// The server.
+    #[schemars(length(min = 1))]
     pub server_name: String,
     /// Another address for the API, for emulators and private endpoints.
     pub endpoint: Option<String>,
@@ -186,12 +207,16 @@ pub struct AzureServer {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct AzureSql {
     /// The subscription's id.
+    #[schemars(length(min = 1))]
     pub subscription_id: String,
     /// The resource group.
+    #[schemars(length(min = 1))]
     pub resource_group: String,
     /// The logical server.
+    #[schemars(length(min = 1))]
     pub server_name: String,
     /// The database.
+    #[schemars(length(min = 1))]
     pub database: String,
     /// Another address for the API, for emulators and private endpoints.
     pub endpoint: Option<String>,
@@ -203,8 +228,10 @@ pub struct AzureSql {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct GcpCloudSql {
     /// The project's id.
+    #[schemars(length(min = 1))]
     pub project: String,
     /// The instance.
+    #[schemars(length(min = 1))]
     pub instance: String,
     /// Another address for the API, for emulators and private endpoints.
     pub endpoint: Option<String>,
@@ -240,6 +267,7 @@ pub enum Place {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct Local {
     /// The folder, relative to the config file; made when missing.
+    #[schemars(length(min = 1))]
     pub path: PathBuf,
 }
 
@@ -247,6 +275,7 @@ pub struct Local {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct S3 {
     /// The bucket.
+    #[schemars(length(min = 1))]
     pub bucket: String,
     /// What every object's key begins with.
     pub prefix: Option<String>,
@@ -264,8 +293,10 @@ pub struct S3 {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct AzureBlob {
     /// The storage account.
+    #[schemars(length(min = 1))]
     pub account: String,
     /// The container.
+    #[schemars(length(min = 1))]
     pub container: String,
     /// What every blob's name begins with.
     pub prefix: Option<String>,
@@ -281,6 +312,7 @@ pub struct AzureBlob {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct Gcs {
     /// The bucket.
+    #[schemars(length(min = 1))]
     pub bucket: String,
     /// What every object's name begins with.
     pub prefix: Option<String>,
@@ -292,8 +324,10 @@ pub struct Gcs {
 
 /// Encryption with age.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Encrypt {
     /// Who can read the dumps: age or SSH public keys.
+    #[schemars(length(min = 1))]
     pub age_recipients: Vec<String>,
     /// The identity that decrypts, for restore and verify only.
     pub age_identity: Option<SecretRef>,

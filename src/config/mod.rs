@@ -1,0 +1,76 @@
+//! The config file: where it is, what it says, and every problem in it at once, each with its place.
+//!
+//! The serde structs are the only source of keys. Their JSON Schema is what `snapkeep config schema` prints, and the
+//! same schema is walked along the parsed file to find unknown keys, wrong values and names that don't exist; so
+//! neither can know a key that the other doesn't. Only a file without problems is read into typed values.
+//!
+//! No message repeats a value that may be a secret, and nothing here resolves one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use snapkeep_providers::model::{Tags, TargetName};
+use snapkeep_providers::settings::{ProviderSettings, StoreSettings};
+
+mod document;
+mod duration;
+mod error;
+mod find;
+mod format;
+mod load;
+mod nearest;
+mod policy;
+mod schema;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub use duration::{Elapsed, InvalidDuration, Within, elapsed};
+pub use error::{ConfigError, Position, Problem};
+pub use find::{Surroundings, find};
+pub use load::{load, parse};
+pub use nearest::nearest;
+pub use policy::{Action, InvalidSelector, Missed, Retention, Schedule, Selector, State};
+pub use schema::schema;
+
+/// A config without problems: every name that it mentions exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The databases.
+    pub targets: BTreeMap<TargetName, Target>,
+    /// The places for dumps.
+    pub stores: BTreeMap<String, StoreSettings>,
+    /// The retention policies.
+    pub retention: BTreeMap<String, Retention>,
+    /// The schedules.
+    pub schedules: BTreeMap<String, Schedule>,
+    /// Where holds, verification results, unfinished operations and locks are kept.
+    pub state: State,
+    /// The file it came from, as it was named.
+    pub path: PathBuf,
+    /// The file's folder, absolute: what relative paths and secret files in it are relative to.
+    pub base: PathBuf,
+}
+
+/// A database, with `[defaults]` applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// How every command addresses it.
+    pub name: TargetName,
+    /// Which database, and through what.
+    pub settings: ProviderSettings,
+    /// The names of the stores its dumps go to: one at least for a dump, none for a cloud snapshot.
+    pub store: Vec<String>,
+    /// The name of its retention policy.
+    pub retention: Option<String>,
+    /// Labels that its snapshots get.
+    pub tags: Tags,
+}
+
+impl Config {
+    /// A path in the config as the file system has it: relative ones are relative to the config file.
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        self.base.join(path)
+    }
+}
