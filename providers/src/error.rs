@@ -72,11 +72,12 @@ impl ErrorKind {
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
-    provider: String,
-    action: String,
-    subject: String,
-    reason: String,
-    hint: Option<String>,
+    // Boxed, so that a result is not much larger for the error that it seldom holds.
+    provider: Box<str>,
+    action: Box<str>,
+    subject: Box<str>,
+    reason: Box<str>,
+    hint: Option<Box<str>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -84,8 +85,8 @@ impl Error {
     /// An error of `provider` that could not `action` the `subject`, for a `reason` in a few words.
     pub fn new(
         kind: ErrorKind,
-        provider: impl Into<String>,
-        action: impl Into<String>,
+        provider: impl Into<Box<str>>,
+        action: impl Into<Box<str>>,
         subject: impl fmt::Display,
         reason: impl fmt::Display,
     ) -> Self {
@@ -93,8 +94,8 @@ impl Error {
             kind,
             provider: provider.into(),
             action: action.into(),
-            subject: subject.to_string(),
-            reason: reason.to_string(),
+            subject: subject.to_string().into(),
+            reason: reason.to_string().into(),
             hint: None,
             source: None,
         }
@@ -102,7 +103,7 @@ impl Error {
 
     /// Adds the one thing to do about it; it can be run or typed.
     #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn with_hint(mut self, hint: impl Into<Box<str>>) -> Self {
         self.hint = Some(hint.into());
         self
     }

@@ -4,7 +4,7 @@
 //! nothing, and reads no config file.
 
 use std::fmt;
-
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod dump;
 pub mod error;
 #[cfg(any(test, feature = "conformance"))]
 pub mod memory;
@@ -25,6 +26,31 @@ use model::{
     Check, CreateRequest, Details, ListScope, Listing, NativeId, Operation, OperationId, RestoreRequest, Restored,
     Snapshot, TargetName,
 };
+use settings::{ProviderSettings, StoreSettings};
+
+/// Opens the provider of a target: the only place that knows them all.
+///
+/// `stores` are the target's own, by name; relative paths of the settings start at `base`.
+pub fn open(
+    target: &TargetName,
+    settings: &ProviderSettings,
+    stores: &[(String, StoreSettings)],
+    base: &Path,
+) -> Result<Arc<dyn Provider>> {
+    match settings {
+        ProviderSettings::Mysql(_) | ProviderSettings::Postgresql(_) | ProviderSettings::Sqlite(_) => {
+            dump::open(target, settings, stores, base)
+        }
+        ProviderSettings::AwsRds(_)
+        | ProviderSettings::AzureMysql(_)
+        | ProviderSettings::AzurePostgresql(_)
+        | ProviderSettings::AzureSql(_)
+        | ProviderSettings::GcpCloudSql(_) => {
+            let reason = "this version has no such provider yet";
+            Err(Error::new(ErrorKind::Unsupported, settings.name(), "open", target, reason))
+        }
+    }
+}
 
 /// What a provider can do. Data, so that planning and rendering need no special cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

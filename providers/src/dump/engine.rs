@@ -1,0 +1,71 @@
+//! The seam between a dump and the database it comes from.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use super::child::Stopper;
+use super::manifest::{Manifest, ToolRecord};
+use super::stream::{Sink, Step};
+use crate::error::Result;
+use crate::model::{Check, RestoreRequest, Restored};
+use crate::{Capabilities, Run};
+
+/// A database that can be dumped and loaded.
+#[async_trait]
+pub(crate) trait Engine: Send + Sync + Debug {
+    /// The provider's name in the config.
+    fn provider(&self) -> &'static str;
+
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Tools, connection, versions; changes nothing.
+    async fn check(&self) -> Vec<Check>;
+
+    /// Everything that must be right before the first byte, and how to make the dump then.
+    async fn plan_dump(&self, run: &Run) -> Result<DumpPlan>;
+
+    /// Refuses what can't be restored there, before anything is touched.
+    async fn plan_restore(&self, manifest: &Manifest, request: &RestoreRequest) -> Result<Box<dyn RestorePlan>>;
+
+    /// Shell commands that restore the snapshot, whose parts lie at the paths.
+    fn by_hand(&self, manifest: &Manifest, parts: &[String], globals: Option<&str>) -> Vec<String>;
+}
+
+/// How a dump will be made, and what is known of it already.
+pub(crate) struct DumpPlan {
+    pub(crate) engine: String,
+    pub(crate) engine_version: String,
+    pub(crate) database: String,
+    pub(crate) format: String,
+    pub(crate) tools: Vec<ToolRecord>,
+    pub(crate) database_settings: BTreeMap<String, String>,
+    /// Bytes that the server thinks it holds.
+    pub(crate) estimate: Option<u64>,
+    pub(crate) notes: Vec<String>,
+    /// Roles and the like. When it can't be made the dump goes on, and the manifest says why.
+    pub(crate) globals: Option<PartPlan>,
+    pub(crate) data: PartPlan,
+}
+
+/// One object to store.
+pub(crate) struct PartPlan {
+    /// Its name without the compression's ending.
+    pub(crate) name: &'static str,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// A restore whose target has been looked at.
+#[async_trait]
+pub(crate) trait RestorePlan: Send {
+    /// Makes the place for the data, and starts what loads it.
+    async fn begin(&mut self) -> Result<(Box<dyn Sink>, Option<Stopper>)>;
+
+    /// The data is loaded: puts it where it was asked for.
+    async fn commit(&mut self) -> Result<Restored>;
+
+    /// Takes back what `begin` made.
+    async fn undo(&mut self);
+}

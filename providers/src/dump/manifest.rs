@@ -1,0 +1,181 @@
+//! The manifest: one JSON object, written last; its presence is the snapshot.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{NativeId, Origin, Snapshot, SnapshotId, SnapshotState, Tags, TargetName};
+
+/// The schema that this version reads and writes.
+pub(crate) const SCHEMA: &str = "snapkeep/manifest/v1";
+/// The manifest's name in a snapshot's folder.
+pub(crate) const FILE: &str = "manifest.json";
+
+/// What a dump is, where it came from, and how to tell that it is whole.
+///
+/// Keys may be added within `v1`; a reader ignores those that it doesn't know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    pub(crate) schema: String,
+    pub(crate) id: String,
+    pub(crate) target: TargetName,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) completed_at: DateTime<Utc>,
+    pub(crate) key: Option<String>,
+    pub(crate) tags: Tags,
+    /// The provider's name in the config.
+    pub(crate) provider: String,
+    /// `postgresql`, `mysql`, `mariadb` or `sqlite`.
+    pub(crate) engine: String,
+    pub(crate) engine_version: String,
+    /// The database's name, or the file's path.
+    pub(crate) database: String,
+    /// What the data is after decompression.
+    pub(crate) format: String,
+    pub(crate) tools: Vec<ToolRecord>,
+    /// What a new database needs to be made with: encoding, collation, settings.
+    #[serde(default)]
+    pub(crate) database_settings: BTreeMap<String, String>,
+    /// Bytes before compression, all parts together.
+    pub(crate) uncompressed_bytes: u64,
+    /// Bytes as stored, globals included, the manifest not.
+    pub(crate) size_bytes: u64,
+    pub(crate) parts: Vec<Part>,
+    /// Roles and other things of the whole server, where they could be read.
+    #[serde(default)]
+    pub(crate) globals: Option<Part>,
+    /// What was left out or could not be had, in words.
+    #[serde(default)]
+    pub(crate) notes: Vec<String>,
+}
+
+/// One stored object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    pub(crate) name: String,
+    /// Bytes as stored.
+    pub(crate) size_bytes: u64,
+    /// SHA-256 of the bytes as stored, in lower-case hexadecimal.
+    pub(crate) sha256: String,
+    /// Bytes before compression.
+    pub(crate) uncompressed_bytes: u64,
+}
+
+/// A tool that took part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ToolRecord {
+    pub(crate) name: String,
+    pub(crate) version: String,
+}
+
+/// Why a manifest can't be used.
+#[derive(Debug)]
+pub(crate) enum ManifestError {
+    /// Truncated, or no manifest at all.
+    Unreadable(serde_json::Error),
+    /// Written by a later version.
+    Newer(String),
+    /// It is another snapshot's, or names parts outside its folder.
+    Foreign(String),
+}
+
+impl Manifest {
+    /// Reads the manifest of the snapshot `id`, and checks that it is that snapshot's own.
+    pub(crate) fn parse(bytes: &[u8], id: &SnapshotId) -> Result<Self, ManifestError> {
+        #[derive(Deserialize)]
+        struct Head {
+            schema: String,
+        }
+        let head: Head = serde_json::from_slice(bytes).map_err(ManifestError::Unreadable)?;
+        if head.schema != SCHEMA {
+            return Err(ManifestError::Newer(head.schema));
+        }
+        let manifest: Self = serde_json::from_slice(bytes).map_err(ManifestError::Unreadable)?;
+        if manifest.id != id.to_string() {
+            return Err(ManifestError::Foreign(format!("it says that it belongs to {}", manifest.id)));
+        }
+        if let Some(part) = manifest.objects().find(|part| !is_part_name(&part.name)) {
+            return Err(ManifestError::Foreign(format!("it names a part {:?}", part.name)));
+        }
+        if manifest.parts.is_empty() {
+            return Err(ManifestError::Foreign("it names no part".into()));
+        }
+        Ok(manifest)
+    }
+
+    /// Every stored object but the manifest itself.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &Part> {
+        self.parts.iter().chain(&self.globals)
+    }
+
+    /// As every other provider shows a snapshot.
+    pub(crate) fn snapshot(&self, native: NativeId, location: String) -> Snapshot {
+        Snapshot {
+            id: SnapshotId { target: self.target.clone(), native: native.clone() },
+            native_id: native,
+            target: self.target.clone(),
+            provider: self.provider.clone(),
+            origin: Origin::Owned,
+            state: SnapshotState::Available,
+            provider_state: None,
+            created_at: Some(self.created_at),
+            completed_at: Some(self.completed_at),
+            size_bytes: Some(self.size_bytes),
+            engine: Some(self.engine.clone()),
+            engine_version: Some(self.engine_version.clone()),
+            location: Some(location),
+            encrypted: Some(self.objects().all(|part| part.name.ends_with(".age"))),
+            key: self.key.clone(),
+            hold: None,
+            verified: None,
+            expires_at: None,
+            tags: self.tags.clone(),
+            locked_until: None,
+        }
+    }
+}
+
+/// A manifest comes from outside: a part's name is one plain path segment, never a way out of the folder.
+fn is_part_name(name: &str) -> bool {
+    crate::model::is_plain_name(name) && name != FILE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(id: &str, schema: &str, part: &str) -> String {
+        format!(
+            r#"{{"schema":"{schema}","id":"{id}","target":"om","created_at":"2026-11-22T02:15:00Z",
+            "completed_at":"2026-11-22T02:15:09Z","key":null,"tags":{{}},"provider":"sqlite","engine":"sqlite",
+            "engine_version":"3.50","database":"x","format":"f","tools":[],"uncompressed_bytes":1,"size_bytes":1,
+            "parts":[{{"name":"{part}","size_bytes":1,"sha256":"00","uncompressed_bytes":1}}],"new_key":1}}"#
+        )
+    }
+
+    fn parse(text: &str) -> Result<Manifest, ManifestError> {
+        let id = SnapshotId { target: "om".parse().unwrap(), native: NativeId::new("20261122T021500Z-ab12") };
+        Manifest::parse(text.as_bytes(), &id)
+    }
+
+    #[test]
+    fn a_manifest_with_keys_of_a_later_minor_version_is_read() {
+        let manifest = parse(&text("om/20261122T021500Z-ab12", SCHEMA, "data.sqlite.zst")).unwrap();
+        assert_eq!(manifest.globals, None);
+    }
+
+    #[test]
+    fn what_is_not_this_snapshots_manifest_is_refused() {
+        let good = text("om/20261122T021500Z-ab12", SCHEMA, "data.sqlite.zst");
+        assert!(matches!(parse(&good[..good.len() / 2]), Err(ManifestError::Unreadable(_))));
+        let newer = text("om/20261122T021500Z-ab12", "snapkeep/manifest/v2", "data.sqlite.zst");
+        assert!(matches!(parse(&newer), Err(ManifestError::Newer(schema)) if schema.ends_with("v2")));
+        let swapped = text("om/20261122T021500Z-zzzz", SCHEMA, "data.sqlite.zst");
+        assert!(matches!(parse(&swapped), Err(ManifestError::Foreign(_))));
+        for part in ["../../etc/passwd", "a/b", "", ".hidden", "manifest.json"] {
+            let climbing = text("om/20261122T021500Z-ab12", SCHEMA, part);
+            assert!(matches!(parse(&climbing), Err(ManifestError::Foreign(_))), "{part:?}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Restores by feeding the dump to the server's own client.
+//!
+//! These servers can't rename a database, so in place means: drop, make, load. Before that the bytes have been
+//! proven; see docs/decisions.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::client::{Client, NAME, explain, identifier};
+use crate::dump::child::Stopper;
+use crate::dump::engine::RestorePlan;
+use crate::dump::loading::Loading;
+use crate::dump::manifest::Manifest;
+use crate::dump::server::{Connection, check_new_name};
+use crate::dump::stream::Sink;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Ownership, RestoreRequest, RestoreTo, Restored};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// It does not exist: made, and dropped again if loading fails.
+    New,
+    /// It exists and is empty: filled.
+    Empty,
+    /// It is dropped and made again.
+    Replace,
+}
+
+/// A restore that has been looked at.
+pub(super) struct Restore {
+    client: Client,
+    database: String,
+    place: Place,
+    settings: BTreeMap<String, String>,
+    warnings: Vec<String>,
+}
+
+pub(super) async fn plan(connection: &Connection, manifest: &Manifest, request: &RestoreRequest) -> Result<Restore> {
+    let database = match &request.to {
+        RestoreTo::New(name) => {
+            check_new_name(NAME, name)?;
+            name.clone()
+        }
+        RestoreTo::InPlace => connection.settings.database.clone(),
+    };
+    let client = Client::open(connection).await?;
+    if client.server.engine() != manifest.engine {
+        let reason = format!("the dump is of {}, and the server is {}", manifest.engine, client.server);
+        return Err(Error::new(ErrorKind::Unsupported, NAME, "restore to", &database, reason)
+            .with_hint("restore it to a server of the same flavour"));
+    }
+    if client.mysql.flavour != client.server {
+        return Err(super::missing("mysql client", Some(client.server), &client.places));
+    }
+    let exists = client.charset(&database).await?.is_some();
+    let place = match (&request.to, exists) {
+        (_, false) => Place::New,
+        (RestoreTo::InPlace, true) => Place::Replace,
+        (RestoreTo::New(_), true) if client.is_empty(&database).await? => Place::Empty,
+        (RestoreTo::New(_), true) => {
+            return Err(Error::new(ErrorKind::Refused, NAME, "restore to", &database, "it exists and is not empty")
+                .with_hint("choose another name with `--to NAME`"));
+        }
+    };
+    let warnings = match request.ownership {
+        Ownership::Keep => Vec::new(),
+        Ownership::Drop => {
+            vec!["definers stay as they were dumped: this engine's dumps can't be loaded without".into()]
+        }
+    };
+    Ok(Restore { client, database, place, settings: manifest.database_settings.clone(), warnings })
+}
+
+/// `CREATE DATABASE` with the character set and collation of the old one.
+pub(super) fn create_database(name: &str, settings: &BTreeMap<String, String>) -> String {
+    let word =
+        |key: &str| settings.get(key).filter(|value| value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
+    let charset = word("charset").map(|charset| format!(" CHARACTER SET {charset}")).unwrap_or_default();
+    let collation = word("collation").map(|collation| format!(" COLLATE {collation}")).unwrap_or_default();
+    format!("CREATE DATABASE {}{charset}{collation}", identifier(name))
+}
+
+#[async_trait]
+impl RestorePlan for Restore {
+    async fn begin(&mut self) -> Result<(Box<dyn Sink>, Option<Stopper>)> {
+        if self.place == Place::Replace {
+            self.client.run(None, &format!("DROP DATABASE {};", identifier(&self.database))).await?;
+        }
+        if self.place != Place::Empty {
+            self.client.run(None, &format!("{};", create_database(&self.database, &self.settings))).await?;
+        }
+        let program = self.client.program(&self.client.mysql)?.args([
+            "--batch",
+            "--binary-mode", // no command of the client's own is obeyed from inside a dump
+            "--default-character-set=utf8mb4",
+            "--max-allowed-packet=1G",
+        ]);
+        let program = program.arg(format!("--database={}", self.database));
+        Loading::start(&program, &self.database, |_| true, |ended| ended.status.success(), explain)
+    }
+
+    async fn commit(&mut self) -> Result<Restored> {
+        Ok(Restored { to: self.database.clone(), warnings: std::mem::take(&mut self.warnings) })
+    }
+
+    async fn undo(&mut self) {
+        if self.place == Place::New {
+            // What failed is worth more to the user than this.
+            let _ = self.client.run(None, &format!("DROP DATABASE IF EXISTS {};", identifier(&self.database))).await;
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! PostgreSQL by `pg_dump` in its custom format, uncompressed, so that our own zstd does that.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::child::Program;
+use super::engine::{DumpPlan, Engine, PartPlan, RestorePlan};
+use super::inspect::EndMark;
+use super::manifest::Manifest;
+use super::pg_archive::{ArchiveCheck, ArchiveError};
+use super::server::{Connection, checksum_by_hand, matching_tables, shell_word};
+use super::stream::{Inspected, Inspector, Source, Step};
+use super::tools::{Flavour, Tool, Version, Wanted};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Check, RestoreRequest};
+use crate::{Capabilities, Run, Support};
+use client::{Client, Facts, LOWEST_PG_DUMP, NAME, identifier, missing};
+
+mod client;
+mod restore;
+
+/// What `pg_dumpall` prints when it has come to its end.
+const GLOBALS_END: &str = "-- PostgreSQL database cluster dump complete";
+
+/// One database of a PostgreSQL server.
+#[derive(Debug)]
+pub(crate) struct PostgreSql {
+    connection: Connection,
+}
+
+impl PostgreSql {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+
+    fn database(&self) -> &str {
+        &self.connection.settings.database
+    }
+
+    /// Connects, and finds a pg_dump that suits the server.
+    async fn preflight(&self) -> Result<(Client, Facts, Tool)> {
+        let client = Client::open(&self.connection).await?;
+        let facts = client.facts(self.database()).await?;
+        let wanted = Wanted { names: &["pg_dump"], flavour: Some(Flavour::PostgreSql) };
+        let found = client.places.find_strictly(wanted);
+        if found.is_empty() {
+            return Err(missing("pg_dump", &client.places));
+        }
+        let tool = choose(&found, facts.version())?;
+        Ok((client, facts, tool))
+    }
+
+    async fn data_program(&self, client: &Client, tool: &Tool, run: &Run) -> Result<(Program, Vec<String>)> {
+        let settings = &self.connection.settings;
+        let mut program = client.program(tool, self.database()).args(["--format=custom", "--compress=0"]);
+        let mut notes = Vec::new();
+        if settings.exclude_tables.is_empty() && settings.exclude_table_data.is_empty() {
+            return Ok((program, notes));
+        }
+        let tables: Vec<(String, String)> = client
+            .query(
+                self.database(),
+                "SELECT coalesce(json_agg(json_build_array(n.nspname, c.relname) ORDER BY 1, 2), '[]'::json)
+                 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                 WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+                   AND n.nspname NOT LIKE 'pg\\_toast%';",
+            )
+            .await?;
+        for (option, patterns, what) in [
+            ("exclude-table", &settings.exclude_tables, "left out"),
+            ("exclude-table-data", &settings.exclude_table_data, "left out but for its definition"),
+        ] {
+            let (found, idle) = matching_tables(patterns, &tables);
+            for (schema, table) in found {
+                program = program.arg(format!("--{option}={}.{}", identifier(schema), identifier(table)));
+                notes.push(format!("{what}: {schema}.{table}"));
+            }
+            for pattern in idle {
+                run.reporter.warn(&format!("{NAME}: no table matches {pattern:?} of {}", option.replace('-', "_")));
+            }
+        }
+        Ok((program, notes))
+    }
+}
+
+/// The tool nearest above the server, so that an old server's tools can still read the dump.
+fn choose(found: &[Tool], server: Version) -> Result<Tool> {
+    let suits = |tool: &&Tool| tool.version.major >= server.major && tool.version >= LOWEST_PG_DUMP;
+    if let Some(tool) = found.iter().filter(suits).min_by_key(|tool| tool.version.major) {
+        return Ok(tool.clone());
+    }
+    let best = found.iter().max_by_key(|tool| tool.version);
+    let best = best.map_or_else(|| "no pg_dump".to_owned(), ToString::to_string);
+    let reason = if server > LOWEST_PG_DUMP {
+        format!("{best} is too old for the server, PostgreSQL {server}")
+    } else {
+        format!("{best} is too old: {LOWEST_PG_DUMP} or higher is needed")
+    };
+    let major = server.major.max(LOWEST_PG_DUMP.major);
+    Err(Error::new(ErrorKind::Unsupported, NAME, "dump with", "pg_dump", reason)
+        .with_hint(format!("install postgresql-client-{major} or higher, or set tool_dir to its folder")))
+}
+
+#[async_trait]
+impl Engine for PostgreSql {
+    fn provider(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            tags: Support::Yes,
+            in_place: Support::Yes,
+            point_in_time: Support::No,
+            delete: Support::Yes,
+            keeps_at_most_days: None,
+        }
+    }
+
+    async fn check(&self) -> Vec<Check> {
+        let client = match Client::open(&self.connection).await {
+            Ok(client) => client,
+            Err(error) => return vec![Check { name: "tools", outcome: Err(error) }],
+        };
+        let facts = match client.facts(self.database()).await {
+            Ok(facts) => facts,
+            Err(error) => return vec![Check { name: "connection", outcome: Err(error) }],
+        };
+        let connected = format!("PostgreSQL {} at {}", facts.version, self.connection.shown());
+        let tools = self.preflight().await.map(|(_, _, tool)| tool.to_string());
+        vec![Check { name: "connection", outcome: Ok(connected) }, Check { name: "tools", outcome: tools }]
+    }
+
+    async fn plan_dump(&self, run: &Run) -> Result<DumpPlan> {
+        let (client, facts, tool) = self.preflight().await?;
+        let (program, mut notes) = self.data_program(&client, &tool, run).await?;
+        let wanted = Wanted { names: &["pg_dumpall"], flavour: Some(Flavour::PostgreSql) };
+        let dumpall = client.places.find(wanted).into_iter().find(|found| found.version.major == tool.version.major);
+        let mut tools = vec![tool.record()];
+        let globals = match dumpall {
+            Some(dumpall) => {
+                tools.push(dumpall.record());
+                let program = client.program(&dumpall, self.database()).args(["--globals-only", "--no-role-passwords"]);
+                let inspector = Box::new(EndMark::new(GLOBALS_END));
+                let source = Source::Program(program);
+                Some(PartPlan { name: "globals.sql", steps: vec![Step { source, inspector }] })
+            }
+            None => {
+                notes.push(format!("globals are missing: no pg_dumpall of version {}", tool.version.major));
+                None
+            }
+        };
+        let source = Source::Program(program);
+        let step = Step { source, inspector: Box::new(Archive(ArchiveCheck::new())) };
+        Ok(DumpPlan {
+            engine: Flavour::PostgreSql.engine().into(),
+            engine_version: facts.version.clone(),
+            database: self.database().to_owned(),
+            format: "pg_dump custom".into(),
+            tools,
+            database_settings: database_settings(&facts),
+            estimate: facts.size,
+            notes,
+            globals,
+            data: PartPlan { name: "data.dump", steps: vec![step] },
+        })
+    }
+
+    async fn plan_restore(&self, manifest: &Manifest, request: &RestoreRequest) -> Result<Box<dyn RestorePlan>> {
+        Ok(Box::new(restore::plan(&self.connection, manifest, request).await?))
+    }
+
+    fn by_hand(&self, manifest: &Manifest, parts: &[String], globals: Option<&str>) -> Vec<String> {
+        let settings = &self.connection.settings;
+        let port = settings.port.unwrap_or(5432);
+        let server =
+            format!("--host={} --port={port} --username={}", shell_word(&settings.host), shell_word(&settings.user));
+        let hashes = manifest.objects().map(|part| part.sha256.as_str());
+        let paths = parts.iter().map(String::as_str).chain(globals);
+        let mut commands = checksum_by_hand(hashes.zip(paths));
+        if let Some(globals) = globals {
+            commands.push("# roles, if this server lacks them: look before you run it".into());
+            commands.push(format!("zstd -dc {} | psql {server} --dbname=postgres", shell_word(globals)));
+        }
+        let value = |key: &str| manifest.database_settings.get(key).map(String::as_str);
+        let mut options = String::from(" --template=template0");
+        for (option, key) in [("encoding", "encoding"), ("lc-collate", "lc_collate"), ("lc-ctype", "lc_ctype")] {
+            if let Some(value) = value(key) {
+                options += &format!(" --{option}={}", shell_word(value));
+            }
+        }
+        let restored = shell_word(&format!("{}_restored", manifest.database));
+        let parts: Vec<String> = parts.iter().map(|part| shell_word(part)).collect();
+        commands.push("# into a new database".into());
+        commands.push(format!("createdb {server}{options} {restored}"));
+        commands.push(format!("zstd -dc {} | pg_restore {server} --dbname={restored}", parts.join(" ")));
+        commands
+    }
+}
+
+/// What a new database must be made with, so that it sorts and compares as the old one did.
+fn database_settings(facts: &Facts) -> BTreeMap<String, String> {
+    let column =
+        |names: &[&str]| names.iter().find_map(|name| facts.database.get(*name)?.as_str()).map(ToOwned::to_owned);
+    let mut settings = BTreeMap::from([("encoding".to_owned(), facts.encoding.clone())]);
+    for (key, columns) in [
+        ("lc_collate", &["datcollate"][..]),
+        ("lc_ctype", &["datctype"]),
+        ("locale_provider", &["datlocprovider"]),
+        ("locale", &["datlocale", "daticulocale"]), // 17 renamed it
+        ("icu_rules", &["daticurules"]),
+    ] {
+        if let Some(value) = column(columns) {
+            settings.insert(key.to_owned(), value);
+        }
+    }
+    for setting in facts.settings.iter().flatten() {
+        if let Some((name, value)) = setting.split_once('=') {
+            settings.insert(format!("set.{name}"), value.to_owned());
+        }
+    }
+    settings
+}
+
+/// The custom format's own inspector.
+struct Archive(ArchiveCheck);
+
+impl Inspector for Archive {
+    fn push(&mut self, bytes: &[u8]) -> std::result::Result<(), String> {
+        self.0.push(bytes).map_err(|error: ArchiveError| error.to_string())
+    }
+
+    fn finish(self: Box<Self>) -> std::result::Result<Inspected, String> {
+        let summary = self.0.finish().map_err(|error| error.to_string())?;
+        Ok(Inspected { format: Some(summary.format), notes: Vec::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tool(version: &str) -> Tool {
+        let version = Version::find(version).unwrap();
+        Tool { name: "pg_dump", path: format!("/{version}/pg_dump").into(), flavour: Flavour::PostgreSql, version }
+    }
+
+    #[test]
+    fn the_nearest_tool_that_is_not_older_than_the_server_dumps() {
+        let found = ["18.1", "13.2", "15.18", "17.6", "14.0"].map(tool);
+        let chosen = |server: &str| choose(&found, Version::find(server).unwrap()).map(|tool| tool.version.to_string());
+        assert_eq!(chosen("15.18").unwrap(), "15.18");
+        assert_eq!(chosen("16.2").unwrap(), "17.6");
+        assert_eq!(chosen("13.9").unwrap(), "14.0", "13.2 is below 13.3");
+        assert_eq!(chosen("19.0").unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn a_tool_that_is_too_old_is_refused_with_both_versions() {
+        let error = choose(&[tool("15.18")], Version::find("17.2").unwrap()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "postgresql: cannot dump with pg_dump: pg_dump 15.18 of PostgreSQL (/15.18/pg_dump) is too old for the \
+             server, PostgreSQL 17.2"
+        );
+        assert_eq!(error.hint(), Some("install postgresql-client-17 or higher, or set tool_dir to its folder"));
+    }
+}

@@ -1,0 +1,317 @@
+//! Restores into a new database, or over the old one by loading a new one and swapping the names.
+//!
+//! In place, the old database is untouched until the new one is whole.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use super::client::{Client, NAME, explain, identifier, literal, missing};
+use crate::dump::child::{Ended, Program, Stopper};
+use crate::dump::engine::RestorePlan;
+use crate::dump::loading::Loading;
+use crate::dump::manifest::Manifest;
+use crate::dump::name;
+use crate::dump::server::{Connection, check_new_name};
+use crate::dump::stream::Sink;
+use crate::dump::tools::{Flavour, Tool, Version, Wanted};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Ownership, RestoreRequest, RestoreTo, Restored};
+
+/// How the database that is loaded comes to be, and what becomes of it.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// It does not exist: made, and dropped again if loading fails.
+    New,
+    /// It exists and is empty: filled, and left as it is if loading fails.
+    Empty,
+    /// A new one is loaded and then takes this name.
+    Swap(String),
+}
+
+/// A restore that has been looked at.
+pub(super) struct Restore {
+    client: Client,
+    maintenance: String,
+    /// The database that is loaded.
+    database: String,
+    place: Place,
+    loader: Tool,
+    ownership: Ownership,
+    settings: BTreeMap<String, String>,
+    warnings: Warnings,
+}
+
+type Warnings = Arc<Mutex<Vec<String>>>;
+
+pub(super) async fn plan(connection: &Connection, manifest: &Manifest, request: &RestoreRequest) -> Result<Restore> {
+    let (database, swap_with) = match &request.to {
+        RestoreTo::New(name) => {
+            check_new_name(NAME, name)?;
+            (name.clone(), None)
+        }
+        RestoreTo::InPlace => {
+            let own = connection.settings.database.clone();
+            (format!("snapkeep_{}", name::random(8)), Some(own))
+        }
+    };
+    let client = Client::open(connection).await?;
+    let loader = loader(&client, manifest)?;
+    let maintenance = client.maintenance_database().await?;
+    let place = match swap_with {
+        Some(name) if client.exists(&maintenance, &name).await? => Place::Swap(name),
+        Some(name) => return Ok(Restore::new(client, maintenance, name, Place::New, loader, manifest, request)),
+        None if !client.exists(&maintenance, &database).await? => Place::New,
+        None if client.is_empty(&database).await? => Place::Empty,
+        None => {
+            return Err(Error::new(ErrorKind::Refused, NAME, "restore to", &database, "it exists and is not empty")
+                .with_hint("choose another name with `--to NAME`"));
+        }
+    };
+    Ok(Restore::new(client, maintenance, database, place, loader, manifest, request))
+}
+
+/// A pg_restore that can read what pg_dump wrote: the nearest that is not older.
+fn loader(client: &Client, manifest: &Manifest) -> Result<Tool> {
+    let dump = manifest.tools.iter().find(|tool| tool.name == "pg_dump");
+    let dump = dump.and_then(|tool| Version::find(&tool.version)).unwrap_or(Version::new(0, 0));
+    let wanted = Wanted { names: &["pg_restore"], flavour: Some(Flavour::PostgreSql) };
+    let found = client.places.find(wanted);
+    let nearest = found.iter().filter(|tool| tool.version.major >= dump.major).min_by_key(|tool| tool.version.major);
+    match (nearest, found.first()) {
+        (Some(tool), _) => Ok(tool.clone()),
+        (None, Some(old)) => {
+            let reason = format!("{old} is older than the pg_dump that made the dump, {dump}");
+            Err(Error::new(ErrorKind::Unsupported, NAME, "restore with", "pg_restore", reason).with_hint(format!(
+                "install postgresql-client-{} or higher, or set tool_dir to its folder",
+                dump.major
+            )))
+        }
+        (None, None) => Err(missing("pg_restore", &client.places)),
+    }
+}
+
+impl Client {
+    async fn exists(&self, maintenance: &str, database: &str) -> Result<bool> {
+        let name = literal(database);
+        self.query(maintenance, &format!("SELECT to_json(EXISTS (SELECT 1 FROM pg_database WHERE datname = {name}));"))
+            .await
+    }
+
+    /// Whether nothing of a user's is in the database.
+    async fn is_empty(&self, database: &str) -> Result<bool> {
+        self.query(
+            database,
+            "WITH own AS (SELECT oid FROM pg_namespace
+                          WHERE nspname NOT IN ('pg_catalog', 'information_schema') AND nspname NOT LIKE 'pg\\_%')
+             SELECT to_json(NOT EXISTS (SELECT 1 FROM pg_class WHERE relnamespace IN (SELECT oid FROM own))
+                        AND NOT EXISTS (SELECT 1 FROM pg_proc WHERE pronamespace IN (SELECT oid FROM own))
+                        AND NOT EXISTS (SELECT 1 FROM pg_type WHERE typnamespace IN (SELECT oid FROM own))
+                        AND NOT EXISTS (SELECT 1 FROM pg_largeobject_metadata)
+                        AND (SELECT count(*) FROM own) <= 1);",
+        )
+        .await
+    }
+}
+
+impl Restore {
+    fn new(
+        client: Client,
+        maintenance: String,
+        database: String,
+        place: Place,
+        loader: Tool,
+        manifest: &Manifest,
+        request: &RestoreRequest,
+    ) -> Self {
+        let (settings, ownership) = (manifest.database_settings.clone(), request.ownership);
+        Self { client, maintenance, database, place, loader, ownership, settings, warnings: Warnings::default() }
+    }
+
+    fn loader_program(&self) -> Program {
+        let program = self.client.program(&self.loader, &self.database);
+        match self.ownership {
+            Ownership::Keep => program,
+            Ownership::Drop => program.args(["--no-owner", "--no-privileges"]),
+        }
+    }
+
+    /// Sets what `ALTER DATABASE ... SET` had set. `set_config` takes a value as it is stored; a list would not
+    /// survive being quoted as one string.
+    async fn restore_settings(&self) -> Result<()> {
+        let database = identifier(&self.database);
+        for (name, value) in self.settings.iter().filter_map(|(key, value)| Some((key.strip_prefix("set.")?, value))) {
+            let sql = format!(
+                "SELECT set_config({}, {}, false);\nALTER DATABASE {database} SET {} FROM CURRENT;",
+                literal(name),
+                literal(value),
+                name.split('.').map(identifier).collect::<Vec<_>>().join("."),
+            );
+            if let Err(error) = self.client.run(&self.database, &sql).await {
+                let reason = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                self.warn(format!("the database's setting {name} could not be restored: {}", one_line(&reason)));
+            }
+        }
+        Ok(())
+    }
+
+    fn warn(&self, warning: String) {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+    }
+
+    /// Gives the new database the owner of the old one, and tells of grants on the database itself.
+    async fn adopt_owner(&self, name: &str) -> Result<()> {
+        let sql = format!(
+            "SELECT json_build_array(pg_get_userbyid(datdba), datacl::text) FROM pg_database WHERE datname = {};",
+            literal(name)
+        );
+        let (owner, grants): (String, Option<String>) = self.client.query(&self.maintenance, &sql).await?;
+        let sql = format!("ALTER DATABASE {} OWNER TO {};", identifier(&self.database), identifier(&owner));
+        if self.client.run(&self.maintenance, &sql).await.is_err() {
+            self.warn(format!("the database belonged to {owner}, and can't be given back to that role"));
+        }
+        if let Some(grants) = grants {
+            self.warn(format!("grants on the database itself are not restored; they were {grants}"));
+        }
+        Ok(())
+    }
+
+    /// Renames in a moment in which no one is connected; the old database goes last.
+    async fn swap(&self, name: &str) -> Result<()> {
+        self.adopt_owner(name).await?;
+        let (new, name_sql, old) = (&self.database, identifier(name), format!("{}_old", self.database));
+        let sql = format!(
+            "ALTER DATABASE {name_sql} WITH ALLOW_CONNECTIONS false;
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname IN ({}, {}) AND pid <> pg_backend_pid();
+             BEGIN;
+             ALTER DATABASE {name_sql} RENAME TO {};
+             ALTER DATABASE {} RENAME TO {name_sql};
+             COMMIT;",
+            literal(name),
+            literal(new),
+            identifier(&old),
+            identifier(new),
+        );
+        if let Err(error) = self.client.run(&self.maintenance, &sql).await {
+            let open = format!("ALTER DATABASE {name_sql} WITH ALLOW_CONNECTIONS true;");
+            let _ = self.client.run(&self.maintenance, &open).await;
+            return Err(error);
+        }
+        let drop = format!("DROP DATABASE {};", identifier(&old));
+        if self.client.run(&self.maintenance, &drop).await.is_err() {
+            self.warn(format!("the old database could not be dropped and is now called {old}"));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl RestorePlan for Restore {
+    async fn begin(&mut self) -> Result<(Box<dyn Sink>, Option<Stopper>)> {
+        if self.place != Place::Empty {
+            let sql = create_database(&self.database, &self.settings);
+            self.client.run(&self.maintenance, &sql).await?;
+        }
+        let program = self.loader_program();
+        let mut watch = Watch::new(self.warnings.clone());
+        let fatal = watch.fatal.clone();
+        let accepts = move |ended: &Ended| {
+            // 1 is "errors ignored on restore"; with none that is fatal they were all about owners, and are reported.
+            let ignored = ended.status.code() == Some(1) && ended.stderr.0.contains("errors ignored on restore");
+            let fatal = *fatal.lock().unwrap_or_else(PoisonError::into_inner);
+            !fatal && (ended.status.success() || ignored)
+        };
+        Loading::start(&program, &self.database, move |line| watch.goes_on(line), accepts, explain)
+    }
+
+    async fn commit(&mut self) -> Result<Restored> {
+        self.restore_settings().await?;
+        let to = match &self.place {
+            Place::Swap(name) => {
+                self.swap(name).await?;
+                name.clone()
+            }
+            Place::New | Place::Empty => self.database.clone(),
+        };
+        let warnings = std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(Restored { to, warnings })
+    }
+
+    async fn undo(&mut self) {
+        if self.place != Place::Empty {
+            let sql = format!("DROP DATABASE IF EXISTS {};", identifier(&self.database));
+            // What failed is worth more to the user than this.
+            let _ = self.client.run(&self.maintenance, &sql).await;
+        }
+    }
+}
+
+fn create_database(name: &str, settings: &BTreeMap<String, String>) -> String {
+    let mut sql = format!("CREATE DATABASE {} TEMPLATE template0", identifier(name));
+    let mut add = |option: &str, value: &str| sql += &format!(" {option} {}", literal(value));
+    let value = |key: &str| settings.get(key);
+    for (option, key) in [("ENCODING", "encoding"), ("LC_COLLATE", "lc_collate"), ("LC_CTYPE", "lc_ctype")] {
+        if let Some(value) = value(key) {
+            add(option, value);
+        }
+    }
+    // pg_database.datlocprovider: c is libc, i is icu, b is builtin (17 and later)
+    match (value("locale_provider").map(String::as_str), value("locale")) {
+        (Some("i"), Some(locale)) => {
+            add("LOCALE_PROVIDER", "icu");
+            add("ICU_LOCALE", locale);
+            if let Some(rules) = value("icu_rules") {
+                add("ICU_RULES", rules);
+            }
+        }
+        (Some("b"), Some(locale)) => {
+            add("LOCALE_PROVIDER", "builtin");
+            add("BUILTIN_LOCALE", locale);
+        }
+        _ => {}
+    }
+    sql + ";"
+}
+
+/// Reads what pg_restore says while it works: an owner that isn't here is reported, anything else stops it.
+struct Watch {
+    warnings: Warnings,
+    fatal: Arc<Mutex<bool>>,
+    entry: String,
+}
+
+impl Watch {
+    fn new(warnings: Warnings) -> Self {
+        Self { warnings, fatal: Arc::default(), entry: String::new() }
+    }
+
+    fn goes_on(&mut self, line: &str) -> bool {
+        if let Some((_, entry)) = line.split_once("from TOC entry ") {
+            // "215; 1259 16385 TABLE foo bar": what it is comes after the three numbers
+            self.entry = entry.splitn(4, ' ').nth(3).unwrap_or(entry).to_owned();
+        }
+        let Some((_, error)) = line.split_once("pg_restore: error: ") else { return true };
+        if is_about_owners(error) {
+            let reason = error.split_once("ERROR:").map_or(error, |(_, reason)| reason).trim();
+            let warning = format!("{}: {reason}", self.entry);
+            self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+            return true;
+        }
+        *self.fatal.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        false
+    }
+}
+
+fn is_about_owners(error: &str) -> bool {
+    let missing_role = error.contains("role \"") && error.contains("\" does not exist");
+    missing_role
+        || ["must be member of role", "must be able to SET ROLE", "must be owner of extension"]
+            .iter()
+            .any(|words| error.contains(words))
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}

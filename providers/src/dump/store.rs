@@ -1,0 +1,227 @@
+//! A place for dumps: an `object_store`, where the snapshots of a target lie in it, and what its errors mean.
+
+use std::fmt;
+use std::io;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::local::LocalFileSystem;
+use object_store::path::{Path, PathPart};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+
+use super::manifest;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{NativeId, TargetName};
+use crate::settings::{Place, StoreSettings};
+
+/// How many objects are read at once.
+const CONCURRENCY: usize = 16;
+/// A manifest is small; more is not one of ours.
+const MANIFEST_LIMIT: u64 = 16 << 20;
+
+/// An open store. The layout below a target is the contract's, section 5.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    name: String,
+    objects: Arc<dyn ObjectStore>,
+    folder: PathBuf,
+}
+
+impl Store {
+    /// Opens the store called `name`; relative paths start at `base`.
+    pub(crate) fn open(name: &str, settings: &StoreSettings, base: &FilePath) -> Result<Self> {
+        let open = |reason: &str, kind| Error::new(kind, "store", "open", name, reason);
+        if settings.encrypt.is_some() {
+            return Err(open("this version can't encrypt, and won't store plain text instead", ErrorKind::Unsupported)
+                .with_hint(format!("take `encrypt` out of [stores.{name}], or wait for the version that has it")));
+        }
+        let Place::Local(local) = &settings.place else {
+            return Err(open("this version stores dumps in local folders only", ErrorKind::Unsupported)
+                .with_hint("use a store of type \"local\""));
+        };
+        let folder = base.join(&local.path);
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            open("its folder can't be made", kind_of_io(&error))
+                .with_hint(format!("make {} writable for this user", folder.display()))
+                .with_source(error)
+        })?;
+        let objects = LocalFileSystem::new_with_prefix(&folder)
+            .map_err(|error| open("its folder can't be used", kind_of(&error)).with_source(error))?
+            // A manifest that a power cut could take back would be no commit point.
+            .with_fsync(true)
+            .with_automatic_cleanup(true);
+        let folder = folder.canonicalize().unwrap_or(folder);
+        Ok(Self { name: name.to_owned(), objects: Arc::new(objects), folder })
+    }
+
+    /// The objects, for streaming parts in and out.
+    pub(crate) fn objects(&self) -> &Arc<dyn ObjectStore> {
+        &self.objects
+    }
+
+    /// Where an object of a snapshot is.
+    pub(crate) fn path(&self, target: &TargetName, native: &NativeId, object: &str) -> Path {
+        Path::from_iter([target.as_str(), native.as_str(), object].map(PathPart::from))
+    }
+
+    /// The same as a person finds it.
+    pub(crate) fn shown_path(&self, target: &TargetName, native: &NativeId, object: &str) -> String {
+        self.folder.join(target.as_str()).join(native.as_str()).join(object).display().to_string()
+    }
+
+    /// `<store name>:<folder>`, for the snapshot's `location`.
+    pub(crate) fn location(&self, target: &TargetName, native: &NativeId) -> String {
+        let folder = self.folder.join(target.as_str()).join(native.as_str());
+        format!("{}:{}", self.name, folder.display())
+    }
+
+    /// What looks like a snapshot of `target`, manifest or not, newest first.
+    pub(crate) async fn names(&self, target: &TargetName) -> Result<Vec<NativeId>> {
+        let folder = Path::from_iter([target.as_str()].map(PathPart::from));
+        let listed = self.objects.list_with_delimiter(Some(&folder)).await;
+        let listed = listed.map_err(|error| self.error("list", target, error))?;
+        let mut names: Vec<NativeId> = listed
+            .common_prefixes
+            .iter()
+            .filter_map(|prefix| prefix.filename())
+            .filter(|name| super::name::is_snapshot_name(name))
+            .map(NativeId::new)
+            .collect();
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(names)
+    }
+
+    /// The manifests of `names` in their order; `None` where there is none, so no snapshot.
+    pub(crate) async fn manifests(
+        &self,
+        target: &TargetName,
+        names: Vec<NativeId>,
+    ) -> Vec<(NativeId, Result<Option<Bytes>>)> {
+        stream::iter(names)
+            .map(|name| async move {
+                let bytes = self.manifest(target, &name).await;
+                (name, bytes)
+            })
+            .buffered(CONCURRENCY)
+            .collect()
+            .await
+    }
+
+    /// The manifest of one snapshot; `None` where there is none.
+    pub(crate) async fn manifest(&self, target: &TargetName, native: &NativeId) -> Result<Option<Bytes>> {
+        let path = self.path(target, native, manifest::FILE);
+        let fail = |error| self.error("read", &path, error);
+        match self.objects.get(&path).await {
+            Ok(found) if found.meta.size > MANIFEST_LIMIT => {
+                Err(Error::new(ErrorKind::Verification, "store", "read", &path, "it is too large for a manifest"))
+            }
+            Ok(found) => found.bytes().await.map(Some).map_err(fail),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(fail(error)),
+        }
+    }
+
+    /// Writes the manifest: the commit. Never over another.
+    pub(crate) async fn commit(&self, target: &TargetName, native: &NativeId, manifest: Vec<u8>) -> Result<()> {
+        let path = self.path(target, native, manifest::FILE);
+        let options = PutOptions::from(PutMode::Create);
+        let put = self.objects.put_opts(&path, PutPayload::from(manifest), options).await;
+        put.map(|_| ()).map_err(|error| self.error("write", &path, error))
+    }
+
+    /// Deletes a snapshot, the manifest first: whatever is left behind then is debris, never half a snapshot.
+    /// Deleting what is gone succeeds.
+    pub(crate) async fn delete(&self, target: &TargetName, native: &NativeId) -> Result<()> {
+        let manifest = self.path(target, native, manifest::FILE);
+        self.delete_object(&manifest).await?;
+        let folder = Path::from_iter([target.as_str(), native.as_str()].map(PathPart::from));
+        let found: Vec<Path> = self
+            .objects
+            .list(Some(&folder))
+            .map_ok(|object| object.location)
+            .try_collect()
+            .await
+            .map_err(|error| self.error("list", &folder, error))?;
+        for path in found {
+            self.delete_object(&path).await?;
+        }
+        // Only an empty folder goes: a file that another process is writing keeps its own.
+        let _ = tokio::fs::remove_dir(self.folder.join(target.as_str()).join(native.as_str())).await;
+        Ok(())
+    }
+
+    async fn delete_object(&self, path: &Path) -> Result<()> {
+        match self.objects.delete(path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.error("delete", path, error)),
+        }
+    }
+
+    /// Writes, reads back and deletes a small object, so that a store that won't take a dump is known before it.
+    pub(crate) async fn probe(&self, target: &TargetName) -> Result<String> {
+        let name = format!(".probe-{}", super::name::random(8));
+        let path = Path::from_iter([target.as_str(), name.as_str()].map(PathPart::from));
+        let put = self.objects.put(&path, PutPayload::from_static(b"snapkeep")).await;
+        put.map_err(|error| self.error("write", &path, error))?;
+        self.delete_object(&path).await?;
+        Ok(format!("{} ({})", self.name, self.folder.display()))
+    }
+
+    /// The one place that says what an error of a store means.
+    pub(crate) fn error(&self, action: &str, subject: impl fmt::Display, error: object_store::Error) -> Error {
+        let kind = kind_of(&error);
+        let io = io_cause(&error).map(io::Error::kind);
+        let subject = format!("{subject} in store {}", self.name);
+        let folder = self.folder.display();
+        let (reason, hint) = match (kind, io) {
+            (_, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) => {
+                ("no space is left", Some(format!("free some space: df -h {folder}")))
+            }
+            (_, Some(io::ErrorKind::ReadOnlyFilesystem)) => {
+                ("the file system is read-only", Some(format!("mount {folder} writable, or choose another store")))
+            }
+            (ErrorKind::Permission, _) => {
+                ("permission denied", Some(format!("let this user read and write {folder}: ls -ld {folder}")))
+            }
+            (ErrorKind::NotFound, _) => ("it isn't there", None),
+            _ => ("the store failed", None),
+        };
+        let built = Error::new(kind, "store", action, subject, reason).with_source(error);
+        match hint {
+            Some(hint) => built.with_hint(hint),
+            None => built,
+        }
+    }
+}
+
+fn kind_of(error: &object_store::Error) -> ErrorKind {
+    match error {
+        object_store::Error::NotFound { .. } => ErrorKind::NotFound,
+        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+            ErrorKind::Permission
+        }
+        _ => io_cause(error).map_or(ErrorKind::Failed, kind_of_io),
+    }
+}
+
+/// What an error of the file system means.
+pub(crate) fn kind_of_io(error: &io::Error) -> ErrorKind {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Permission,
+        io::ErrorKind::NotFound => ErrorKind::NotFound,
+        _ => ErrorKind::Failed,
+    }
+}
+
+fn io_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a io::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return Some(io);
+        }
+        next = error.source();
+    }
+    None
+}
