@@ -1,0 +1,169 @@
+//! The targets of a config as providers, and snapshots by what a user types.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use snapkeep_providers::model::{ListScope, Listing, NativeId, Snapshot, SnapshotId, TargetName};
+use snapkeep_providers::{ErrorKind, Provider};
+
+use crate::config::{Config, Target, nearest};
+use crate::failure::Failure;
+
+/// What a user types for a snapshot: `<target>/<prefix>`, `<target>/latest` or `<target>/latest-verified`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SnapshotRef {
+    pub(crate) target: String,
+    pub(crate) which: Which,
+}
+
+/// Which of a target's snapshots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    Latest,
+    LatestVerified,
+    /// The native id, or a prefix of it that only one has.
+    Native(String),
+}
+
+impl FromStr for SnapshotRef {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} names no snapshot: write TARGET/ID, TARGET/latest or TARGET/latest-verified");
+        let (target, native) = text.split_once('/').ok_or_else(wrong)?;
+        if target.parse::<TargetName>().is_err() || native.is_empty() || native.contains(char::is_control) {
+            return Err(wrong());
+        }
+        let which = match native {
+            "latest" => Which::Latest,
+            "latest-verified" => Which::LatestVerified,
+            native => Which::Native(native.to_owned()),
+        };
+        Ok(Self { target: target.to_owned(), which })
+    }
+}
+
+impl fmt::Display for SnapshotRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let which = match &self.which {
+            Which::Latest => "latest",
+            Which::LatestVerified => "latest-verified",
+            Which::Native(native) => native,
+        };
+        write!(f, "{}/{which}", self.target)
+    }
+}
+
+/// The target called `name`.
+pub(crate) fn target<'c>(config: &'c Config, name: &str) -> Result<&'c Target, Failure> {
+    let found = config.targets.values().find(|target| target.name.as_str() == name);
+    found.ok_or_else(|| {
+        let names = config.targets.keys().map(TargetName::as_str);
+        let hint = match nearest(name, names) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => "see `snapkeep targets`".to_owned(),
+        };
+        let message = format!("there is no target {name:?} in {}", config.path.display());
+        Failure { code: "unknown_target", ..Failure::usage(message) }.with_hint(hint).of(name)
+    })
+}
+
+/// The targets called `names`, each once; all of them when there are no names.
+pub(crate) fn targets<'c>(config: &'c Config, names: &[String]) -> Result<Vec<&'c Target>, Vec<Failure>> {
+    if names.is_empty() {
+        return Ok(config.targets.values().collect());
+    }
+    let mut seen = BTreeSet::new();
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
+    for name in names.iter().filter(|name| seen.insert(name.as_str())) {
+        match target(config, name) {
+            Ok(target) => found.push(target),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if failures.is_empty() { Ok(found) } else { Err(failures) }
+}
+
+/// Opens the provider of a target.
+pub(crate) fn open(config: &Config, target: &Target) -> Result<Arc<dyn Provider>, Failure> {
+    let stores: Vec<_> = target
+        .store
+        .iter()
+        .filter_map(|name| config.stores.get(name).map(|settings| (name.clone(), settings.clone())))
+        .collect();
+    snapkeep_providers::open(&target.name, &target.settings, &stores, &config.base)
+        .map_err(|error| Failure::from(error).of(&target.name))
+}
+
+/// The one snapshot that `reference` means.
+///
+/// A list that is incomplete may hide another one that a prefix also means, or a newer one than `latest`: then only
+/// a whole id finds anything.
+pub(crate) async fn resolve(provider: &dyn Provider, reference: &SnapshotRef) -> Result<Snapshot, Failure> {
+    let of_target = |failure: Failure| failure.of(provider.target());
+    let listing = provider.list(ListScope::AllOrigins).await.map_err(|error| of_target(error.into()))?;
+    pick(reference, listing).map_err(of_target)
+}
+
+fn pick(reference: &SnapshotRef, listing: Listing) -> Result<Snapshot, Failure> {
+    let Listing { snapshots, problems } = listing;
+    let whole = |native: &str| snapshots.iter().find(|snapshot| snapshot.native_id.as_str() == native).cloned();
+    if let Which::Native(native) = &reference.which
+        && let Some(snapshot) = whole(native)
+    {
+        return Ok(snapshot);
+    }
+    if let Some(problem) = problems.into_iter().next() {
+        return Err(problem.into());
+    }
+    let missing = || {
+        Failure::new(ErrorKind::NotFound, format!("there is no snapshot {reference}"))
+            .with_hint(format!("see `snapkeep list {}`", reference.target))
+    };
+    match &reference.which {
+        Which::Latest => snapshots.into_iter().find(Snapshot::is_good).ok_or_else(missing),
+        Which::LatestVerified => {
+            let verified = |snapshot: &Snapshot| snapshot.verified.as_ref().is_some_and(|verified| verified.ok);
+            snapshots.into_iter().find(|snapshot| snapshot.is_good() && verified(snapshot)).ok_or_else(missing)
+        }
+        Which::Native(prefix) => {
+            let mut matches: Vec<Snapshot> =
+                snapshots.into_iter().filter(|snapshot| snapshot.native_id.as_str().starts_with(prefix)).collect();
+            match matches.len() {
+                0 => Err(missing()),
+                1 => Ok(matches.remove(0)),
+                count => {
+                    let some: Vec<String> = matches.iter().take(5).map(|snapshot| snapshot.id.to_string()).collect();
+                    let message = format!("{reference} means {count} snapshots: {}", some.join(", "));
+                    Err(Failure { code: "ambiguous", ..Failure::usage(message) }.with_hint("type more of the id"))
+                }
+            }
+        }
+    }
+}
+
+/// The id of the snapshot that `reference` names in full; for one that may be gone.
+pub(crate) fn literal_id(reference: &SnapshotRef, target: &TargetName) -> Option<SnapshotId> {
+    match &reference.which {
+        Which::Native(native) => Some(SnapshotId { target: target.clone(), native: NativeId::new(native) }),
+        Which::Latest | Which::LatestVerified => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_a_target_and_a_native_id() {
+        let parse = |text: &str| text.parse::<SnapshotRef>();
+        assert_eq!(parse("om/latest").unwrap().which, Which::Latest);
+        assert_eq!(parse("om/latest-verified").unwrap().which, Which::LatestVerified);
+        assert_eq!(parse("om/rds:x/y").unwrap().which, Which::Native("rds:x/y".into()));
+        for wrong in ["", "om", "om/", "/x", "../x", "a b/x", "om/a\nb"] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! `snapkeep config`
+
+use clap::{Args, Subcommand};
+
+use super::rows::TargetRow;
+use super::{App, Outcome};
+
+/// Check the config file, or print its JSON Schema
+#[derive(Debug, Args)]
+pub(super) struct ConfigCommand {
+    #[command(subcommand)]
+    verb: ConfigVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigVerb {
+    /// Read the config file and show every problem at its place; nothing is contacted
+    Check,
+    /// Print the JSON Schema of the config file, for editors
+    Schema,
+}
+
+impl ConfigCommand {
+    pub(super) fn run(&self, app: &App) -> u8 {
+        match self.verb {
+            ConfigVerb::Schema => {
+                let text = serde_json::to_string_pretty(&crate::config::schema()).unwrap_or_default();
+                app.print(format!("{text}\n").as_bytes())
+            }
+            ConfigVerb::Check => match app.load() {
+                Ok(config) => {
+                    let (targets, stores) = (config.targets.len(), config.stores.len());
+                    let message = format!("{}: {targets} targets, {stores} stores, no problem", config.path.display());
+                    app.report.info(&message);
+                    app.finish(&Outcome::<TargetRow>::new())
+                }
+                Err(failures) => app.finish(&Outcome::<TargetRow>::failed(failures)),
+            },
+        }
+    }
+}

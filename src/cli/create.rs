@@ -1,0 +1,146 @@
+//! `snapkeep create`
+
+use std::time::Duration;
+
+use chrono::{SubsecRound, TimeDelta};
+use clap::Args;
+use futures::{StreamExt, stream};
+use snapkeep_providers::model::{CreateRequest, Operation, OperationState, Snapshot};
+use snapkeep_providers::{ErrorKind, Provider};
+use tokio::time::Instant;
+
+use super::rows::OperationRow;
+use super::{App, Mode, Outcome};
+use crate::catalog;
+use crate::config::{Config, Target};
+use crate::failure::Failure;
+use crate::operate;
+use crate::units;
+
+/// How many targets are worked on at once.
+const CONCURRENCY: usize = 4;
+
+/// Make a snapshot of each target
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// The targets
+    #[arg(value_name = "TARGET", required = true)]
+    targets: Vec<String>,
+    /// The same key for the same target is the same snapshot
+    #[arg(long, value_name = "KEY", value_parser = key)]
+    key: Option<String>,
+    /// A label, besides the target's own; may be given several times
+    #[arg(long, value_name = "K=V", value_parser = super::list::tag)]
+    tag: Vec<(String, String)>,
+    /// Don't wait for a cloud to finish; a dump is finished when the command returns
+    #[arg(long)]
+    no_wait: bool,
+    /// How long to wait: 2h. A cloud's operation goes on after that, a dump is stopped
+    #[arg(long, value_name = "TIME", value_parser = crate::config::elapsed)]
+    timeout: Option<Duration>,
+}
+
+fn key(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 256 || text.contains(char::is_control) {
+        return Err("a key has 1 to 256 bytes and no control characters".into());
+    }
+    Ok(text.to_owned())
+}
+
+/// What became of one target.
+enum Made {
+    Done(Box<Snapshot>),
+    GoingOn(OperationRow),
+    NotTried,
+}
+
+impl Create {
+    pub(super) async fn run(&self, app: &App) -> u8 {
+        let (config, names) = match app.load() {
+            Ok(config) => (config, &self.targets),
+            Err(failures) => return app.finish(&Outcome::<Snapshot>::failed(failures)),
+        };
+        let targets = match catalog::targets(&config, names) {
+            Ok(targets) => targets,
+            Err(failures) => return app.finish(&Outcome::<Snapshot>::failed(failures)),
+        };
+        let made: Vec<Result<Made, Failure>> = stream::iter(targets)
+            .map(|target| async { self.create(app, &config, target).await.map_err(|failure| failure.of(&target.name)) })
+            .buffered(CONCURRENCY)
+            .collect()
+            .await;
+        let (mut snapshots, mut operations) = (Outcome::new(), Outcome::new());
+        for result in made {
+            match result {
+                Ok(Made::Done(snapshot)) if self.no_wait => operations.add(Ok(done_row(&snapshot))),
+                Ok(Made::Done(snapshot)) => snapshots.add(Ok(*snapshot)),
+                Ok(Made::GoingOn(row)) => operations.add(Ok(row)),
+                Ok(Made::NotTried) => snapshots.done += 1,
+                Err(failure) if self.no_wait => operations.failures.push(failure),
+                Err(failure) => snapshots.failures.push(failure),
+            }
+        }
+        if self.no_wait { app.finish(&operations) } else { app.finish(&snapshots) }
+    }
+
+    async fn create(&self, app: &App, config: &Config, target: &Target) -> Result<Made, Failure> {
+        if app.cancel.is_cancelled() {
+            return Err(Failure::new(ErrorKind::Interrupted, format!("{}: interrupted before it began", target.name)));
+        }
+        let provider = catalog::open(config, target)?;
+        if app.mode == Mode::DryRun {
+            return self.try_out(app, &*provider).await;
+        }
+        let (task, run) = app.run(target.name.as_str(), "create");
+        let request = self.request(target);
+        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
+        let begun = chrono::Utc::now().trunc_subsecs(3); // as exact as a manifest is
+        let operation = operate::within(deadline, &run, provider.create(&request, &run)).await?;
+        if self.no_wait && matches!(operation.state, OperationState::Running { .. }) {
+            return Ok(Made::GoingOn(running_row(&*provider, &operation)));
+        }
+        let snapshot = operate::wait(&*provider, operation, deadline, &run).await?;
+        let told = tell(&snapshot, begun, task.elapsed());
+        drop((task, run));
+        app.report.info(&told);
+        Ok(Made::Done(Box::new(snapshot)))
+    }
+
+    fn request(&self, target: &Target) -> CreateRequest {
+        let mut tags = target.tags.clone();
+        tags.extend(self.tag.iter().cloned());
+        CreateRequest { key: self.key.clone(), tags }
+    }
+
+    /// Checks what would be needed, and makes nothing.
+    async fn try_out(&self, app: &App, provider: &dyn Provider) -> Result<Made, Failure> {
+        for check in provider.check().await {
+            check.outcome?;
+        }
+        app.report.info(&format!("{}: would make a snapshot; everything that it needs is there", provider.target()));
+        Ok(Made::NotTried)
+    }
+}
+
+fn tell(snapshot: &Snapshot, begun: chrono::DateTime<chrono::Utc>, elapsed: TimeDelta) -> String {
+    let size = snapshot.size_bytes.map(|size| format!(", {}", units::bytes(size))).unwrap_or_default();
+    let existed = snapshot.completed_at.is_some_and(|completed| completed < begun);
+    if existed {
+        return format!("{}: {} is there already, with the same key{size}", snapshot.target, snapshot.id);
+    }
+    format!("{}: made {}{size}, in {}", snapshot.target, snapshot.id, units::duration(elapsed))
+}
+
+fn done_row(snapshot: &Snapshot) -> OperationRow {
+    let id = snapshot.id.to_string();
+    OperationRow { id: id.clone(), target: snapshot.target.to_string(), snapshot: Some(id), state: "done" }
+}
+
+fn running_row(provider: &dyn Provider, operation: &Operation<Snapshot>) -> OperationRow {
+    let snapshot = match &operation.state {
+        OperationState::Running { so_far: Some(snapshot), .. } => Some(snapshot.id.to_string()),
+        _ => None,
+    };
+    let target = provider.target().to_string();
+    OperationRow { id: format!("{target}/{}", operation.id), target, snapshot, state: "running" }
+}

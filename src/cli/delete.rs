@@ -1,0 +1,149 @@
+//! `snapkeep delete`: by id, and still never the last good one of a target unless forced with the id in full.
+
+use clap::Args;
+use snapkeep_providers::model::{ListScope, NativeId, Origin, Snapshot, SnapshotId};
+use snapkeep_providers::{ErrorKind, Provider};
+
+use super::rows::DeletionRow;
+use super::{App, Mode, Outcome, confirm};
+use crate::catalog::{self, SnapshotRef, Which};
+use crate::config::Config;
+use crate::failure::Failure;
+
+/// Delete snapshots
+#[derive(Debug, Args)]
+pub(super) struct Delete {
+    /// The snapshots
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<SnapshotRef>,
+    /// Don't ask
+    #[arg(long)]
+    yes: bool,
+    /// Also what is held, not owned, unreadable, or the last good one; the id must be typed in full
+    #[arg(long)]
+    force: bool,
+}
+
+impl Delete {
+    pub(super) async fn run(&self, app: &App) -> u8 {
+        let config = match app.load() {
+            Ok(config) => config,
+            Err(failures) => return app.finish(&Outcome::<DeletionRow>::failed(failures)),
+        };
+        if let Err(failure) = self.confirmed(app) {
+            return app.finish(&Outcome::<DeletionRow>::failed(vec![failure]));
+        }
+        let mut outcome = Outcome::new();
+        // One after the other: each decision must see what the one before it did.
+        for id in &self.ids {
+            let deleted = self.delete(app, &config, id).await;
+            outcome.add(deleted.map_err(|failure| failure.of(&id.target)));
+        }
+        if app.mode == Mode::DryRun {
+            outcome.items.clear();
+        }
+        app.finish(&outcome)
+    }
+
+    fn confirmed(&self, app: &App) -> Result<(), Failure> {
+        if self.yes || app.mode == Mode::DryRun {
+            return Ok(());
+        }
+        let ids: Vec<String> = self.ids.iter().map(ToString::to_string).collect();
+        match confirm(app, &format!("Delete {}?", ids.join(", "))) {
+            Some(true) => Ok(()),
+            Some(false) => Err(Failure::new(ErrorKind::Refused, "nothing was deleted")),
+            None => {
+                Err(Failure::usage("deleting needs a confirmation, and no one can be asked").with_hint("add `--yes`"))
+            }
+        }
+    }
+
+    async fn delete(&self, app: &App, config: &Config, id: &SnapshotRef) -> Result<DeletionRow, Failure> {
+        if app.cancel.is_cancelled() {
+            return Err(Failure::new(ErrorKind::Interrupted, format!("{id}: interrupted before it was deleted")));
+        }
+        let target = catalog::target(config, &id.target)?;
+        let provider = catalog::open(config, target)?;
+        let row = |id: &SnapshotId, result| DeletionRow { id: id.to_string(), target: id.target.to_string(), result };
+        let found = match catalog::resolve(&*provider, id).await {
+            Ok(snapshot) => snapshot,
+            Err(failure) => {
+                return self.delete_unlisted(app, &*provider, id, failure).await.map(|(id, word)| row(&id, word));
+            }
+        };
+        self.permits(&*provider, id, &found).await?;
+        self.act(app, &*provider, &found.id).await?;
+        Ok(row(&found.id, "deleted"))
+    }
+
+    /// What is not in the list: gone already, or a snapshot that can't be read.
+    async fn delete_unlisted(
+        &self,
+        app: &App,
+        provider: &dyn Provider,
+        reference: &SnapshotRef,
+        failure: Failure,
+    ) -> Result<(SnapshotId, &'static str), Failure> {
+        let Some(id) = catalog::literal_id(reference, provider.target()) else { return Err(failure) };
+        if failure.code == ErrorKind::NotFound.code() {
+            app.report.info(&format!("{id} is not there; nothing to delete"));
+            return Ok((id, "absent"));
+        }
+        match provider.get(&id.native).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(failure),
+            Err(error) if !self.force => {
+                let hint = format!("if it may go all the same: `snapkeep delete {id} --yes --force`");
+                Err(Failure { exit: refused().exit, code: refused().code, ..Failure::from(error) }.with_hint(hint))
+            }
+            Ok(_) | Err(_) if self.force => {
+                self.act(app, provider, &id).await?;
+                Ok((id, "deleted"))
+            }
+            Ok(_) | Err(_) => Err(failure),
+        }
+    }
+
+    /// The safety rules: ownership, holds, and the last good snapshot.
+    async fn permits(&self, provider: &dyn Provider, typed: &SnapshotRef, snapshot: &Snapshot) -> Result<(), Failure> {
+        let in_full = typed.which == Which::Native(snapshot.native_id.as_str().to_owned());
+        if self.force && in_full {
+            return Ok(());
+        }
+        let reason = match &snapshot.hold {
+            _ if self.force => Some("`--force` wants the id typed in full".to_owned()),
+            Some(hold) => Some(format!("it is held: {}", hold.reason)),
+            None if snapshot.origin != Origin::Owned => Some("snapkeep neither made nor adopted it".to_owned()),
+            None if snapshot.is_good() && is_last_good(provider, &snapshot.native_id).await? => {
+                Some(format!("it is the last good snapshot of {}", snapshot.target))
+            }
+            None => None,
+        };
+        match reason {
+            None => Ok(()),
+            Some(reason) => Err(Failure::new(ErrorKind::Refused, format!("cannot delete {}: {reason}", snapshot.id))
+                .with_hint(format!("if it must go: `snapkeep delete {} --yes --force`", snapshot.id))),
+        }
+    }
+
+    async fn act(&self, app: &App, provider: &dyn Provider, id: &SnapshotId) -> Result<(), Failure> {
+        if app.mode == Mode::DryRun {
+            app.report.info(&format!("would delete {id}"));
+            return Ok(());
+        }
+        provider.delete(&id.native).await?;
+        app.report.info(&format!("deleted {id}"));
+        Ok(())
+    }
+}
+
+fn refused() -> Failure {
+    Failure::new(ErrorKind::Refused, "")
+}
+
+/// Whether no other snapshot that could be read is good.
+async fn is_last_good(provider: &dyn Provider, native: &NativeId) -> Result<bool, Failure> {
+    let listing = provider.list(ListScope::Own).await?;
+    let others = listing.snapshots.iter().filter(|snapshot| snapshot.native_id != *native);
+    Ok(!others.into_iter().any(|snapshot| snapshot.origin == Origin::Owned && snapshot.is_good()))
+}

@@ -1,0 +1,338 @@
+//! The command line: one file per verb. Flags become domain values here; deciding and acting happens below.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use snapkeep_providers::Run;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Config, Surroundings};
+use crate::failure::{self, Failure, INTERRUPTED, TERMINATED, exit_of};
+use crate::render::{self, Format, Row};
+use crate::report::{Colour, Level, LogFormat, Report};
+
+mod completion;
+mod config_command;
+mod create;
+mod delete;
+mod demo;
+mod latest;
+mod list;
+pub mod reference;
+mod restore;
+mod rows;
+mod show;
+mod targets;
+mod wait;
+
+/// Snapshots of databases, wherever they live: one verb set and one JSON for clouds and dumps.
+#[derive(Debug, Parser)]
+#[command(name = "snapkeep", version, propagate_version = false, max_term_width = 100, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const AFTER_HELP: &str = "\
+A snapshot is named TARGET/ID, by a prefix of the ID that is unique, by TARGET/latest or TARGET/latest-verified.
+Start with `snapkeep demo`: the whole cycle on a SQLite file, nothing to set up.";
+
+#[derive(Debug, Args)]
+struct Global {
+    /// How results are printed on stdout
+    #[arg(short, long, global = true, value_enum, env = "SNAPKEEP_OUTPUT", default_value_t, value_name = "FORMAT")]
+    output: Format,
+    /// The config file [default: $SNAPKEEP_CONFIG, ./snapkeep.toml, the user's, /etc/snapkeep/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Never ask; fail instead
+    #[arg(long, global = true)]
+    no_input: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long, global = true)]
+    dry_run: bool,
+    /// How messages are printed on stderr
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: LogFormat,
+    /// Say more
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// When to colour messages
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: Colour,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Demo(demo::Demo),
+    Targets(targets::Targets),
+    List(list::List),
+    Show(show::Show),
+    Latest(latest::Latest),
+    Create(create::Create),
+    Wait(wait::Wait),
+    Restore(restore::Restore),
+    Delete(delete::Delete),
+    Config(config_command::ConfigCommand),
+    Completion(completion::Completion),
+    Man(completion::Man),
+}
+
+/// What every verb has at hand.
+struct App {
+    format: Format,
+    out: Out,
+    report: Report,
+    cancel: CancellationToken,
+    now: DateTime<Utc>,
+    config: Option<PathBuf>,
+    mode: Mode,
+    asks: Asks,
+}
+
+/// Where results go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Out {
+    Stdout,
+    Nowhere,
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Stdout => std::io::stdout().lock().write(bytes),
+            Self::Nowhere => Ok(bytes.len()),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Stdout => std::io::stdout().lock().flush(),
+            Self::Nowhere => Ok(()),
+        }
+    }
+}
+
+/// Whether anything is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Act,
+    DryRun,
+}
+
+/// Whether a person may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks {
+    OnTerminal,
+    Never,
+}
+
+/// What a verb did: the exit code depends on how many targets are done and which failed.
+struct Outcome<T> {
+    items: Vec<T>,
+    done: usize,
+    failures: Vec<Failure>,
+}
+
+impl<T> Outcome<T> {
+    fn new() -> Self {
+        Self { items: Vec::new(), done: 0, failures: Vec::new() }
+    }
+
+    fn failed(failures: Vec<Failure>) -> Self {
+        Self { failures, ..Self::new() }
+    }
+
+    /// Adds what became of one target.
+    fn add(&mut self, result: Result<T, Failure>) {
+        match result {
+            Ok(item) => {
+                self.items.push(item);
+                self.done += 1;
+            }
+            Err(failure) => self.failures.push(failure),
+        }
+    }
+}
+
+impl<T> From<Result<T, Failure>> for Outcome<T> {
+    fn from(result: Result<T, Failure>) -> Self {
+        let mut outcome = Self::new();
+        outcome.add(result);
+        outcome
+    }
+}
+
+impl App {
+    fn new(global: &Global, now: DateTime<Utc>) -> Self {
+        let level = match (global.quiet, global.verbose) {
+            (true, _) => Level::Quiet,
+            (_, true) => Level::Verbose,
+            _ => Level::Normal,
+        };
+        Self {
+            format: global.output,
+            out: Out::Stdout,
+            report: Report::new(global.log_format, level, global.color),
+            cancel: CancellationToken::new(),
+            now,
+            config: global.config.clone(),
+            mode: if global.dry_run { Mode::DryRun } else { Mode::Act },
+            asks: if global.no_input { Asks::Never } else { Asks::OnTerminal },
+        }
+    }
+
+    /// Finds and reads the config.
+    fn load(&self) -> Result<Config, Vec<Failure>> {
+        let found = config::find(self.config.as_deref(), &Surroundings::of_process());
+        let path = found.map_err(|error| failure::of_config(&error))?;
+        self.report.debug(&format!("config: {}", path.display()));
+        config::load(&path).map_err(|error| failure::of_config(&error))
+    }
+
+    /// The surroundings of the work on one target.
+    fn run(&self, target: &str, verb: &'static str) -> (std::sync::Arc<crate::report::Task>, Run) {
+        let task = self.report.task(target, verb);
+        (task.clone(), Run { reporter: task, cancel: self.cancel.child_token() })
+    }
+
+    /// Prints the result and the failures, and gives the exit code.
+    fn finish<T: Row>(&self, outcome: &Outcome<T>) -> u8 {
+        let Outcome { items, done, failures } = outcome;
+        failures.iter().for_each(|failure| self.report.failure(failure));
+        if failures.iter().any(Failure::is_usage) && items.is_empty() {
+            return exit_of(*done, failures);
+        }
+        let mut out = std::io::BufWriter::new(self.out);
+        match render::print(&mut out, self.format, items, failures, self.now) {
+            Ok(()) => exit_of(*done, failures),
+            Err(error) => self.stdout_failed(&error),
+        }
+    }
+
+    /// Prints text that is the result itself.
+    fn print(&self, text: &[u8]) -> u8 {
+        let mut out = self.out;
+        match out.write_all(text).and_then(|()| out.flush()) {
+            Ok(()) => 0,
+            Err(error) => self.stdout_failed(&error),
+        }
+    }
+
+    /// A reader that has seen enough, such as `head`, is no failure.
+    fn stdout_failed(&self, error: &std::io::Error) -> u8 {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return 0;
+        }
+        let failure = Failure::new(snapkeep_providers::ErrorKind::Failed, format!("cannot write to stdout: {error}"));
+        self.report.failure(&failure);
+        failure.exit
+    }
+}
+
+/// Runs one command line to its exit code.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> u8 {
+    let parsed = command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout and are 0, anything else to stderr and is 2.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+    };
+    let app = App::new(&cli.global, Utc::now());
+    match cli.verb {
+        Verb::Config(verb) => verb.run(&app),
+        Verb::Completion(verb) => verb.run(&app),
+        Verb::Man(verb) => verb.run(&app),
+        verb => in_runtime(app, verb),
+    }
+}
+
+/// The whole command line, as clap knows it.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
+fn in_runtime(app: App, verb: Verb) -> u8 {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let message = format!("cannot start: {error}");
+            app.report.failure(&Failure::new(snapkeep_providers::ErrorKind::Failed, message));
+            return 1;
+        }
+    };
+    let code = runtime.block_on(async {
+        let terminated = watch_signals(&app);
+        let code = run(&app, verb).await;
+        if code == INTERRUPTED && terminated.is_cancelled() { TERMINATED } else { code }
+    });
+    // A thread that is stuck in a read must not keep the process.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(app: &App, verb: Verb) -> u8 {
+    match verb {
+        Verb::Demo(verb) => verb.run(app).await,
+        Verb::Targets(verb) => verb.run(app).await,
+        Verb::List(verb) => verb.run(app).await,
+        Verb::Show(verb) => verb.run(app).await,
+        Verb::Latest(verb) => verb.run(app).await,
+        Verb::Create(verb) => verb.run(app).await,
+        Verb::Wait(verb) => verb.run(app).await,
+        Verb::Restore(verb) => verb.run(app).await,
+        Verb::Delete(verb) => verb.run(app).await,
+        Verb::Config(verb) => verb.run(app),
+        Verb::Completion(verb) => verb.run(app),
+        Verb::Man(verb) => verb.run(app),
+    }
+}
+
+/// Ctrl-C and SIGTERM cancel what runs; a second one ends the process at once. The token tells of SIGTERM.
+fn watch_signals(app: &App) -> CancellationToken {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = CancellationToken::new();
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        app.report.warn("signals can't be watched: stop this process only when it is idle");
+        return terminated;
+    };
+    let (cancel, by_term, report) = (app.cancel.clone(), terminated.clone(), app.report.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => by_term.cancel(),
+        }
+        report.info("stopping; once more to stop at once");
+        cancel.cancel();
+        let code = tokio::select! {
+            _ = interrupt.recv() => INTERRUPTED,
+            _ = terminate.recv() => TERMINATED,
+        };
+        std::process::exit(code.into());
+    });
+    terminated
+}
+
+/// Asks a question on the terminal; `None` when no one may or can be asked.
+fn confirm(app: &App, question: &str) -> Option<bool> {
+    use std::io::{BufRead, IsTerminal};
+    if app.asks == Asks::Never || !std::io::stdin().is_terminal() {
+        return None;
+    }
+    app.report.info(&format!("{question} [y/N]"));
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).ok()?;
+    Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

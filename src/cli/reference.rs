@@ -1,0 +1,29 @@
+//! The CLI reference, `docs/cli.md`, as the help texts have it. A test keeps the two the same.
+
+use clap::Command;
+
+/// The whole reference in Markdown.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# The command line\n\nWritten by `UPDATE_DOCS=1 cargo test cli_reference`, from the help texts. Exit codes and \
+         JSON are in [output.md](output.md).\n",
+    );
+    let mut root = super::command();
+    root.build();
+    section(&mut text, &mut root, &mut Vec::new());
+    text
+}
+
+fn section(text: &mut String, command: &mut Command, path: &mut Vec<String>) {
+    path.push(command.get_name().to_owned());
+    let help = command.render_help().to_string();
+    let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+    *text += &format!("\n## `{}`\n\n```text\n{}\n```\n", path.join(" "), lines.join("\n").trim_end());
+    let names: Vec<String> = command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+    for name in names.iter().filter(|name| *name != "help") {
+        if let Some(verb) = command.find_subcommand_mut(name) {
+            section(text, verb, path);
+        }
+    }
+    path.pop();
+}

@@ -1,0 +1,92 @@
+//! `snapkeep restore`
+
+use clap::Args;
+use snapkeep_providers::model::{Ownership, RestoreRequest, RestoreTo};
+use snapkeep_providers::{ErrorKind, Support};
+
+use super::rows::RestoreRow;
+use super::{App, Mode, Outcome};
+use crate::catalog::{self, SnapshotRef};
+use crate::failure::Failure;
+use crate::units;
+
+/// Restore a snapshot into a new database, instance or file
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// The snapshot
+    #[arg(value_name = "ID")]
+    id: SnapshotRef,
+    /// The name of the new database or instance, or the path of the new file
+    #[arg(long, value_name = "NAME", required_unless_present = "in_place")]
+    to: Option<String>,
+    /// Over the target itself; what it holds now is lost
+    #[arg(long, conflicts_with = "to")]
+    in_place: bool,
+    /// The target's name, to confirm `--in-place`
+    #[arg(long, value_name = "TARGET")]
+    confirm: Option<String>,
+    /// Give everything to the user who restores: no owners, no grants
+    #[arg(long)]
+    no_owner: bool,
+}
+
+impl Restore {
+    pub(super) async fn run(&self, app: &App) -> u8 {
+        let mut outcome = self.restore(app).await.map_or_else(Outcome::failed, |row| Ok(row).into());
+        if app.mode == Mode::DryRun {
+            outcome.items.clear();
+        }
+        app.finish(&outcome)
+    }
+
+    async fn restore(&self, app: &App) -> Result<RestoreRow, Vec<Failure>> {
+        let request = self.request().map_err(|failure| vec![failure])?;
+        let config = app.load()?;
+        let one = |failure: Failure| vec![failure.of(&self.id.target)];
+        let target = catalog::target(&config, &self.id.target).map_err(one)?;
+        let provider = catalog::open(&config, target).map_err(one)?;
+        if request.to == RestoreTo::InPlace && provider.capabilities().in_place == Support::No {
+            let message = format!("{}: can't restore in place", provider.name());
+            return Err(one(
+                Failure::new(ErrorKind::Unsupported, message).with_hint("give a new name with `--to NAME`")
+            ));
+        }
+        let snapshot = catalog::resolve(&*provider, &self.id).await.map_err(one)?;
+        let row = |to: String, warnings| RestoreRow {
+            id: snapshot.id.to_string(),
+            target: target.name.to_string(),
+            to,
+            warnings,
+        };
+        if app.mode == Mode::DryRun {
+            let to = self.to.clone().unwrap_or_else(|| format!("{} itself", target.name));
+            app.report.info(&format!("would restore {} to {to}", snapshot.id));
+            return Ok(row(to, Vec::new()));
+        }
+        let (task, run) = app.run(target.name.as_str(), "restore");
+        let restored = provider.restore(&snapshot.native_id, &request, &run).await;
+        let elapsed = units::duration(task.elapsed());
+        drop((task, run));
+        let restored = restored.map_err(|error| one(error.into()))?;
+        for warning in &restored.warnings {
+            app.report.warn(&format!("{}: {warning}", target.name));
+        }
+        app.report.info(&format!("{}: restored {} to {}, in {elapsed}", target.name, snapshot.id, restored.to));
+        Ok(row(restored.to, restored.warnings))
+    }
+
+    fn request(&self) -> Result<RestoreRequest, Failure> {
+        let ownership = if self.no_owner { Ownership::Drop } else { Ownership::Keep };
+        let to = match (&self.to, self.in_place) {
+            (Some(name), false) => RestoreTo::New(name.clone()),
+            _ if self.confirm.as_deref() == Some(self.id.target.as_str()) => RestoreTo::InPlace,
+            _ => {
+                let message = format!("restoring in place replaces what {} holds now", self.id.target);
+                return Err(Failure::new(ErrorKind::Refused, message)
+                    .with_hint(format!("to confirm, add `--confirm {}`", self.id.target))
+                    .of(&self.id.target));
+            }
+        };
+        Ok(RestoreRequest { to, ownership })
+    }
+}

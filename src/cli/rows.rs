@@ -1,0 +1,214 @@
+//! How each kind of item is shown.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use snapkeep_providers::model::{Origin, Snapshot, SnapshotState};
+
+use crate::render::Row;
+use crate::units;
+
+fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".into())
+}
+
+impl Row for Snapshot {
+    const KIND: &'static str = "SnapshotList";
+    const KEYS: &'static [&'static str] = &[
+        "id",
+        "native_id",
+        "target",
+        "provider",
+        "origin",
+        "state",
+        "provider_state",
+        "created_at",
+        "completed_at",
+        "size_bytes",
+        "engine",
+        "engine_version",
+        "location",
+        "encrypted",
+        "key",
+        "hold",
+        "verified",
+        "expires_at",
+        "tags",
+        "locked_until",
+    ];
+    const HEADINGS: &'static [&'static str] =
+        &["ID", "CREATED (UTC)", "AGE", "SIZE", "STATE", "ORIGIN", "ENGINE", "VERIFIED", "HOLD"];
+
+    fn cells(&self, now: DateTime<Utc>) -> Vec<String> {
+        let engine = self.engine.as_ref().map(|engine| {
+            let version = self.engine_version.as_deref().and_then(|version| version.split([' ', '-']).next());
+            format!("{engine} {}", version.unwrap_or_default()).trim().to_owned()
+        });
+        let verified = self
+            .verified
+            .as_ref()
+            .map(|verified| if verified.ok { verified.level.clone() } else { format!("{} FAILED", verified.level) });
+        vec![
+            self.id.to_string(),
+            or_dash(self.created_at.map(units::time)),
+            or_dash(self.created_at.map(|created| units::duration(now - created))),
+            or_dash(self.size_bytes.map(units::bytes)),
+            state_word(self.state).into(),
+            origin_word(self.origin).into(),
+            or_dash(engine),
+            or_dash(verified),
+            or_dash(self.hold.as_ref().map(|hold| hold.reason.clone())),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.id.to_string()
+    }
+}
+
+pub(super) fn state_word(state: SnapshotState) -> &'static str {
+    match state {
+        SnapshotState::Pending => "pending",
+        SnapshotState::Available => "available",
+        SnapshotState::Failed => "failed",
+        SnapshotState::Deleting => "deleting",
+        SnapshotState::Unknown => "unknown",
+    }
+}
+
+pub(super) fn origin_word(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Owned => "owned",
+        Origin::Manual => "manual",
+        Origin::Automated => "automated",
+        Origin::Shared => "shared",
+    }
+}
+
+/// A configured target.
+#[derive(Debug, Serialize)]
+pub(super) struct TargetRow {
+    pub(super) target: String,
+    pub(super) provider: String,
+    /// The database, instance or file.
+    pub(super) subject: String,
+    pub(super) store: Vec<String>,
+    pub(super) retention: Option<String>,
+    pub(super) tags: BTreeMap<String, String>,
+}
+
+impl Row for TargetRow {
+    const KIND: &'static str = "TargetList";
+    const KEYS: &'static [&'static str] = &["target", "provider", "subject", "store", "retention", "tags"];
+    const HEADINGS: &'static [&'static str] = &["TARGET", "PROVIDER", "DATABASE", "STORE", "RETENTION"];
+
+    fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
+        let store = Some(self.store.join(", ")).filter(|store| !store.is_empty());
+        vec![
+            self.target.clone(),
+            self.provider.clone(),
+            self.subject.clone(),
+            or_dash(store),
+            or_dash(self.retention.clone()),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.target.clone()
+    }
+}
+
+/// One thing that was checked.
+#[derive(Debug, Serialize)]
+pub(super) struct CheckRow {
+    pub(super) target: String,
+    pub(super) check: &'static str,
+    pub(super) ok: bool,
+    pub(super) detail: String,
+    pub(super) hint: Option<String>,
+}
+
+impl Row for CheckRow {
+    const KIND: &'static str = "CheckList";
+    const KEYS: &'static [&'static str] = &["target", "check", "ok", "detail", "hint"];
+    const HEADINGS: &'static [&'static str] = &["TARGET", "CHECK", "RESULT", "DETAIL"];
+
+    fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
+        let result = if self.ok { "ok" } else { "FAILED" };
+        vec![self.target.clone(), self.check.into(), result.into(), self.detail.clone()]
+    }
+
+    fn name(&self) -> String {
+        self.target.clone()
+    }
+}
+
+/// Something that a provider is doing, or has done.
+#[derive(Debug, Serialize)]
+pub(super) struct OperationRow {
+    pub(super) id: String,
+    pub(super) target: String,
+    pub(super) snapshot: Option<String>,
+    pub(super) state: &'static str,
+}
+
+impl Row for OperationRow {
+    const KIND: &'static str = "OperationList";
+    const KEYS: &'static [&'static str] = &["id", "target", "snapshot", "state"];
+    const HEADINGS: &'static [&'static str] = &["OPERATION", "TARGET", "SNAPSHOT", "STATE"];
+
+    fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
+        vec![self.id.clone(), self.target.clone(), or_dash(self.snapshot.clone()), self.state.into()]
+    }
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+}
+
+/// A snapshot that was restored.
+#[derive(Debug, Serialize)]
+pub(super) struct RestoreRow {
+    pub(super) id: String,
+    pub(super) target: String,
+    pub(super) to: String,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Row for RestoreRow {
+    const KIND: &'static str = "RestoreList";
+    const KEYS: &'static [&'static str] = &["id", "target", "to", "warnings"];
+    const HEADINGS: &'static [&'static str] = &["SNAPSHOT", "RESTORED TO"];
+
+    fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
+        vec![self.id.clone(), self.to.clone()]
+    }
+
+    fn name(&self) -> String {
+        self.to.clone()
+    }
+}
+
+/// A snapshot that is gone.
+#[derive(Debug, Serialize)]
+pub(super) struct DeletionRow {
+    pub(super) id: String,
+    pub(super) target: String,
+    /// `deleted`, or `absent` when it was gone already.
+    pub(super) result: &'static str,
+}
+
+impl Row for DeletionRow {
+    const KIND: &'static str = "DeletionList";
+    const KEYS: &'static [&'static str] = &["id", "target", "result"];
+    const HEADINGS: &'static [&'static str] = &["SNAPSHOT", "RESULT"];
+
+    fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
+        vec![self.id.clone(), self.result.into()]
+    }
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+}

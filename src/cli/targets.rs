@@ -1,0 +1,112 @@
+//! `snapkeep targets`
+
+use clap::{Args, Subcommand};
+use futures::{StreamExt, stream};
+use snapkeep_providers::settings::ProviderSettings;
+
+use super::rows::{CheckRow, TargetRow};
+use super::{App, Outcome};
+use crate::catalog;
+use crate::config::{Config, Target};
+use crate::failure::Failure;
+
+/// How many targets are checked at once.
+const CONCURRENCY: usize = 8;
+
+/// Show what is configured, or check that it works
+#[derive(Debug, Args)]
+pub(super) struct Targets {
+    #[command(subcommand)]
+    verb: Option<TargetsVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum TargetsVerb {
+    /// What is configured
+    List,
+    /// Reachable, permitted, tools and versions right; changes nothing
+    Check {
+        /// The targets; all of them unless named
+        #[arg(value_name = "TARGET")]
+        targets: Vec<String>,
+    },
+}
+
+impl Targets {
+    pub(super) async fn run(&self, app: &App) -> u8 {
+        match &self.verb {
+            None | Some(TargetsVerb::List) => {
+                let rows = app.load().map(|config| config.targets.values().map(row).collect());
+                match rows {
+                    Ok(items) => app.finish(&Outcome { items, done: 0, failures: Vec::new() }),
+                    Err(failures) => app.finish(&Outcome::<TargetRow>::failed(failures)),
+                }
+            }
+            Some(TargetsVerb::Check { targets }) => {
+                app.finish(&check(app, targets).await.unwrap_or_else(Outcome::failed))
+            }
+        }
+    }
+}
+
+fn row(target: &Target) -> TargetRow {
+    TargetRow {
+        target: target.name.to_string(),
+        provider: target.settings.name().into(),
+        subject: subject(&target.settings),
+        store: target.store.clone(),
+        retention: target.retention.clone(),
+        tags: target.tags.clone(),
+    }
+}
+
+fn subject(settings: &ProviderSettings) -> String {
+    match settings {
+        ProviderSettings::AwsRds(rds) => {
+            let id = rds.db_instance_identifier.as_ref().or(rds.db_cluster_identifier.as_ref());
+            format!("{} in {}", id.map_or("?", String::as_str), rds.region)
+        }
+        ProviderSettings::AzureMysql(server) | ProviderSettings::AzurePostgresql(server) => server.server_name.clone(),
+        ProviderSettings::AzureSql(sql) => format!("{} on {}", sql.database, sql.server_name),
+        ProviderSettings::GcpCloudSql(sql) => format!("{} in {}", sql.instance, sql.project),
+        ProviderSettings::Mysql(server) | ProviderSettings::Postgresql(server) => {
+            format!("{} on {}", server.database, server.host)
+        }
+        ProviderSettings::Sqlite(sqlite) => sqlite.path.display().to_string(),
+    }
+}
+
+async fn check(app: &App, names: &[String]) -> Result<Outcome<CheckRow>, Vec<Failure>> {
+    let config = app.load()?;
+    let targets = catalog::targets(&config, names)?;
+    let checked: Vec<_> =
+        stream::iter(targets).map(|target| check_target(&config, target)).buffered(CONCURRENCY).collect().await;
+    let mut outcome = Outcome::new();
+    for (rows, failures) in checked {
+        outcome.done += usize::from(failures.is_empty());
+        outcome.items.extend(rows);
+        outcome.failures.extend(failures);
+    }
+    Ok(outcome)
+}
+
+async fn check_target(config: &Config, target: &Target) -> (Vec<CheckRow>, Vec<Failure>) {
+    let (mut rows, mut failures) = (Vec::new(), Vec::new());
+    let mut add = |check, outcome: Result<String, Failure>| {
+        let (ok, detail, hint) = match &outcome {
+            Ok(detail) => (true, detail.clone(), None),
+            Err(failure) => (false, failure.message.clone(), failure.hint.clone()),
+        };
+        rows.push(CheckRow { target: target.name.to_string(), check, ok, detail, hint });
+        failures.extend(outcome.err().map(|failure| failure.of(&target.name)));
+    };
+    match catalog::open(config, target) {
+        Ok(provider) => {
+            for check in provider.check().await {
+                add(check.name, check.outcome.map_err(Failure::from));
+            }
+        }
+        Err(failure) => add("provider", Err(failure)),
+    }
+    (rows, failures)
+}

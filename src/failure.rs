@@ -1,0 +1,140 @@
+//! What went wrong, as a script sees it: a code, a message, a hint, and the exit code of the process.
+
+use serde::Serialize;
+use snapkeep_providers::{Error, ErrorKind};
+
+use crate::config::{ConfigError, Problem};
+
+/// One entry of a document's `errors`, and one block on stderr.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Failure {
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) target: Option<String>,
+    pub(crate) retryable: bool,
+    pub(crate) hint: Option<String>,
+    /// What caused it, the nearest first.
+    pub(crate) causes: Vec<String>,
+    /// What goes on although this process stopped waiting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) operation: Option<String>,
+    #[serde(skip)]
+    pub(crate) exit: u8,
+}
+
+/// The contract's section 4. The signal decides between 130 and 143 later.
+fn exit_code(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Failed | ErrorKind::Unavailable => 1,
+        ErrorKind::Usage => 2,
+        ErrorKind::NotFound => 4,
+        ErrorKind::Permission => 5,
+        ErrorKind::Busy => 6,
+        ErrorKind::Quota => 7,
+        ErrorKind::Timeout => 8,
+        ErrorKind::Verification => 9,
+        ErrorKind::Refused => 10,
+        ErrorKind::Locked => 11,
+        ErrorKind::Unsupported => 12,
+        ErrorKind::Interrupted => INTERRUPTED,
+    }
+}
+
+/// The exit code after Ctrl-C.
+pub(crate) const INTERRUPTED: u8 = 130;
+/// The exit code after SIGTERM.
+pub(crate) const TERMINATED: u8 = 143;
+/// The exit code when some targets failed and the others are done.
+pub(crate) const PARTIAL: u8 = 3;
+
+impl Failure {
+    /// A failure of our own.
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            code: kind.code(),
+            message: message.into(),
+            target: None,
+            retryable: kind.is_retryable(),
+            hint: None,
+            causes: Vec::new(),
+            operation: None,
+            exit: exit_code(kind),
+        }
+    }
+
+    /// What was typed makes no sense; nothing is printed on stdout.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Usage, message)
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn of(mut self, target: impl ToString) -> Self {
+        self.target = Some(target.to_string());
+        self
+    }
+
+    pub(crate) fn is_usage(&self) -> bool {
+        self.code == ErrorKind::Usage.code()
+    }
+
+    pub(crate) fn is_interruption(&self) -> bool {
+        self.exit == INTERRUPTED
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let mut causes = Vec::new();
+        let mut next = std::error::Error::source(&error);
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            // object_store's errors repeat their source in their own words.
+            if !causes.iter().any(|known: &String| known.contains(&text)) {
+                causes.push(text);
+            }
+            next = cause.source();
+        }
+        let hint = error.hint().map(ToOwned::to_owned);
+        Self { hint, causes, ..Self::new(error.kind(), error.to_string()) }
+    }
+}
+
+/// One failure for each problem of a config.
+pub(crate) fn of_config(error: &ConfigError) -> Vec<Failure> {
+    let failure = |problem: &Problem| Failure {
+        code: "config",
+        hint: problem.hint.clone(),
+        ..Failure::usage(problem.to_string())
+    };
+    error.problems().iter().map(failure).collect()
+}
+
+/// The exit code of a command that did something for `done` targets and met these failures.
+pub(crate) fn exit_of(done: usize, failures: &[Failure]) -> u8 {
+    match failures {
+        [] => 0,
+        failures if failures.iter().any(Failure::is_interruption) => INTERRUPTED,
+        _ if done > 0 => PARTIAL,
+        [first, rest @ ..] if rest.iter().all(|failure| failure.exit == first.exit) => first.exit,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_code_tells_partial_from_failed() {
+        let failure = |kind| Failure::new(kind, "x");
+        assert_eq!(exit_of(3, &[]), 0);
+        assert_eq!(exit_of(1, &[failure(ErrorKind::Permission)]), 3);
+        assert_eq!(exit_of(0, &[failure(ErrorKind::Permission), failure(ErrorKind::Permission)]), 5);
+        assert_eq!(exit_of(0, &[failure(ErrorKind::Permission), failure(ErrorKind::NotFound)]), 1);
+        assert_eq!(exit_of(4, &[failure(ErrorKind::Busy), failure(ErrorKind::Interrupted)]), 130);
+    }
+}

@@ -1,0 +1,148 @@
+//! Waits for what a provider is doing.
+
+use std::time::Duration;
+
+use snapkeep_providers::model::{Operation, OperationId, OperationState, Snapshot};
+use snapkeep_providers::{Error, ErrorKind, Progress, Provider, Run};
+use tokio::time::Instant;
+
+use crate::failure::Failure;
+
+/// The first and the longest pause between two looks.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+
+/// Follows `operation` to its end, or to `deadline`.
+pub(crate) async fn wait(
+    provider: &dyn Provider,
+    mut operation: Operation<Snapshot>,
+    deadline: Option<Instant>,
+    run: &Run,
+) -> Result<Snapshot, Failure> {
+    let mut pause = PAUSE.0;
+    loop {
+        let percent = match operation.state {
+            OperationState::Done(snapshot) => return Ok(snapshot),
+            OperationState::Failed(error) => return Err(error.into()),
+            OperationState::Running { percent, .. } => percent,
+        };
+        run.reporter.progress(Progress { percent, ..Progress::default() });
+        let next = Instant::now() + pause;
+        let late = deadline.is_some_and(|deadline| deadline <= next);
+        tokio::select! {
+            biased;
+            () = run.cancel.cancelled() => return Err(stopped_waiting(provider, &operation.id)),
+            () = tokio::time::sleep_until(deadline.map_or(next, |deadline| deadline.min(next))) => {}
+        }
+        if late {
+            return Err(timed_out(provider, &operation.id));
+        }
+        pause = (pause * 2).min(PAUSE.1);
+        operation = match provider.poll(&operation.id).await {
+            Ok(operation) => operation,
+            // The operation goes on whether or not one look at it succeeds.
+            Err(error) if error.kind().is_retryable() => {
+                let state = OperationState::Running { so_far: None, percent };
+                Operation { id: operation.id, state }
+            }
+            Err(error) => return Err(error.into()),
+        };
+    }
+}
+
+fn going_on(provider: &dyn Provider, operation: &OperationId, failure: Failure) -> Failure {
+    let id = format!("{}/{operation}", provider.target());
+    let hint = format!("it goes on: `snapkeep wait {id}`");
+    Failure { operation: Some(id), ..failure }.with_hint(hint)
+}
+
+fn timed_out(provider: &dyn Provider, operation: &OperationId) -> Failure {
+    let message = format!("{}: waiting for {} timed out", provider.name(), provider.target());
+    going_on(provider, operation, Failure::new(ErrorKind::Timeout, message))
+}
+
+fn stopped_waiting(provider: &dyn Provider, operation: &OperationId) -> Failure {
+    let message = format!("{}: waiting for {} was interrupted", provider.name(), provider.target());
+    going_on(provider, operation, Failure::new(ErrorKind::Interrupted, message))
+}
+
+/// Runs `work`, and cancels it at `deadline`: for work that does not go on without this process.
+pub(crate) async fn within<T>(
+    deadline: Option<Instant>,
+    run: &Run,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Failure> {
+    tokio::pin!(work);
+    let Some(deadline) = deadline else { return work.await.map_err(Failure::from) };
+    tokio::select! {
+        biased;
+        done = &mut work => return done.map_err(Failure::from),
+        () = tokio::time::sleep_until(deadline) => run.cancel.cancel(),
+    }
+    match work.await {
+        Err(error) if error.kind() == ErrorKind::Interrupted => {
+            let failure = Failure::new(
+                ErrorKind::Timeout,
+                "it took longer than --timeout, and was stopped; nothing is left of it",
+            );
+            Err(failure.with_hint("allow more time with `--timeout`"))
+        }
+        done => done.map_err(Failure::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chrono::{DateTime, Utc};
+    use snapkeep_providers::memory::{Fault, Memory, Verb};
+    use snapkeep_providers::model::CreateRequest;
+
+    use super::*;
+
+    fn memory(polls: u32) -> Memory {
+        let start: DateTime<Utc> = "2026-11-22T02:00:00Z".parse().unwrap();
+        Memory::new("orders".parse().unwrap(), start).with_polls(polls)
+    }
+
+    async fn create_and_wait(memory: &Memory, limit: Option<Duration>, run: &Run) -> Result<Snapshot, Failure> {
+        let operation = memory.create(&CreateRequest::default(), run).await.unwrap();
+        wait(memory, operation, limit.map(|limit| Instant::now() + limit), run).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_operation_is_followed_to_its_end() {
+        let snapshot = create_and_wait(&memory(7), None, &Run::silent()).await.unwrap();
+        assert!(snapshot.is_good());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_that_times_out_names_the_operation() {
+        let failure = create_and_wait(&memory(1000), Some(Duration::from_secs(90)), &Run::silent()).await.unwrap_err();
+        assert_eq!((failure.exit, failure.code), (8, "timeout"));
+        let operation = failure.operation.unwrap();
+        assert_eq!(failure.hint, Some(format!("it goes on: `snapkeep wait {operation}`")));
+        assert!(operation.starts_with("orders/"), "{operation}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_look_that_fails_ends_no_waiting_and_a_failed_operation_does() {
+        let memory = memory(3);
+        memory.script(Verb::Poll, Fault::Throttle);
+        memory.script(Verb::Poll, Fault::Unreachable);
+        assert!(create_and_wait(&memory, None, &Run::silent()).await.is_ok());
+        memory.script(Verb::Create, Fault::FailedOperation);
+        assert_eq!(create_and_wait(&memory, None, &Run::silent()).await.unwrap_err().exit, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interruption_ends_the_waiting_and_names_the_operation() {
+        let run = Run { reporter: Arc::new(snapkeep_providers::Silent), cancel: Default::default() };
+        let memory = memory(1000);
+        let operation = memory.create(&CreateRequest::default(), &run).await.unwrap();
+        run.cancel.cancel();
+        let failure = wait(&memory, operation, None, &run).await.unwrap_err();
+        assert_eq!(failure.exit, 130);
+        assert!(failure.operation.is_some());
+    }
+}

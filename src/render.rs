@@ -1,0 +1,121 @@
+//! Results on stdout, in each of the formats.
+
+use std::io::{self, Write};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tabled::builder::Builder;
+use tabled::settings::{Padding, Style};
+
+use crate::failure::Failure;
+
+/// The schema of every JSON document.
+pub(crate) const SCHEMA: &str = "snapkeep/v1";
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// One document, also when it failed.
+    Json,
+    /// One item a line.
+    Jsonl,
+    /// A header and one item a line.
+    Csv,
+    /// Only the names or ids, one a line.
+    Name,
+}
+
+/// One item of a result.
+pub(crate) trait Row: Serialize {
+    /// The document's `kind`.
+    const KIND: &'static str;
+    /// The keys of its JSON, in the order of the columns of CSV.
+    const KEYS: &'static [&'static str];
+    /// The headings of its table.
+    const HEADINGS: &'static [&'static str];
+
+    /// Its cells under the headings.
+    fn cells(&self, now: DateTime<Utc>) -> Vec<String>;
+
+    /// Its name or id.
+    fn name(&self) -> String;
+}
+
+/// Prints `items`, and in JSON the failures too.
+pub(crate) fn print<T: Row>(
+    out: &mut impl Write,
+    format: Format,
+    items: &[T],
+    failures: &[Failure],
+    now: DateTime<Utc>,
+) -> io::Result<()> {
+    match format {
+        Format::Table => table(out, items, now),
+        Format::Json => document(out, T::KIND, items, failures),
+        Format::Jsonl => items.iter().try_for_each(|item| {
+            serde_json::to_writer(&mut *out, item)?;
+            writeln!(out)
+        }),
+        Format::Csv => csv(out, items),
+        Format::Name => items.iter().try_for_each(|item| writeln!(out, "{}", item.name())),
+    }?;
+    out.flush()
+}
+
+/// The one JSON document of a command.
+pub(crate) fn document(
+    out: &mut impl Write,
+    kind: &str,
+    items: &(impl Serialize + ?Sized),
+    failures: &[Failure],
+) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Document<'a, T: ?Sized> {
+        schema: &'a str,
+        kind: &'a str,
+        items: &'a T,
+        errors: &'a [Failure],
+    }
+    serde_json::to_writer_pretty(&mut *out, &Document { schema: SCHEMA, kind, items, errors: failures })?;
+    writeln!(out)
+}
+
+fn table<T: Row>(out: &mut impl Write, items: &[T], now: DateTime<Utc>) -> io::Result<()> {
+    if items.is_empty() {
+        return Ok(());
+    }
+    let mut builder = Builder::default();
+    builder.push_record(T::HEADINGS.iter().copied());
+    for item in items {
+        builder.push_record(item.cells(now));
+    }
+    let mut table = builder.build();
+    table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
+    for line in table.to_string().lines() {
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn csv<T: Row>(out: &mut impl Write, items: &[T]) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record(T::KEYS)?;
+    for item in items {
+        let value = serde_json::to_value(item)?;
+        writer.write_record(T::KEYS.iter().map(|key| cell(value.get(key))))?;
+    }
+    writer.flush()
+}
+
+/// A text as it is, nothing for null, anything else as JSON.
+fn cell(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => json!(value).to_string(),
+    }
+}
