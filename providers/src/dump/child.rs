@@ -69,7 +69,7 @@ impl Program {
         self
     }
 
-    /// Keeps a file that the program reads for as long as it may run.
+    /// Keeps a file that the program reads for as long as it runs.
     pub(crate) fn keeping(mut self, file: &Arc<SecretFile>) -> Self {
         self.kept.push(file.clone());
         self
@@ -157,7 +157,7 @@ impl Program {
             let (secrets, stopper) = (self.secrets.clone(), stopper.clone());
             std::thread::spawn(move || keep_end(BufReader::new(pipe), &secrets, &stopper, goes_on))
         });
-        Ok(Running { child, stopper, stderr, reaped: false })
+        Ok(Running { child, stopper, stderr, reaped: false, _kept: self.kept.clone() })
     }
 }
 
@@ -196,6 +196,8 @@ pub(crate) struct Running {
     stopper: Stopper,
     stderr: Option<JoinHandle<String>>,
     reaped: bool,
+    /// The child opens these when it gets to it, which may be after the program that it came from is gone.
+    _kept: Vec<Arc<SecretFile>>,
 }
 
 impl Running {
@@ -347,6 +349,18 @@ mod tests {
         // cargo sets no PG variable, so the check is on the list itself and on what a child sees of LC_ALL
         let captured = sh("echo \"$LC_ALL\"").capture("", Duration::from_secs(10)).unwrap();
         assert_eq!(captured.stdout, "C\n");
+    }
+
+    #[test]
+    fn a_running_child_keeps_its_files() {
+        let file = Arc::new(SecretFile::create("pw", "hunter2").unwrap());
+        let path = file.path().to_owned();
+        let program = sh("read line && cat \"$1\" >&2").arg("sh").arg(&path).keeping(&file);
+        let (running, stdin) = program.spawn_writing(|_| true).unwrap();
+        drop((program, file));
+        io::Write::write_all(&mut { stdin }, b"go on\n").unwrap();
+        assert_eq!(running.wait().unwrap().stderr.0, "hunter2");
+        assert!(!path.exists());
     }
 
     #[test]
