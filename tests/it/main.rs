@@ -1,0 +1,6 @@
+//! Dumps of real databases, through the provider library. `tests/run.sh` starts the servers; without them each test says
+//! on stderr that it was left out.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+mod conformance;
+mod support;
