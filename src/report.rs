@@ -119,7 +119,10 @@ impl Report {
             line["level"] = "error".into();
             return self.write(&line.to_string());
         }
-        let mut text = format!("{}: {}", self.paint("31", "error"), failure.message);
+        // With several targets, whose error it is comes first.
+        let target = failure.target.as_deref().filter(|target| !failure.message.contains(target));
+        let target = target.map(|target| format!("{target}: ")).unwrap_or_default();
+        let mut text = format!("{}: {target}{}", self.paint("31", "error"), failure.message);
         for cause in &failure.causes {
             text += &format!("\n{}: {}", self.paint("31", "caused by"), indent(cause));
         }

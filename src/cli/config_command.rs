@@ -29,8 +29,10 @@ impl ConfigCommand {
             }
             ConfigVerb::Check => match app.load() {
                 Ok(config) => {
-                    let (targets, stores) = (config.targets.len(), config.stores.len());
-                    let message = format!("{}: {targets} targets, {stores} stores, no problem", config.path.display());
+                    let count = |count: usize, what| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+                    let (targets, stores) =
+                        (count(config.targets.len(), "target"), count(config.stores.len(), "store"));
+                    let message = format!("{}: {targets}, {stores}, no problem", config.path.display());
                     app.report.info(&message);
                     app.finish(&Outcome::<TargetRow>::new())
                 }
