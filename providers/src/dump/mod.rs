@@ -128,10 +128,37 @@ impl DumpProvider {
         }
     }
 
-    async fn write_part(&self, native: &NativeId, plan: PartPlan, meter: &Meter) -> Result<(Part, Vec<Inspected>)> {
+    async fn write_part(
+        &self,
+        native: &NativeId,
+        plan: PartPlan,
+        compression: Compression,
+        meter: &Meter,
+    ) -> Result<(Part, Vec<Inspected>)> {
         let name = format!("{}.zst", plan.name);
         let path = self.store.path(&self.target, native, &name);
-        store_part(&self.store, &path, &name, plan.steps, self.compression, meter).await
+        store_part(&self.store, &path, &name, plan.steps, compression, meter).await
+    }
+
+    /// Writes the globals; where they can't be had, a note says why, and the dump goes on.
+    async fn write_globals(
+        &self,
+        native: &NativeId,
+        plan: Option<PartPlan>,
+        meter: &Meter,
+        run: &Run,
+    ) -> Result<(Option<Part>, Option<String>)> {
+        let Some(plan) = plan else { return Ok((None, None)) };
+        let compression = Compression { threads: 1, ..self.compression };
+        match self.write_part(native, plan, compression, meter).await {
+            Ok((part, _)) => Ok((Some(part), None)),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),
+            Err(error) => {
+                let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+                run.reporter.warn(&format!("{}: roles are not in the dump: {reason}", self.engine.provider()));
+                Ok((None, Some(format!("globals are missing: {reason}"))))
+            }
+        }
     }
 
     /// Writes every part and then the manifest; what is there after an error is debris.
@@ -145,21 +172,14 @@ impl DumpProvider {
     ) -> Result<Manifest> {
         let meter = Meter::new(run, plan.estimate);
         let mut notes = plan.notes;
-        let globals = match plan.globals {
-            Some(globals) => match self.write_part(native, globals, &meter).await {
-                Ok((part, _)) => Some(part),
-                Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
-                Err(error) => {
-                    let reason =
-                        std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-                    notes.push(format!("globals are missing: {reason}"));
-                    run.reporter.warn(&format!("{}: roles are not in the dump: {reason}", self.engine.provider()));
-                    None
-                }
-            },
-            None => None,
-        };
-        let (data, inspected) = self.write_part(native, plan.data, &meter).await?;
+        // Side by side: asking for roles takes as long as a small dump.
+        let (globals, data) = tokio::join!(
+            self.write_globals(native, plan.globals, &meter, run),
+            self.write_part(native, plan.data, self.compression, &meter)
+        );
+        let (data, inspected) = data?;
+        let (globals, note) = globals?;
+        notes.extend(note);
         let version = inspected.iter().find_map(|facts| facts.format.as_deref());
         notes.extend(inspected.iter().flat_map(|facts| facts.notes.clone()));
         let size = |sum: fn(&Part) -> u64| [Some(&data), globals.as_ref()].into_iter().flatten().map(sum).sum();
@@ -292,7 +312,8 @@ impl Provider for DumpProvider {
         if let RestoreTo::New(name) = &request.to
             && name.is_empty()
         {
-            return Err(Error::new(ErrorKind::Usage, self.name(), "restore to", "\"\"", "it has no name"));
+            return Err(Error::new(ErrorKind::Usage, self.name(), "restore to", "\"\"", "it has no name")
+                .with_hint("choose another name with `--to NAME`"));
         }
         let mut plan = self.engine.plan_restore(&manifest, request).await?;
         let meter = Meter::new(run, Some(manifest.size_bytes));

@@ -3,6 +3,7 @@
 //! Debian's `/usr/bin/mysqldump` is MariaDB's: the name says nothing, what the tool says of itself does.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -137,37 +138,38 @@ impl Places {
     /// `tool_dir` first, then PATH, then the usual version folders, higher versions first.
     pub(crate) fn new(tool_dir: Option<PathBuf>) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let mut others: Vec<PathBuf> = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect();
-        others.extend(VERSION_FOLDERS.iter().flat_map(|pattern| expand(pattern)));
+        let path = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
+        let folders = path.chain(VERSION_FOLDERS.iter().flat_map(|pattern| expand(pattern)));
+        // `/bin` is `/usr/bin` nearly everywhere.
+        let mut seen = HashSet::new();
+        let others = folders.filter(|folder| folder.canonicalize().is_ok_and(|real| seen.insert(real))).collect();
         Self { tool_dir, others }
     }
 
-    /// Every tool that answers to one of `names`, in the order of the places. With a `tool_dir` that has one, only
-    /// that one: whoever names a folder wants what is in it.
+    /// Every tool that is wanted, in the order of the places. With a `tool_dir` that has one, only that one: whoever
+    /// names a folder wants what is in it.
     pub(crate) fn find(&self, wanted: Wanted) -> Vec<Tool> {
-        let own: Vec<Tool> = self.tool_dir.iter().flat_map(|folder| tools_in(folder, wanted.names)).collect();
-        if own.is_empty() { self.find_elsewhere(wanted) } else { own }
+        let own = probe_all(self.tool_dir.iter(), wanted);
+        if own.is_empty() { probe_all(self.others.iter(), wanted) } else { own }
     }
 
     /// As [`Places::find`], but a `tool_dir` without the tool finds nothing: for the tool that makes the dump.
     pub(crate) fn find_strictly(&self, wanted: Wanted) -> Vec<Tool> {
         match &self.tool_dir {
-            Some(folder) => tools_in(folder, wanted.names),
-            None => self.find_elsewhere(wanted),
+            Some(folder) => probe_all(std::iter::once(folder), wanted),
+            None => probe_all(self.others.iter(), wanted),
         }
     }
 
-    fn find_elsewhere(&self, wanted: Wanted) -> Vec<Tool> {
-        let mut seen = Vec::new();
-        let mut found = Vec::new();
-        for tool in self.others.iter().flat_map(|folder| tools_in(folder, wanted.names)) {
-            let real = tool.path.canonicalize().unwrap_or_else(|_| tool.path.clone());
-            if !seen.contains(&real) && wanted.flavour.is_none_or(|flavour| tool.flavour == flavour) {
-                seen.push(real);
-                found.push(tool);
-            }
-        }
-        found
+    /// The first tool that is wanted and `suits`; looks no further than that.
+    pub(crate) fn first(&self, wanted: Wanted, suits: impl Fn(&Tool) -> bool) -> Option<Tool> {
+        let mut folders = self.tool_dir.iter().chain(&self.others);
+        folders.find_map(|folder| probe_all(std::iter::once(folder), wanted).into_iter().find(&suits))
+    }
+
+    /// The same places, but `folder` before all others.
+    pub(crate) fn beginning_with(&self, folder: &Path) -> Self {
+        Self { tool_dir: Some(folder.to_owned()), others: self.tool_dir.iter().chain(&self.others).cloned().collect() }
     }
 
     /// Where was looked, for a message.
@@ -179,8 +181,19 @@ impl Places {
     }
 }
 
-fn tools_in(folder: &Path, names: &'static [&'static str]) -> Vec<Tool> {
-    names.iter().filter_map(|name| probe(name, folder.join(name))).collect()
+/// Asks the candidates side by side: a wrapper script may take its time.
+fn probe_all<'f>(folders: impl Iterator<Item = &'f PathBuf>, wanted: Wanted) -> Vec<Tool> {
+    let mut seen = HashSet::new();
+    let candidates: Vec<(&'static str, PathBuf)> = folders
+        .flat_map(|folder| wanted.names.iter().map(|&name| (name, folder.join(name))))
+        .filter(|(_, path)| path.canonicalize().is_ok_and(|real| seen.insert(real)))
+        .collect();
+    let probed: Vec<Option<Tool>> = std::thread::scope(|scope| {
+        let asked: Vec<_> = candidates.into_iter().map(|(name, path)| scope.spawn(move || probe(name, path))).collect();
+        asked.into_iter().map(|thread| thread.join().ok().flatten()).collect()
+    });
+    let suits = |tool: &Tool| wanted.flavour.is_none_or(|flavour| tool.flavour == flavour);
+    probed.into_iter().flatten().filter(suits).collect()
 }
 
 /// Asks a program what it is. A file that is no program, or answers nothing sensible, is no tool.

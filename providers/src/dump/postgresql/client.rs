@@ -54,7 +54,7 @@ impl Client {
     pub(super) async fn open(connection: &Connection) -> Result<Self> {
         let places = Places::new(connection.tool_dir());
         let wanted = Wanted { names: &["psql"], flavour: Some(Flavour::PostgreSql) };
-        let psql = places.find(wanted).into_iter().next().ok_or_else(|| missing("psql", &places))?;
+        let psql = places.first(wanted, |_| true).ok_or_else(|| missing("psql", &places))?;
         let password = match connection.password().await? {
             Some(secret) => Some(password_file(secret)?),
             None => None,

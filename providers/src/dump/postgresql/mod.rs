@@ -1,6 +1,7 @@
 //! PostgreSQL by `pg_dump` in its custom format, uncompressed, so that our own zstd does that.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use async_trait::async_trait;
 
@@ -41,9 +42,11 @@ impl PostgreSql {
     /// Connects, and finds a pg_dump that suits the server.
     async fn preflight(&self) -> Result<(Client, Facts, Tool)> {
         let client = Client::open(&self.connection).await?;
-        let facts = client.facts(self.database()).await?;
         let wanted = Wanted { names: &["pg_dump"], flavour: Some(Flavour::PostgreSql) };
-        let found = client.places.find_strictly(wanted);
+        let places = client.places.clone();
+        let search = tokio::task::spawn_blocking(move || places.find_strictly(wanted));
+        let facts = client.facts(self.database()).await?;
+        let found = search.await.unwrap_or_default();
         if found.is_empty() {
             return Err(missing("pg_dump", &client.places));
         }
@@ -136,7 +139,8 @@ impl Engine for PostgreSql {
         let (client, facts, tool) = self.preflight().await?;
         let (program, mut notes) = self.data_program(&client, &tool, run).await?;
         let wanted = Wanted { names: &["pg_dumpall"], flavour: Some(Flavour::PostgreSql) };
-        let dumpall = client.places.find(wanted).into_iter().find(|found| found.version.major == tool.version.major);
+        let places = client.places.beginning_with(tool.path.parent().unwrap_or(Path::new("/")));
+        let dumpall = places.first(wanted, |found| found.version.major == tool.version.major);
         let mut tools = vec![tool.record()];
         let globals = match dumpall {
             Some(dumpall) => {
