@@ -197,7 +197,9 @@ fn tls_options(flavour: Flavour, mode: TlsMode) -> &'static [&'static str] {
         (Flavour::MariaDb, TlsMode::Disable) => &["skip-ssl"],
         (Flavour::MariaDb, TlsMode::Prefer | TlsMode::Require) => &["ssl", "loose-disable-ssl-verify-server-cert"],
         (Flavour::MariaDb, TlsMode::VerifyCa | TlsMode::VerifyFull) => &["ssl", "ssl-verify-server-cert"],
-        (_, TlsMode::Disable) => &["ssl-mode=DISABLED"],
+        // Without TLS an account of caching_sha2_password must encrypt its password itself, with a key of the server's
+        // https://dev.mysql.com/doc/refman/8.4/en/caching-sha2-pluggable-authentication.html
+        (_, TlsMode::Disable) => &["ssl-mode=DISABLED", "loose-get-server-public-key"],
         (_, TlsMode::Prefer) => &["ssl-mode=PREFERRED"],
         (_, TlsMode::Require) => &["ssl-mode=REQUIRED"],
         (_, TlsMode::VerifyCa) => &["ssl-mode=VERIFY_CA"],
