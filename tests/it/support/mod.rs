@@ -11,7 +11,6 @@ mod tools;
 
 pub(crate) use bed::*;
 pub(crate) use server::*;
-pub(crate) use tools::*;
 
 /// Makes one test per server of a function that takes a [`Bed`].
 macro_rules! on {
