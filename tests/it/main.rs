@@ -2,5 +2,12 @@
 //! on stderr that it was left out.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
+mod bad_input;
 mod conformance;
+mod fixtures;
+mod postgresql;
+mod roles;
+mod secrets;
+mod sick_tools;
 mod support;
+mod tls;

@@ -138,12 +138,12 @@ impl Restore {
     }
 
     /// Sets what `ALTER DATABASE ... SET` had set. `set_config` takes a value as it is stored; a list would not
-    /// survive being quoted as one string.
+    /// survive being quoted as one string. The transaction is for `default_transaction_read_only`.
     async fn restore_settings(&self) -> Result<()> {
         let database = identifier(&self.database);
         for (name, value) in self.settings.iter().filter_map(|(key, value)| Some((key.strip_prefix("set.")?, value))) {
             let sql = format!(
-                "SELECT set_config({}, {}, false);\nALTER DATABASE {database} SET {} FROM CURRENT;",
+                "BEGIN READ WRITE;\nSELECT set_config({}, {}, false);\nALTER DATABASE {database} SET {} FROM CURRENT;\nCOMMIT;",
                 literal(name),
                 literal(value),
                 name.split('.').map(identifier).collect::<Vec<_>>().join("."),
@@ -276,31 +276,67 @@ fn create_database(name: &str, settings: &BTreeMap<String, String>) -> String {
 }
 
 /// Reads what pg_restore says while it works: an owner that isn't here is reported, anything else stops it.
+///
+/// It says what failed first, and on the next line what it had asked for: `Command was: ALTER TABLE t OWNER TO r;`.
 struct Watch {
     warnings: Warnings,
     fatal: Arc<Mutex<bool>>,
-    entry: String,
+    before: Before,
+}
+
+/// What the line before the next one was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    AboutOwners,
+    UnknownSetting,
+    Other,
 }
 
 impl Watch {
     fn new(warnings: Warnings) -> Self {
-        Self { warnings, fatal: Arc::default(), entry: String::new() }
+        Self { warnings, fatal: Arc::default(), before: Before::Other }
     }
 
     fn goes_on(&mut self, line: &str) -> bool {
-        if let Some((_, entry)) = line.split_once("from TOC entry ") {
-            // "215; 1259 16385 TABLE foo bar": what it is comes after the three numbers
-            self.entry = entry.splitn(4, ' ').nth(3).unwrap_or(entry).to_owned();
+        let before = std::mem::replace(&mut self.before, Before::Other);
+        if let Some((_, error)) = line.split_once("pg_restore: error: ") {
+            return self.failed(error);
         }
-        let Some((_, error)) = line.split_once("pg_restore: error: ") else { return true };
+        let command = line.strip_prefix("Command was: ");
+        match before {
+            Before::AboutOwners => {
+                let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+                if let (Some(command), Some(warning)) = (command, warnings.last_mut()) {
+                    *warning = format!("{warning}: {command}");
+                }
+                true
+            }
+            // A pg_restore newer than the server first sets what that server doesn't know; to its default.
+            Before::UnknownSetting if command.is_some_and(|command| command.starts_with("SET ")) => {
+                self.set_fatal(false);
+                true
+            }
+            Before::UnknownSetting => false,
+            Before::Other => true,
+        }
+    }
+
+    fn failed(&mut self, error: &str) -> bool {
+        let reason = error.split_once("ERROR:").map_or(error, |(_, reason)| reason).trim();
         if is_about_owners(error) {
-            let reason = error.split_once("ERROR:").map_or(error, |(_, reason)| reason).trim();
-            let warning = format!("{}: {reason}", self.entry);
-            self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+            self.before = Before::AboutOwners;
+            self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(reason.to_owned());
             return true;
         }
-        *self.fatal.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        false
+        self.set_fatal(true);
+        if reason.starts_with("unrecognized configuration parameter") {
+            self.before = Before::UnknownSetting;
+        }
+        self.before == Before::UnknownSetting
+    }
+
+    fn set_fatal(&self, fatal: bool) {
+        *self.fatal.lock().unwrap_or_else(PoisonError::into_inner) = fatal;
     }
 }
 
