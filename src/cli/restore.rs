@@ -1,5 +1,6 @@
 //! `snapkeep restore`
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 use snapkeep_providers::model::{Ownership, RestoreRequest, RestoreTo};
 use snapkeep_providers::{ErrorKind, Support};
@@ -13,9 +14,9 @@ use crate::units;
 /// Restore a snapshot into a new database, instance or file
 #[derive(Debug, Args)]
 pub(super) struct Restore {
-    /// The snapshot
+    /// The snapshot; with `--time`, the target
     #[arg(value_name = "ID")]
-    id: SnapshotRef,
+    id: String,
     /// The name of the new database or instance, or the path of the new file
     #[arg(long, value_name = "NAME", required_unless_present = "in_place")]
     to: Option<String>,
@@ -25,6 +26,9 @@ pub(super) struct Restore {
     /// The target's name, to confirm `--in-place`
     #[arg(long, value_name = "TARGET")]
     confirm: Option<String>,
+    /// To this moment between snapshots, where the provider can: 2026-11-22T02:15:00Z
+    #[arg(long, value_name = "TIME", conflicts_with = "in_place", value_parser = moment)]
+    time: Option<DateTime<Utc>>,
     /// Give everything to the user who restores: no owners, no grants
     #[arg(long)]
     no_owner: bool,
@@ -40,10 +44,14 @@ impl Restore {
     }
 
     async fn restore(&self, app: &App) -> Result<RestoreRow, Vec<Failure>> {
-        let request = self.request().map_err(|failure| vec![failure])?;
+        if let Some(time) = self.time {
+            return self.restore_to_time(app, time);
+        }
+        let id: SnapshotRef = self.id.parse().map_err(|error: String| vec![Failure::usage(error)])?;
+        let request = self.request(&id.target).map_err(|failure| vec![failure])?;
         let config = app.load()?;
-        let one = |failure: Failure| vec![failure.of(&self.id.target)];
-        let target = catalog::target(&config, &self.id.target).map_err(one)?;
+        let one = |failure: Failure| vec![failure.of(&id.target)];
+        let target = catalog::target(&config, &id.target).map_err(one)?;
         let provider = catalog::open(&config, target).map_err(one)?;
         if request.to == RestoreTo::InPlace && provider.capabilities().in_place == Support::No {
             let message = format!("{}: can't restore in place", provider.name());
@@ -51,7 +59,7 @@ impl Restore {
                 Failure::new(ErrorKind::Unsupported, message).with_hint("give a new name with `--to NAME`")
             ));
         }
-        let snapshot = catalog::resolve(&*provider, &self.id).await.map_err(one)?;
+        let snapshot = catalog::resolve(&*provider, &id).await.map_err(one)?;
         let row = |to: String, warnings| RestoreRow {
             id: snapshot.id.to_string(),
             target: target.name.to_string(),
@@ -75,18 +83,35 @@ impl Restore {
         Ok(row(restored.to, restored.warnings))
     }
 
-    fn request(&self) -> Result<RestoreRequest, Failure> {
+    /// Point in time is a cloud's: no provider of this version has it.
+    fn restore_to_time(&self, app: &App, time: DateTime<Utc>) -> Result<RestoreRow, Vec<Failure>> {
+        let config = app.load()?;
+        let one = |failure: Failure| vec![failure.of(&self.id)];
+        let target = catalog::target(&config, &self.id).map_err(one)?;
+        let provider = catalog::open(&config, target).map_err(one)?;
+        let message =
+            format!("{}: cannot restore {} to {}: it has snapshots only", provider.name(), self.id, time.to_rfc3339());
+        let hint = format!("choose a snapshot from before: `snapkeep list {}`", self.id);
+        Err(one(Failure::new(ErrorKind::Unsupported, message).with_hint(hint)))
+    }
+
+    fn request(&self, target: &str) -> Result<RestoreRequest, Failure> {
         let ownership = if self.no_owner { Ownership::Drop } else { Ownership::Keep };
         let to = match (&self.to, self.in_place) {
             (Some(name), false) => RestoreTo::New(name.clone()),
-            _ if self.confirm.as_deref() == Some(self.id.target.as_str()) => RestoreTo::InPlace,
+            _ if self.confirm.as_deref() == Some(target) => RestoreTo::InPlace,
             _ => {
-                let message = format!("restoring in place replaces what {} holds now", self.id.target);
+                let message = format!("restoring in place replaces what {target} holds now");
                 return Err(Failure::new(ErrorKind::Refused, message)
-                    .with_hint(format!("to confirm, add `--confirm {}`", self.id.target))
-                    .of(&self.id.target));
+                    .with_hint(format!("to confirm, add `--confirm {target}`"))
+                    .of(target));
             }
         };
         Ok(RestoreRequest { to, ownership })
     }
+}
+
+fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    let parsed = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
+    parsed.map_err(|_| "write a time as 2026-11-22T02:15:00Z".to_owned())
 }
