@@ -115,7 +115,7 @@ impl DumpProvider {
     }
 
     fn snapshot(&self, native: &NativeId, manifest: &Manifest) -> Snapshot {
-        manifest.snapshot(native.clone(), self.store.location(&self.target, native))
+        manifest.snapshot(native.clone(), self.store.location())
     }
 
     async fn with_key(&self, key: &str) -> Result<Option<Snapshot>> {

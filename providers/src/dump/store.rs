@@ -71,10 +71,9 @@ impl Store {
         self.folder.join(target.as_str()).join(native.as_str()).join(object).display().to_string()
     }
 
-    /// `<store name>:<folder>`, for the snapshot's `location`.
-    pub(crate) fn location(&self, target: &TargetName, native: &NativeId) -> String {
-        let folder = self.folder.join(target.as_str()).join(native.as_str());
-        format!("{}:{}", self.name, folder.display())
+    /// `<store name>:<where it is>`, for `location`: the same for all its snapshots, as a region is.
+    pub(crate) fn location(&self) -> String {
+        format!("{}:{}", self.name, self.folder.display())
     }
 
     /// What looks like a snapshot of `target`, manifest or not, newest first.

@@ -21,6 +21,7 @@ use client::{Client, LOWEST_MYSQLDUMP, NAME, missing, text_literal};
 
 mod client;
 mod restore;
+mod unnamed;
 
 /// What both flavours print when they have come to their end.
 const END: &str = "-- Dump completed";
@@ -74,7 +75,9 @@ impl MySql {
         for pattern in idle.iter().chain(&idle_data) {
             run.reporter.warn(&format!("{NAME}: no table matches {pattern:?} of the tables to exclude"));
         }
-        let rowless: Vec<_> = rowless.into_iter().filter(|table| !gone.contains(table)).collect();
+        // A view has no rows; and what it reads is not there yet when those definitions are loaded.
+        let is_view = |name: &str| tables.iter().any(|table| table.view && table.name == name);
+        let rowless: Vec<_> = rowless.into_iter().filter(|table| !gone.contains(table) && !is_view(&table.1)).collect();
         for (database, table) in gone.iter().chain(&rowless) {
             main = main.arg(format!("--ignore-table={database}.{table}"));
         }
@@ -98,7 +101,7 @@ impl MySql {
 
     async fn tables(&self, client: &Client) -> Result<Vec<Table>> {
         let sql = format!(
-            "SELECT t.table_name, COALESCE(e.transactions, 'YES'), COALESCE(t.data_length, 0)
+            "SELECT t.table_name, COALESCE(e.transactions, 'YES'), t.table_type = 'VIEW', COALESCE(t.data_length, 0)
              FROM information_schema.tables t LEFT JOIN information_schema.engines e ON e.engine = t.engine
              WHERE t.table_schema = {} AND t.table_type <> 'SEQUENCE' ORDER BY 1;",
             text_literal(self.database())
@@ -107,10 +110,11 @@ impl MySql {
         Ok(answer
             .lines()
             .filter_map(|line| {
-                let mut columns = line.rsplitn(3, '\t');
+                let mut columns = line.rsplitn(4, '\t');
                 let bytes = columns.next()?.parse().unwrap_or(0);
+                let view = columns.next()? == "1";
                 let transactional = columns.next()? == "YES";
-                Some(Table { name: columns.next()?.to_owned(), transactional, bytes })
+                Some(Table { name: columns.next()?.to_owned(), transactional, view, bytes })
             })
             .collect())
     }
@@ -119,6 +123,7 @@ impl MySql {
 struct Table {
     name: String,
     transactional: bool,
+    view: bool,
     bytes: u64,
 }
 
@@ -232,10 +237,11 @@ impl Engine for MySql {
         let restored = format!("{}_restored", manifest.database);
         let create = restore::create_database(&restored, &manifest.database_settings);
         let parts: Vec<String> = parts.iter().map(|part| shell_word(part)).collect();
-        commands.push("# into a new database".into());
+        commands.push("# into a new database; sed keeps the dump from altering the one that it came from".into());
         commands.push(format!("{server} --execute={}", shell_word(&create)));
         commands.push(format!(
-            "zstd -dc {} | {server} --default-character-set=utf8mb4 --binary-mode {}",
+            "zstd -dc {} | LC_ALL=C sed 's/^ALTER DATABASE `[^`]*` CHARACTER SET /ALTER DATABASE CHARACTER SET /' | \
+             {server} --default-character-set=utf8mb4 --binary-mode {}",
             parts.join(" "),
             shell_word(&restored)
         ));

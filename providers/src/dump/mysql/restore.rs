@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::client::{Client, NAME, explain, identifier};
+use super::unnamed::Unnamed;
 use crate::dump::child::Stopper;
 use crate::dump::engine::RestorePlan;
 use crate::dump::loading::Loading;
@@ -31,6 +32,8 @@ enum Place {
 pub(super) struct Restore {
     client: Client,
     database: String,
+    /// The name of the database that was dumped.
+    dumped: String,
     place: Place,
     settings: BTreeMap<String, String>,
     warnings: Vec<String>,
@@ -69,7 +72,8 @@ pub(super) async fn plan(connection: &Connection, manifest: &Manifest, request: 
             vec!["definers stay as they were dumped: this engine's dumps can't be loaded without".into()]
         }
     };
-    Ok(Restore { client, database, place, settings: manifest.database_settings.clone(), warnings })
+    let (settings, dumped) = (manifest.database_settings.clone(), manifest.database.clone());
+    Ok(Restore { client, database, dumped, place, settings, warnings })
 }
 
 /// `CREATE DATABASE` with the character set and collation of the old one.
@@ -97,7 +101,9 @@ impl RestorePlan for Restore {
             "--max-allowed-packet=1G",
         ]);
         let program = program.arg(format!("--database={}", self.database));
-        Loading::start(&program, &self.database, |_| true, |ended| ended.status.success(), explain)
+        let (sink, stopper) =
+            Loading::start(&program, &self.database, |_| true, |ended| ended.status.success(), explain)?;
+        Ok((Box::new(Unnamed::new(&self.dumped, sink)), stopper))
     }
 
     async fn commit(&mut self) -> Result<Restored> {
