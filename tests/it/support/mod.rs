@@ -11,6 +11,7 @@ mod tools;
 
 pub(crate) use bed::*;
 pub(crate) use server::*;
+pub(crate) use tools::install;
 
 /// Makes one test per server of a function that takes a [`Bed`].
 macro_rules! on {

@@ -36,7 +36,7 @@ impl Bed {
 
 /// Makes a program of a script. Another process writes it: a child of another test could hold our own descriptor open
 /// for a moment, and a file that is open for writing can't be run.
-fn install(script: &str, program: &Path) {
+pub(crate) fn install(script: &str, program: &Path) {
     let source = program.with_extension("script");
     std::fs::write(&source, script).unwrap();
     let _ = std::fs::remove_file(program);
