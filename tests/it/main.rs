@@ -5,9 +5,12 @@
 mod bad_input;
 mod conformance;
 mod fixtures;
+mod interrupted;
+mod mysql;
 mod postgresql;
 mod roles;
 mod secrets;
 mod sick_tools;
+mod store;
 mod support;
 mod tls;

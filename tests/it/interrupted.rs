@@ -1,0 +1,62 @@
+//! A call that is told to stop half-way ends with it, and takes back what it began.
+
+use std::sync::Arc;
+
+use snapkeep_providers::model::{CreateRequest, Ownership, RestoreRequest, RestoreTo};
+use snapkeep_providers::{ErrorKind, Progress, Reporter, Run};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{Bed, create, list, ok, on, refused, restore};
+
+/// Cancels the run as soon as some bytes have come from the source.
+struct AtFirstBytes(CancellationToken);
+
+impl Reporter for AtFirstBytes {
+    fn progress(&self, progress: Progress) {
+        if progress.read_bytes > 0 {
+            self.0.cancel();
+        }
+    }
+
+    fn warn(&self, _: &str) {}
+}
+
+fn run() -> Run {
+    let cancel = CancellationToken::new();
+    Run { reporter: Arc::new(AtFirstBytes(cancel.clone())), cancel }
+}
+
+on!(postgresql_15 postgresql_17 mysql mariadb => a_create_leaves_nothing_behind);
+async fn a_create_leaves_nothing_behind(bed: Bed) {
+    bed.fill();
+    let provider = bed.provider();
+    refused(ErrorKind::Interrupted, provider.create(&CreateRequest::default(), &run()).await);
+    assert_eq!(list(&*provider).await, []);
+    assert_eq!(bed.stored(), <[std::path::PathBuf; 0]>::default());
+    let id = create(&*provider).await;
+    assert_eq!(list(&*provider).await, [id]);
+}
+
+on!(postgresql_15 postgresql_17 mysql mariadb => a_restore_leaves_no_database_behind);
+async fn a_restore_leaves_no_database_behind(bed: Bed) {
+    bed.fill();
+    let provider = bed.provider();
+    let (id, copy) = (create(&*provider).await, bed.name("copy"));
+    let request = RestoreRequest { to: RestoreTo::New(copy.clone()), ownership: Ownership::Keep };
+    refused(ErrorKind::Interrupted, provider.restore(&id, &request, &run()).await);
+    assert!(!bed.exists(&copy));
+    ok(restore(&*provider, &id, &copy).await);
+    assert_eq!(bed.content(&copy), bed.content(&bed.database));
+}
+
+on!(postgresql_15 postgresql_17 => a_restore_in_place_leaves_the_old_database);
+async fn a_restore_in_place_leaves_the_old_database(bed: Bed) {
+    bed.fill();
+    let provider = bed.provider();
+    let id = create(&*provider).await;
+    bed.sql("INSERT INTO notes VALUES (4, 'since')");
+    let before = bed.content(&bed.database);
+    let request = RestoreRequest { to: RestoreTo::InPlace, ownership: Ownership::Keep };
+    refused(ErrorKind::Interrupted, provider.restore(&id, &request, &run()).await);
+    assert_eq!(bed.content(&bed.database), before);
+}
