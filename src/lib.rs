@@ -6,6 +6,8 @@ pub mod config;
 mod catalog;
 mod failure;
 mod operate;
+pub mod plan;
 mod render;
 mod report;
+pub mod retention;
 mod units;

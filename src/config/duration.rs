@@ -90,6 +90,14 @@ pub struct Within {
     pub hours: u32,
 }
 
+impl fmt::Display for Within {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { years, months, weeks, days, hours } = *self;
+        let parts = [(years, 'y'), (months, 'm'), (weeks, 'w'), (days, 'd'), (hours, 'h')];
+        parts.into_iter().filter(|(count, _)| *count > 0).try_for_each(|(count, unit)| write!(f, "{count}{unit}"))
+    }
+}
+
 impl FromStr for Within {
     type Err = InvalidDuration;
 

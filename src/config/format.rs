@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono_tz::{TZ_VARIANTS, Tz};
 use snapkeep_providers::model::is_plain_name;
 
 use super::policy::InvalidSelector;
@@ -85,8 +86,12 @@ impl Format {
             },
             Self::Elapsed => elapsed(text).map(drop).map_err(|reason| unfit(text, &reason.to_string())),
             Self::Within => text.parse::<Within>().map(drop).map_err(|reason| unfit(text, &reason.to_string())),
-            Self::TimeZone if is_time_zone(text) => Ok(()),
-            Self::TimeZone => Err(unfit(text, "use an IANA name such as UTC or Europe/Berlin")),
+            Self::TimeZone if text.parse::<Tz>().is_ok() => Ok(()),
+            Self::TimeZone => {
+                let near = nearest(text, TZ_VARIANTS.iter().map(|zone| zone.name()));
+                let hint = near.map(|near| format!("did you mean {near:?}?"));
+                Err(Misfit { hint, ..unfit(text, "use an IANA name such as UTC or Europe/Berlin") })
+            }
             Self::Cron if text.split_whitespace().count() == 5 => Ok(()),
             Self::Cron => Err(unfit(
                 text,
@@ -98,11 +103,6 @@ impl Format {
 
 fn unfit(text: &str, rule: &str) -> Misfit {
     Misfit { message: format!(" can't be {text:?}: {rule}"), hint: None }
-}
-
-/// Whether it could be the name of a time zone; whether there is one of that name is not looked up.
-fn is_time_zone(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+/-".contains(&byte))
 }
 
 fn exists(name: &str, kind: &str, names: &BTreeSet<String>) -> Result<(), Misfit> {

@@ -1,0 +1,444 @@
+//! What pruning would do: the policy's verdicts under the safety rules. Pure, and the only place that decides it.
+//!
+//! Every row has its reasons. A row that the policy would remove and a safety rule forbids to is `refused`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use sha2::{Digest, Sha256};
+use snapkeep_providers::model::{Hold, Origin, Snapshot, SnapshotState};
+
+use crate::config::Retention;
+use crate::retention::{self, Kept};
+use crate::units;
+
+/// How long a failed snapshot of ours, and debris, is left alone.
+pub const GRACE: TimeDelta = TimeDelta::hours(24);
+
+/// What planning needs to know of a snapshot; small, as there may be a million.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The provider's own id.
+    pub native: Box<str>,
+    /// The moment that it holds.
+    pub created_at: Option<DateTime<Utc>>,
+    /// Bytes that it takes up.
+    pub size_bytes: Option<u64>,
+    /// Who made it.
+    pub origin: Origin,
+    /// Where it is in its life.
+    pub state: SnapshotState,
+    /// How its last verification ended.
+    pub verified: Option<bool>,
+    /// The hold on it, if it has not run out.
+    pub hold: Option<Box<Hold>>,
+    /// Until when the store refuses deletion.
+    pub locked_until: Option<DateTime<Utc>>,
+    /// Retention counts each kind and location for itself.
+    pub group: u32,
+}
+
+impl Seen {
+    /// Whether it can be restored, as far as is known.
+    pub fn is_good(&self) -> bool {
+        self.state == SnapshotState::Available && self.verified != Some(false)
+    }
+
+    /// Eight bytes that change when anything changes on which the plan stands.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash = Sha256::new();
+        let mut number = |number: Option<i64>| {
+            hash.update([u8::from(number.is_some())]);
+            hash.update(number.unwrap_or_default().to_le_bytes());
+        };
+        number(self.created_at.map(|moment| moment.timestamp_micros()));
+        number(self.size_bytes.map(u64::cast_signed));
+        number(self.verified.map(i64::from));
+        number(self.locked_until.map(|moment| moment.timestamp()));
+        number(Some(self.origin as i64));
+        number(Some(self.state as i64));
+        number(self.hold.as_ref().map(|hold| hold.until.map_or(i64::MAX, |until| until.timestamp())));
+        hash.update(self.native.as_bytes());
+        let mut first = [0; 8];
+        first.copy_from_slice(&hash.finalize()[..8]);
+        u64::from_le_bytes(first)
+    }
+}
+
+/// The snapshots of one target as planning sees them. A hold that has run out is none.
+pub fn see(snapshots: &[Snapshot], now: DateTime<Utc>) -> Vec<Seen> {
+    let mut groups = BTreeMap::new();
+    let mut group_of = |snapshot: &Snapshot| {
+        let next = groups.len() as u32;
+        *groups.entry((snapshot.provider.clone(), snapshot.location.clone())).or_insert(next)
+    };
+    snapshots
+        .iter()
+        .map(|snapshot| Seen {
+            native: snapshot.native_id.as_str().into(),
+            created_at: snapshot.created_at,
+            size_bytes: snapshot.size_bytes,
+            origin: snapshot.origin,
+            state: snapshot.state,
+            verified: snapshot.verified.as_ref().map(|verified| verified.ok),
+            hold: snapshot
+                .hold
+                .as_ref()
+                .filter(|hold| hold.until.is_none_or(|until| until > now))
+                .cloned()
+                .map(Box::new),
+            locked_until: snapshot.locked_until.filter(|until| *until > now),
+            group: group_of(snapshot),
+        })
+        .collect()
+}
+
+/// What becomes of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It stays.
+    Keep,
+    /// It goes.
+    Remove,
+    /// The policy would remove it, and a safety rule forbids to.
+    Refused,
+}
+
+/// Why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// A rule of the policy keeps it.
+    Policy(Kept),
+    /// It is the newest good one.
+    NewestGood,
+    /// It is in no slot of the policy.
+    NoSlot,
+    /// snapkeep neither made nor adopted it.
+    NotOwned(Origin),
+    /// It is not available, in a way that may pass.
+    NotAvailable(SnapshotState),
+    /// Its moment is unknown, so no rule can place it.
+    NoTime,
+    /// It never became whole, less than a day ago.
+    FailedLately,
+    /// It never became whole, more than a day ago.
+    Failed,
+    /// It failed in verification, so it takes no slot.
+    FailedVerification,
+    /// It is held.
+    Held(Box<Hold>),
+    /// The store refuses deletion until then.
+    Locked(DateTime<Utc>),
+    /// No good one would be left.
+    LastGood,
+    /// No verified one would be left.
+    LastVerified,
+    /// Fewer good ones than `min_keep` would be left.
+    MinKeep(u32),
+    /// The newest good one is older than `max_age`.
+    Stale,
+    /// A snapshot is in the future.
+    Clock,
+    /// More would go than `max_deletes` or `max_delete_percent` allows.
+    Cap,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Policy(kept) => kept.fmt(f),
+            Self::NewestGood => f.write_str("newest good"),
+            Self::NoSlot => f.write_str("in no slot"),
+            Self::NotOwned(origin) => write!(f, "not owned: {}", origin_word(*origin)),
+            Self::NotAvailable(state) => write!(f, "not available: {}", state_word(*state)),
+            Self::NoTime => f.write_str("its time is unknown"),
+            Self::FailedLately => f.write_str("failed less than 24 h ago"),
+            Self::Failed => f.write_str("failed more than 24 h ago"),
+            Self::FailedVerification => f.write_str("failed in verification"),
+            Self::Held(hold) => match hold.until {
+                Some(until) => write!(f, "held until {}: {}", until.format("%Y-%m-%d %H:%M"), hold.reason),
+                None => write!(f, "held until released: {}", hold.reason),
+            },
+            Self::Locked(until) => write!(f, "locked until {}", until.format("%Y-%m-%d %H:%M")),
+            Self::LastGood => f.write_str("last good"),
+            Self::LastVerified => f.write_str("last verified"),
+            Self::MinKeep(count) => write!(f, "min_keep {count}"),
+            Self::Stale => f.write_str("max_age: the newest good snapshot is too old"),
+            Self::Clock => f.write_str("a snapshot is in the future"),
+            Self::Cap => f.write_str("too many deletions for one run"),
+        }
+    }
+}
+
+fn origin_word(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Owned => "owned",
+        Origin::Manual => "manual",
+        Origin::Automated => "automated",
+        Origin::Shared => "shared",
+    }
+}
+
+fn state_word(state: SnapshotState) -> &'static str {
+    match state {
+        SnapshotState::Pending => "pending",
+        SnapshotState::Available => "available",
+        SnapshotState::Failed => "failed",
+        SnapshotState::Deleting => "deleting",
+        SnapshotState::Unknown => "unknown",
+    }
+}
+
+/// One snapshot's row of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// What was seen.
+    pub seen: Seen,
+    /// What becomes of it.
+    pub verdict: Verdict,
+    /// Why, all of it.
+    pub reasons: Vec<Reason>,
+}
+
+/// Why a whole target is left alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A snapshot is in the future by this much.
+    Clock(TimeDelta),
+    /// The newest good snapshot is this old, and `max_age` is that.
+    Stale {
+        /// Its age; `None` when there is no good one.
+        age: Option<TimeDelta>,
+        /// The policy's `max_age`.
+        max_age: TimeDelta,
+    },
+    /// This many would go, and `max_deletes` is that.
+    Deletes {
+        /// How many would go.
+        planned: usize,
+        /// The limit.
+        limit: u32,
+    },
+    /// This many of so many would go, and `max_delete_percent` is that.
+    Percent {
+        /// How many would go.
+        planned: usize,
+        /// Of how many.
+        of: usize,
+        /// The limit.
+        limit: u8,
+    },
+}
+
+impl Refusal {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Clock(_) => "set the clock of this machine, or of the one that made the snapshot",
+            Self::Stale { .. } => "make a new snapshot first: old ones are the only ones that you have",
+            Self::Deletes { .. } => {
+                "look at the plan; if it is right, raise the limit for this run with `--max-deletes N`"
+            }
+            Self::Percent { .. } => {
+                "look at the plan; if it is right, raise the limit for this run with `--max-delete-percent N`"
+            }
+        }
+    }
+
+    fn reason(&self) -> Reason {
+        match self {
+            Self::Clock(_) => Reason::Clock,
+            Self::Stale { .. } => Reason::Stale,
+            Self::Deletes { .. } | Self::Percent { .. } => Reason::Cap,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clock(by) => write!(f, "a snapshot is {} in the future: a clock is wrong", units::duration(*by)),
+            Self::Stale { age: Some(age), max_age } => write!(
+                f,
+                "the newest good snapshot is {} old, and max_age is {}",
+                units::duration(*age),
+                units::duration(*max_age)
+            ),
+            Self::Stale { age: None, max_age } => {
+                write!(f, "there is no good snapshot, and max_age is {}", units::duration(*max_age))
+            }
+            Self::Deletes { planned, limit } => {
+                write!(f, "{planned} snapshots would be deleted, and max_deletes is {limit}")
+            }
+            Self::Percent { planned, of, limit } => {
+                write!(f, "{planned} of {of} snapshots would be deleted, and max_delete_percent is {limit}")
+            }
+        }
+    }
+}
+
+/// A policy with its time zone and with the limits that hold for this run.
+#[derive(Clone, Debug)]
+pub struct Rules<'p> {
+    /// The policy.
+    pub policy: &'p Retention,
+    /// Its time zone.
+    pub zone: Tz,
+    /// `max_deletes`, or what this run allows instead.
+    pub max_deletes: Option<u32>,
+    /// `max_delete_percent`, or what this run allows instead.
+    pub max_delete_percent: Option<u8>,
+}
+
+/// What pruning one target would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetPlan {
+    /// Newest first.
+    pub rows: Vec<Row>,
+    /// Why nothing is deleted at all.
+    pub refusals: Vec<Refusal>,
+}
+
+/// Plans one target from a list of its snapshots that is known to be whole.
+pub fn plan(rules: &Rules<'_>, seen: Vec<Seen>, now: DateTime<Utc>) -> TargetPlan {
+    let mut rows: Vec<Row> =
+        seen.into_iter().map(|seen| Row { seen, verdict: Verdict::Keep, reasons: Vec::new() }).collect();
+    rows.sort_by(|a, b| (b.seen.created_at, &b.seen.native).cmp(&(a.seen.created_at, &a.seen.native)));
+    let groups = rows.iter().map(|row| row.seen.group).max().map_or(0, |group| group + 1);
+    rows.iter_mut().for_each(|row| judge_alone(row, now));
+    for group in 0..groups {
+        judge_by_policy(rules, &mut rows, group, now);
+        protect_floor(rules.policy, &mut rows, group);
+    }
+    let refusals = refusals(rules, &rows, now);
+    if !refusals.is_empty() {
+        for row in rows.iter_mut().filter(|row| row.verdict == Verdict::Remove) {
+            row.verdict = Verdict::Refused;
+            row.reasons.extend(refusals.iter().map(Refusal::reason));
+            row.reasons.dedup(); // two caps are one reason
+        }
+    }
+    TargetPlan { rows, refusals }
+}
+
+/// What needs no look at other snapshots.
+fn judge_alone(row: &mut Row, now: DateTime<Utc>) {
+    let seen = &row.seen;
+    let (verdict, reason) = match seen.state {
+        _ if seen.origin != Origin::Owned => (Verdict::Keep, Some(Reason::NotOwned(seen.origin))),
+        SnapshotState::Failed => match seen.created_at {
+            Some(created) if now - created > GRACE => (Verdict::Remove, Some(Reason::Failed)),
+            _ => (Verdict::Keep, Some(Reason::FailedLately)),
+        },
+        SnapshotState::Available if seen.created_at.is_none() => (Verdict::Keep, Some(Reason::NoTime)),
+        SnapshotState::Available => (Verdict::Keep, None),
+        state => (Verdict::Keep, Some(Reason::NotAvailable(state))),
+    };
+    row.verdict = verdict;
+    row.reasons.extend(reason);
+    forbid_if_held(row);
+}
+
+/// Turns the removal of what is held or locked into a refusal.
+fn forbid_if_held(row: &mut Row) {
+    let held = row.seen.hold.clone().map(Reason::Held);
+    let locked = row.seen.locked_until.map(Reason::Locked);
+    let forbids: Vec<Reason> = held.into_iter().chain(locked).collect();
+    if row.verdict == Verdict::Remove && !forbids.is_empty() {
+        row.verdict = Verdict::Refused;
+        row.reasons.extend(forbids);
+    }
+}
+
+fn takes_part(row: &Row, group: u32) -> bool {
+    let seen = &row.seen;
+    seen.group == group
+        && seen.origin == Origin::Owned
+        && seen.state == SnapshotState::Available
+        && seen.created_at.is_some()
+}
+
+fn judge_by_policy(rules: &Rules<'_>, rows: &mut [Row], group: u32, now: DateTime<Utc>) {
+    let (mut places, mut moments) = (Vec::new(), Vec::new());
+    for (place, row) in rows.iter_mut().enumerate().filter(|(_, row)| takes_part(row, group)) {
+        match row.seen.created_at {
+            Some(created) if row.seen.is_good() => {
+                places.push(place);
+                moments.push(created);
+            }
+            // A bad one must not push a good one out of its slot.
+            _ => {
+                row.verdict = Verdict::Remove;
+                row.reasons.push(Reason::FailedVerification);
+                forbid_if_held(row);
+            }
+        }
+    }
+    let kept = retention::keep(rules.policy, rules.zone, &moments, now);
+    for (nth, (&place, kept)) in places.iter().zip(kept).enumerate() {
+        let row = &mut rows[place];
+        if kept.is_empty() {
+            row.verdict = Verdict::Remove;
+            row.reasons.push(Reason::NoSlot);
+            forbid_if_held(row);
+        } else {
+            row.reasons.extend(kept.into_iter().map(Reason::Policy));
+            row.reasons.extend((nth == 0).then_some(Reason::NewestGood));
+            row.reasons.extend(row.seen.hold.clone().map(Reason::Held));
+        }
+    }
+}
+
+/// Takes removals back, newest first, until the floors are safe.
+fn protect_floor(policy: &Retention, rows: &mut [Row], group: u32) {
+    let good = |row: &Row| takes_part(row, group) && row.seen.is_good();
+    let refuse = |row: &mut Row, reason: Reason| {
+        row.verdict = Verdict::Refused;
+        row.reasons.push(reason);
+    };
+    if let Some(row) = rows.iter_mut().find(|row| good(row) && row.seen.verified == Some(true))
+        && row.verdict == Verdict::Remove
+    {
+        refuse(row, Reason::LastVerified);
+    }
+    let mut left = rows.iter().filter(|row| good(row) && row.verdict != Verdict::Remove).count();
+    for row in rows.iter_mut().filter(|row| good(row)) {
+        if left >= policy.min_keep.max(1) as usize {
+            break;
+        }
+        if row.verdict == Verdict::Remove {
+            refuse(row, if left == 0 { Reason::LastGood } else { Reason::MinKeep(policy.min_keep) });
+            left += 1;
+        }
+    }
+}
+
+/// The rules that hold for a whole target.
+fn refusals(rules: &Rules<'_>, rows: &[Row], now: DateTime<Utc>) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    let newest = rows.iter().filter_map(|row| row.seen.created_at).max();
+    if let Some(ahead) = newest.map(|newest| newest - now).filter(|ahead| *ahead > TimeDelta::zero()) {
+        refusals.push(Refusal::Clock(ahead));
+    }
+    let mine =
+        || rows.iter().filter(|row| row.seen.origin == Origin::Owned && row.seen.state == SnapshotState::Available);
+    if let Some(max_age) = rules.policy.max_age.and_then(|age| TimeDelta::from_std(age.duration()).ok()) {
+        let newest_good = mine().filter(|row| row.seen.is_good()).filter_map(|row| row.seen.created_at).max();
+        let age = newest_good.map(|created| now - created);
+        if age.is_none_or(|age| age > max_age) {
+            refusals.push(Refusal::Stale { age, max_age });
+        }
+    }
+    // Failed ones are swept besides, and count nowhere.
+    let (planned, of) = (mine().filter(|row| row.verdict == Verdict::Remove).count(), mine().count());
+    if let Some(limit) = rules.max_deletes.filter(|limit| planned > *limit as usize) {
+        refusals.push(Refusal::Deletes { planned, limit });
+    }
+    if let Some(limit) = rules.max_delete_percent.filter(|limit| planned * 100 > of * usize::from(*limit)) {
+        refusals.push(Refusal::Percent { planned, of, limit });
+    }
+    refusals
+}
