@@ -5,11 +5,15 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use snapkeep_providers::model::{ListScope, Listing, NativeId, Snapshot, SnapshotId, TargetName};
-use snapkeep_providers::{ErrorKind, Provider};
+use snapkeep_providers::model::{Details, ListScope, Listing, NativeId, Snapshot, SnapshotId, TargetName};
+use snapkeep_providers::{Error, ErrorKind, Provider};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Target, nearest};
 use crate::failure::Failure;
+use crate::lock::Lock;
+use crate::marks::Marks;
+use crate::state::{Scope, State};
 
 /// What a user types for a snapshot: `<target>/<prefix>`, `<target>/latest` or `<target>/latest-verified`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,25 +90,64 @@ pub(crate) fn targets<'c>(config: &'c Config, names: &[String]) -> Result<Vec<&'
     if failures.is_empty() { Ok(found) } else { Err(failures) }
 }
 
-/// Opens the provider of a target.
-pub(crate) fn open(config: &Config, target: &Target) -> Result<Arc<dyn Provider>, Failure> {
+/// A target that can be worked on: its provider, and what is remembered of its snapshots.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) scope: Scope,
+}
+
+/// Opens a target.
+pub(crate) fn open(config: &Config, target: &Target) -> Result<Opened, Failure> {
     let stores: Vec<_> = target
         .store
         .iter()
         .filter_map(|name| config.stores.get(name).map(|settings| (name.clone(), settings.clone())))
         .collect();
-    snapkeep_providers::open(&target.name, &target.settings, &stores, &config.base)
-        .map_err(|error| Failure::from(error).of(&target.name))
+    let provider = snapkeep_providers::open(&target.name, &target.settings, &stores, &config.base)
+        .map_err(|error| Failure::from(error).of(&target.name))?;
+    let scope = State::of(config)?.scope(&*provider);
+    Ok(Opened { provider, scope })
 }
 
-/// The one snapshot that `reference` means.
-///
-/// A list that is incomplete may hide another one that a prefix also means, or a newer one than `latest`: then only
-/// a whole id finds anything.
-pub(crate) async fn resolve(provider: &dyn Provider, reference: &SnapshotRef) -> Result<Snapshot, Failure> {
-    let of_target = |failure: Failure| failure.of(provider.target());
-    let listing = provider.list(ListScope::AllOrigins).await.map_err(|error| of_target(error.into()))?;
-    pick(reference, listing).map_err(of_target)
+impl Opened {
+    /// The target's name.
+    pub(crate) fn name(&self) -> &TargetName {
+        self.provider.target()
+    }
+
+    /// Takes the target's lock for `verb`. `lost` is cancelled if it can't be kept.
+    pub(crate) fn lock(&self, verb: &str, lost: CancellationToken) -> Result<Lock, Failure> {
+        Lock::take(&self.scope, self.name(), verb, lost)
+    }
+
+    /// The snapshots, newest first, with the holds and adoptions that the state knows.
+    pub(crate) async fn list(&self, scope: ListScope) -> Result<Listing, Failure> {
+        // Read after the provider's list, a hold can't be missed by a snapshot that is in it.
+        let mut listing = self.provider.list(scope).await.map_err(|error| Failure::from(error).of(self.name()))?;
+        let marks = Marks::read(&self.scope)?;
+        listing.snapshots.iter_mut().for_each(|snapshot| marks.apply(snapshot));
+        Ok(listing)
+    }
+
+    /// Everything known of one snapshot.
+    pub(crate) async fn get(&self, native: &NativeId) -> Result<Details, Error> {
+        let mut details = self.provider.get(native).await?;
+        let marks = Marks::read(&self.scope).map_err(|failure| {
+            Error::new(ErrorKind::Failed, "state", "read the holds of", self.name(), failure.message)
+        })?;
+        marks.apply(&mut details.snapshot);
+        Ok(details)
+    }
+
+    /// The one snapshot that `reference` means.
+    ///
+    /// A list that is incomplete may hide another one that a prefix also means, or a newer one than `latest`: then
+    /// only a whole id finds anything.
+    pub(crate) async fn resolve(&self, reference: &SnapshotRef) -> Result<Snapshot, Failure> {
+        let listing = self.list(ListScope::AllOrigins).await?;
+        pick(reference, listing).map_err(|failure| failure.of(self.name()))
+    }
 }
 
 fn pick(reference: &SnapshotRef, listing: Listing) -> Result<Snapshot, Failure> {

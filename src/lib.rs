@@ -5,9 +5,12 @@ pub mod config;
 
 mod catalog;
 mod failure;
+mod lock;
+mod marks;
 mod operate;
 pub mod plan;
 mod render;
 mod report;
 pub mod retention;
+mod state;
 mod units;

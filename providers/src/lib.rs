@@ -23,8 +23,8 @@ pub mod settings;
 pub use error::{Error, ErrorKind, Result};
 
 use model::{
-    Check, CreateRequest, Details, ListScope, Listing, NativeId, Operation, OperationId, RestoreRequest, Restored,
-    Snapshot, TargetName,
+    Check, CreateRequest, Debris, Details, ListScope, Listing, NativeId, Operation, OperationId, RestoreRequest,
+    Restored, Snapshot, TargetName,
 };
 use settings::{ProviderSettings, StoreSettings};
 
@@ -139,6 +139,9 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// The provider's name in the config.
     fn name(&self) -> &'static str;
 
+    /// Where the target's snapshots are: the same on every machine and in every config that means the same ones.
+    fn identity(&self) -> String;
+
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
 
@@ -165,4 +168,14 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// Deletes a snapshot. Deleting a missing one succeeds, so that an interrupted run can be run again.
     async fn delete(&self, id: &NativeId) -> Result<()>;
+
+    /// What was begun by snapkeep and never became a snapshot, oldest first; it is in no list.
+    async fn debris(&self) -> Result<Vec<Debris>> {
+        Ok(Vec::new())
+    }
+
+    /// Deletes debris. What has become a snapshot meanwhile stays; what is gone is swept.
+    async fn sweep(&self, _: &Debris) -> Result<()> {
+        Ok(())
+    }
 }

@@ -340,6 +340,10 @@ impl Provider for Memory {
         "memory"
     }
 
+    fn identity(&self) -> String {
+        format!("memory {}", self.target)
+    }
+
     fn capabilities(&self) -> Capabilities {
         self.capabilities
     }

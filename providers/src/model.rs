@@ -349,6 +349,17 @@ pub enum OperationState<T> {
     Failed(crate::Error),
 }
 
+/// What is left of a snapshot that never was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Debris {
+    /// The name that the snapshot would have had.
+    pub native_id: NativeId,
+    /// When something was last written to it.
+    pub touched_at: DateTime<Utc>,
+    /// Bytes that it takes up.
+    pub size_bytes: u64,
+}
+
 /// One row of `targets check`.
 #[derive(Debug)]
 pub struct Check {

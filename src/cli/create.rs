@@ -87,19 +87,22 @@ impl Create {
         if app.cancel.is_cancelled() {
             return Err(Failure::new(ErrorKind::Interrupted, format!("{}: interrupted before it began", target.name)));
         }
-        let provider = catalog::open(config, target)?;
+        let opened = catalog::open(config, target)?;
+        let provider = &*opened.provider;
         if app.mode == Mode::DryRun {
-            return self.try_out(app, &*provider).await;
+            return self.try_out(app, provider).await;
         }
         let (task, run) = app.run(target.name.as_str(), "create");
+        let _lock = opened.lock("create", run.cancel.clone())?;
         let request = self.request(target);
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         let begun = chrono::Utc::now().trunc_subsecs(3); // as exact as a manifest is
-        let operation = operate::within(deadline, &run, provider.create(&request, &run)).await?;
+        let operation = operate::within(deadline, &run, provider.create(&request, &run)).await;
+        let operation = operation.map_err(|failure| app.or_lock_lost(failure))?;
         if self.no_wait && matches!(operation.state, OperationState::Running { .. }) {
-            return Ok(Made::GoingOn(running_row(&*provider, &operation)));
+            return Ok(Made::GoingOn(running_row(provider, &operation)));
         }
-        let snapshot = operate::wait(&*provider, operation, deadline, &run).await?;
+        let snapshot = operate::wait(provider, operation, deadline, &run).await?;
         let told = tell(&snapshot, begun, task.elapsed());
         drop((task, run));
         app.report.info(&told);

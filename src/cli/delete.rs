@@ -1,14 +1,15 @@
 //! `snapkeep delete`: by id, and still never the last good one of a target unless forced with the id in full.
 
 use clap::Args;
+use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::{ListScope, NativeId, Origin, Snapshot, SnapshotId};
-use snapkeep_providers::{ErrorKind, Provider};
 
 use super::rows::DeletionRow;
 use super::{App, Mode, Outcome, confirm};
-use crate::catalog::{self, SnapshotRef, Which};
+use crate::catalog::{self, Opened, SnapshotRef, Which};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::marks;
 
 /// Delete snapshots
 #[derive(Debug, Args)]
@@ -64,16 +65,18 @@ impl Delete {
             return Err(Failure::new(ErrorKind::Interrupted, format!("{id}: interrupted before it was deleted")));
         }
         let target = catalog::target(config, &id.target)?;
-        let provider = catalog::open(config, target)?;
+        let opened = catalog::open(config, target)?;
+        let run = app.cancel.child_token();
+        let _lock = if app.mode == Mode::Act { Some(opened.lock("delete", run)?) } else { None };
         let row = |id: &SnapshotId, result| DeletionRow { id: id.to_string(), target: id.target.to_string(), result };
-        let found = match catalog::resolve(&*provider, id).await {
+        let found = match opened.resolve(id).await {
             Ok(snapshot) => snapshot,
             Err(failure) => {
-                return self.delete_unlisted(app, &*provider, id, failure).await.map(|(id, word)| row(&id, word));
+                return self.delete_unlisted(app, &opened, id, failure).await.map(|(id, word)| row(&id, word));
             }
         };
-        self.permits(&*provider, id, &found).await?;
-        self.act(app, &*provider, &found.id).await?;
+        self.permits(&opened, id, &found).await?;
+        self.act(app, &opened, &found.id).await?;
         Ok(row(&found.id, "deleted"))
     }
 
@@ -81,23 +84,23 @@ impl Delete {
     async fn delete_unlisted(
         &self,
         app: &App,
-        provider: &dyn Provider,
+        opened: &Opened,
         reference: &SnapshotRef,
         failure: Failure,
     ) -> Result<(SnapshotId, &'static str), Failure> {
-        let Some(id) = catalog::literal_id(reference, provider.target()) else { return Err(failure) };
+        let Some(id) = catalog::literal_id(reference, opened.name()) else { return Err(failure) };
         if failure.code == ErrorKind::NotFound.code() {
             app.report.info(&format!("{id} is not there; nothing to delete"));
             return Ok((id, "absent"));
         }
-        match provider.get(&id.native).await {
+        match opened.get(&id.native).await {
             Err(error) if error.kind() == ErrorKind::NotFound => Err(failure),
             Err(error) if !self.force => {
                 let hint = format!("if it may go all the same: `snapkeep delete {id} --yes --force`");
                 Err(Failure { exit: refused().exit, code: refused().code, ..Failure::from(error) }.with_hint(hint))
             }
             Ok(_) | Err(_) if self.force => {
-                self.act(app, provider, &id).await?;
+                self.act(app, opened, &id).await?;
                 Ok((id, "deleted"))
             }
             Ok(_) | Err(_) => Err(failure),
@@ -105,7 +108,7 @@ impl Delete {
     }
 
     /// The safety rules: ownership, holds, and the last good snapshot.
-    async fn permits(&self, provider: &dyn Provider, typed: &SnapshotRef, snapshot: &Snapshot) -> Result<(), Failure> {
+    async fn permits(&self, opened: &Opened, typed: &SnapshotRef, snapshot: &Snapshot) -> Result<(), Failure> {
         let in_full = typed.which == Which::Native(snapshot.native_id.as_str().to_owned());
         if self.force && in_full {
             return Ok(());
@@ -114,7 +117,7 @@ impl Delete {
             _ if self.force => Some("`--force` wants the id typed in full".to_owned()),
             Some(hold) => Some(format!("it is held: {}", hold.reason)),
             None if snapshot.origin != Origin::Owned => Some("snapkeep neither made nor adopted it".to_owned()),
-            None if snapshot.is_good() && is_last_good(provider, &snapshot.native_id).await? => {
+            None if snapshot.is_good() && is_last_good(opened, &snapshot.native_id).await? => {
                 Some(format!("it is the last good snapshot of {}", snapshot.target))
             }
             None => None,
@@ -126,12 +129,13 @@ impl Delete {
         }
     }
 
-    async fn act(&self, app: &App, provider: &dyn Provider, id: &SnapshotId) -> Result<(), Failure> {
+    async fn act(&self, app: &App, opened: &Opened, id: &SnapshotId) -> Result<(), Failure> {
         if app.mode == Mode::DryRun {
             app.report.info(&format!("would delete {id}"));
             return Ok(());
         }
-        provider.delete(&id.native).await?;
+        opened.provider.delete(&id.native).await?;
+        marks::forget(&opened.scope, &id.native)?;
         app.report.info(&format!("deleted {id}"));
         Ok(())
     }
@@ -142,8 +146,8 @@ fn refused() -> Failure {
 }
 
 /// Whether no other snapshot that could be read is good.
-async fn is_last_good(provider: &dyn Provider, native: &NativeId) -> Result<bool, Failure> {
-    let listing = provider.list(ListScope::Own).await?;
+async fn is_last_good(opened: &Opened, native: &NativeId) -> Result<bool, Failure> {
+    let listing = opened.list(ListScope::Own).await?;
     let others = listing.snapshots.iter().filter(|snapshot| snapshot.native_id != *native);
     Ok(!others.into_iter().any(|snapshot| snapshot.origin == Origin::Owned && snapshot.is_good()))
 }

@@ -36,6 +36,9 @@ store = "local"
 [stores.local]
 type = "local"
 path = "snapshots"
+
+[state]
+store = "local"
 "#;
 const NOTES: [&str; 3] = ["call the bank", "water the plants 🌱", "renew the certificate"];
 
@@ -196,8 +199,8 @@ impl Stage<'_> {
     async fn oldest(&self) -> Result<String, Failure> {
         let config = config::load(&self.dir.join("snapkeep.toml"));
         let config = config.map_err(|error| Failure::new(ErrorKind::Failed, error.to_string()))?;
-        let provider = catalog::open(&config, catalog::target(&config, "notes")?)?;
-        let listing = provider.list(ListScope::Own).await?;
+        let opened = catalog::open(&config, catalog::target(&config, "notes")?)?;
+        let listing = opened.list(ListScope::Own).await?;
         let oldest = listing.snapshots.last().map(|snapshot| snapshot.id.to_string());
         oldest.ok_or_else(|| Failure::new(ErrorKind::NotFound, "the demo's snapshots are gone"))
     }

@@ -38,12 +38,12 @@ impl Latest {
         let config = app.load()?;
         let one = |failure: Failure| vec![failure];
         let target = catalog::target(&config, &self.target).map_err(one)?;
-        let provider = catalog::open(&config, target).map_err(one)?;
+        let opened = catalog::open(&config, target).map_err(one)?;
         let scope = match self.origin {
             Some(OriginArg::Shared) => ListScope::AllOrigins,
             _ => ListScope::Own,
         };
-        let listing = provider.list(scope).await.map_err(|error| vec![Failure::from(error).of(&target.name)])?;
+        let listing = opened.list(scope).await.map_err(one)?;
         let problems: Vec<Failure> =
             listing.problems.into_iter().map(|problem| Failure::from(problem).of(&target.name)).collect();
         let newest = listing.snapshots.into_iter().find(|snapshot| {

@@ -150,7 +150,6 @@ impl List {
 }
 
 async fn listing<'t>(config: &Config, target: &'t Target, scope: ListScope) -> Result<(Listing, &'t Target), Failure> {
-    let provider = catalog::open(config, target)?;
-    let listing = provider.list(scope).await.map_err(|error| Failure::from(error).of(&target.name))?;
+    let listing = catalog::open(config, target)?.list(scope).await?;
     Ok((listing, target))
 }

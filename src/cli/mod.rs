@@ -204,6 +204,16 @@ impl App {
         (task.clone(), Run { reporter: task, cancel: self.cancel.child_token() })
     }
 
+    /// An interruption that no one asked for is the loss of the target's lock.
+    fn or_lock_lost(&self, failure: Failure) -> Failure {
+        if !failure.is_interruption() || self.cancel.is_cancelled() {
+            return failure;
+        }
+        let message = "the lock of the target was lost to another process, and the work was stopped";
+        Failure::new(snapkeep_providers::ErrorKind::Locked, message)
+            .with_hint("look for what else works on it, then try again")
+    }
+
     /// Prints the result and the failures, and gives the exit code.
     fn finish<T: Row>(&self, outcome: &Outcome<T>) -> u8 {
         let Outcome { items, done, failures } = outcome;

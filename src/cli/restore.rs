@@ -52,14 +52,15 @@ impl Restore {
         let config = app.load()?;
         let one = |failure: Failure| vec![failure.of(&id.target)];
         let target = catalog::target(&config, &id.target).map_err(one)?;
-        let provider = catalog::open(&config, target).map_err(one)?;
+        let opened = catalog::open(&config, target).map_err(one)?;
+        let provider = &*opened.provider;
         if request.to == RestoreTo::InPlace && provider.capabilities().in_place == Support::No {
             let message = format!("{}: can't restore in place", provider.name());
             return Err(one(
                 Failure::new(ErrorKind::Unsupported, message).with_hint("give a new name with `--to NAME`")
             ));
         }
-        let snapshot = catalog::resolve(&*provider, &id).await.map_err(one)?;
+        let snapshot = opened.resolve(&id).await.map_err(one)?;
         let row = |to: String, warnings| RestoreRow {
             id: snapshot.id.to_string(),
             target: target.name.to_string(),
@@ -72,10 +73,15 @@ impl Restore {
             return Ok(row(to, Vec::new()));
         }
         let (task, run) = app.run(target.name.as_str(), "restore");
+        // Into a new database nothing can meet; over the target itself two restores could.
+        let _lock = match request.to {
+            RestoreTo::InPlace => Some(opened.lock("restore --in-place", run.cancel.clone()).map_err(one)?),
+            RestoreTo::New(_) => None,
+        };
         let restored = provider.restore(&snapshot.native_id, &request, &run).await;
         let elapsed = units::duration(task.elapsed());
         drop((task, run));
-        let restored = restored.map_err(|error| one(error.into()))?;
+        let restored = restored.map_err(|error| one(app.or_lock_lost(error.into())))?;
         for warning in &restored.warnings {
             app.report.warn(&format!("{}: {warning}", target.name));
         }
@@ -88,7 +94,7 @@ impl Restore {
         let config = app.load()?;
         let one = |failure: Failure| vec![failure.of(&self.id)];
         let target = catalog::target(&config, &self.id).map_err(one)?;
-        let provider = catalog::open(&config, target).map_err(one)?;
+        let provider = catalog::open(&config, target).map_err(one)?.provider;
         let message =
             format!("{}: cannot restore {} to {}: it has snapshots only", provider.name(), self.id, time.to_rfc3339());
         let hint = format!("choose a snapshot from before: `snapkeep list {}`", self.id);

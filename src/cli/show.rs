@@ -57,9 +57,9 @@ impl Show {
         let config = app.load()?;
         let one = |failure: Failure| vec![failure];
         let target = catalog::target(&config, &self.id.target).map_err(one)?;
-        let provider = catalog::open(&config, target).map_err(one)?;
-        let snapshot = catalog::resolve(&*provider, &self.id).await.map_err(one)?;
-        let details = provider.get(&snapshot.native_id).await;
+        let opened = catalog::open(&config, target).map_err(one)?;
+        let snapshot = opened.resolve(&self.id).await.map_err(one)?;
+        let details = opened.get(&snapshot.native_id).await;
         let Details { snapshot, record, by_hand } =
             details.map_err(|error| vec![Failure::from(error).of(&target.name)])?;
         Ok(Shown { snapshot, record, restore_commands: by_hand })

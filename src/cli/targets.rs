@@ -101,8 +101,8 @@ async fn check_target(config: &Config, target: &Target) -> (Vec<CheckRow>, Vec<F
         failures.extend(outcome.err().map(|failure| failure.of(&target.name)));
     };
     match catalog::open(config, target) {
-        Ok(provider) => {
-            for check in provider.check().await {
+        Ok(opened) => {
+            for check in opened.provider.check().await {
                 add(check.name, check.outcome.map_err(Failure::from));
             }
         }

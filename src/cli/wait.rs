@@ -32,7 +32,8 @@ impl Wait {
         let config = app.load()?;
         let one = |failure: Failure| vec![failure.of(&self.id.target)];
         let target = catalog::target(&config, &self.id.target).map_err(one)?;
-        let provider = catalog::open(&config, target).map_err(one)?;
+        let opened = catalog::open(&config, target).map_err(one)?;
+        let provider = &*opened.provider;
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         let (_task, run) = app.run(target.name.as_str(), "wait");
         // An operation's id is the provider's own; a snapshot's may be shortened.
@@ -43,11 +44,11 @@ impl Wait {
         let operation = match operation {
             Some(operation) => operation,
             None => {
-                let snapshot = catalog::resolve(&*provider, &self.id).await.map_err(one)?;
+                let snapshot = opened.resolve(&self.id).await.map_err(one)?;
                 let polled = provider.poll(&OperationId::new(snapshot.native_id.as_str())).await;
                 polled.map_err(|error| one(error.into()))?
             }
         };
-        operate::wait(&*provider, operation, deadline, &run).await.map_err(one)
+        operate::wait(provider, operation, deadline, &run).await.map_err(one)
     }
 }

@@ -12,7 +12,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Check, CreateRequest, Details, ListScope, Listing, NativeId, Operation, OperationId, OperationState,
+    Check, CreateRequest, Debris, Details, ListScope, Listing, NativeId, Operation, OperationId, OperationState,
     RestoreRequest, RestoreTo, Restored, Snapshot, SnapshotId, SnapshotState, TargetName,
 };
 use crate::settings::{Compression, ProviderSettings, StoreSettings};
@@ -258,6 +258,10 @@ impl Provider for DumpProvider {
         self.engine.provider()
     }
 
+    fn identity(&self) -> String {
+        self.store.identity()
+    }
+
     fn capabilities(&self) -> Capabilities {
         self.engine.capabilities()
     }
@@ -349,6 +353,18 @@ impl Provider for DumpProvider {
 
     async fn delete(&self, id: &NativeId) -> Result<()> {
         if name::is_snapshot_name(id.as_str()) { self.store.delete(&self.target, id).await } else { Ok(()) }
+    }
+
+    async fn debris(&self) -> Result<Vec<Debris>> {
+        self.store.debris(&self.target).await
+    }
+
+    async fn sweep(&self, debris: &Debris) -> Result<()> {
+        let native = &debris.native_id;
+        match self.store.manifest(&self.target, native).await? {
+            Some(_) => Ok(()),
+            None => self.store.sweep(&self.target, native).await,
+        }
     }
 }
 

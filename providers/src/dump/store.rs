@@ -13,7 +13,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload}
 
 use super::manifest;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{NativeId, TargetName};
+use crate::model::{Debris, NativeId, TargetName};
 use crate::settings::{Place, StoreSettings};
 
 /// How many objects are read at once.
@@ -74,6 +74,11 @@ impl Store {
     /// `<store name>:<where it is>`, for `location`: the same for all its snapshots, as a region is.
     pub(crate) fn location(&self) -> String {
         format!("{}:{}", self.name, self.folder.display())
+    }
+
+    /// The place itself, whatever the config calls it.
+    pub(crate) fn identity(&self) -> String {
+        format!("file://{}", self.folder.display())
     }
 
     /// What looks like a snapshot of `target`, manifest or not, newest first.
@@ -151,6 +156,28 @@ impl Store {
         Ok(())
     }
 
+    /// Folders of snapshots without a manifest.
+    ///
+    /// Looks at the folder itself: object_store does not list the files that it was still writing.
+    pub(crate) async fn debris(&self, target: &TargetName) -> Result<Vec<Debris>> {
+        let folder = self.folder.join(target.as_str());
+        let found = tokio::task::spawn_blocking(move || debris_in(&folder)).await.map_err(io::Error::other);
+        found.and_then(|found| found).map_err(|error| {
+            Error::new(kind_of_io(&error), "store", "look for debris of", target, "its folder can't be read")
+                .with_source(error)
+        })
+    }
+
+    /// Deletes a snapshot's folder that has no manifest, with what was still being written into it.
+    pub(crate) async fn sweep(&self, target: &TargetName, native: &NativeId) -> Result<()> {
+        match tokio::fs::remove_dir_all(self.folder.join(target.as_str()).join(native.as_str())).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::new(kind_of_io(&error), "store", "sweep", native, "it can't be deleted").with_source(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn delete_object(&self, path: &Path) -> Result<()> {
         match self.objects.delete(path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -193,6 +220,34 @@ impl Store {
             None => built,
         }
     }
+}
+
+fn debris_in(folder: &FilePath) -> io::Result<Vec<Debris>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let Some(name) =
+            entry.file_name().to_str().filter(|name| super::name::is_snapshot_name(name)).map(NativeId::new)
+        else {
+            continue;
+        };
+        if !entry.file_type()?.is_dir() || entry.path().join(manifest::FILE).exists() {
+            continue;
+        }
+        let (mut touched, mut size_bytes) = (entry.metadata()?.modified()?, 0);
+        for file in std::fs::read_dir(entry.path())? {
+            let metadata = file?.metadata()?;
+            touched = touched.max(metadata.modified()?);
+            size_bytes += metadata.len();
+        }
+        found.push(Debris { native_id: name, touched_at: touched.into(), size_bytes });
+    }
+    found.sort_by(|a, b| a.native_id.cmp(&b.native_id));
+    Ok(found)
 }
 
 fn kind_of(error: &object_store::Error) -> ErrorKind {
