@@ -72,7 +72,7 @@ impl Failure {
         self
     }
 
-    pub(crate) fn of(mut self, target: impl ToString) -> Self {
+    pub(crate) fn of(mut self, target: &(impl ToString + ?Sized)) -> Self {
         self.target = Some(target.to_string());
         self
     }
@@ -88,13 +88,15 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let mut causes = Vec::new();
+        let mut causes: Vec<String> = Vec::new();
         let mut next = std::error::Error::source(&error);
         while let Some(cause) = next {
             let text = cause.to_string();
-            // object_store's errors repeat their source in their own words.
-            if !causes.iter().any(|known: &String| known.contains(&text)) {
-                causes.push(text);
+            match causes.last_mut() {
+                // object_store's errors repeat their source in their own words, and SQLite's source repeats the error.
+                Some(known) if known.contains(&text) => {}
+                Some(known) if text.contains(&*known) => *known = text,
+                _ => causes.push(text),
             }
             next = cause.source();
         }
@@ -127,6 +129,37 @@ pub(crate) fn exit_of(done: usize, failures: &[Failure]) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_that_is_said_twice_is_shown_once() {
+        let cause = |message: &str, source: Option<Error>| {
+            let error = Error::new(ErrorKind::Failed, "x", "do", "y", message);
+            match source {
+                Some(source) => error.with_source(source),
+                None => error,
+            }
+        };
+        let repeats_its_source = cause("top", Some(cause("outer: x: cannot do y: inner", Some(cause("inner", None)))));
+        assert_eq!(Failure::from(repeats_its_source).causes, ["x: cannot do y: outer: x: cannot do y: inner"]);
+        let says_more = std::io::Error::other("Error code 5: it is locked");
+        let repeated_by_it = cause("top", None).with_source(Repeated(says_more));
+        assert_eq!(Failure::from(repeated_by_it).causes, ["Error code 5: it is locked"]);
+    }
+
+    #[derive(Debug)]
+    struct Repeated(std::io::Error);
+
+    impl std::fmt::Display for Repeated {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("it is locked")
+        }
+    }
+
+    impl std::error::Error for Repeated {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
 
     #[test]
     fn the_exit_code_tells_partial_from_failed() {

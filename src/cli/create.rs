@@ -58,11 +58,11 @@ impl Create {
     pub(super) async fn run(&self, app: &App) -> u8 {
         let (config, names) = match app.load() {
             Ok(config) => (config, &self.targets),
-            Err(failures) => return app.finish(&Outcome::<Snapshot>::failed(failures)),
+            Err(failures) => return self.refused(app, failures),
         };
         let targets = match catalog::targets(&config, names) {
             Ok(targets) => targets,
-            Err(failures) => return app.finish(&Outcome::<Snapshot>::failed(failures)),
+            Err(failures) => return self.refused(app, failures),
         };
         let made: Vec<Result<Made, Failure>> = stream::iter(targets)
             .map(|target| async { self.create(app, &config, target).await.map_err(|failure| failure.of(&target.name)) })
@@ -81,6 +81,15 @@ impl Create {
             }
         }
         if self.no_wait { app.finish(&operations) } else { app.finish(&snapshots) }
+    }
+
+    /// Nothing was tried: a document of the kind that it would have been.
+    fn refused(&self, app: &App, failures: Vec<Failure>) -> u8 {
+        if self.no_wait {
+            app.finish(&Outcome::<OperationRow>::failed(failures))
+        } else {
+            app.finish(&Outcome::<Snapshot>::failed(failures))
+        }
     }
 
     async fn create(&self, app: &App, config: &Config, target: &Target) -> Result<Made, Failure> {

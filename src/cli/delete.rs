@@ -31,6 +31,12 @@ impl Delete {
             Ok(config) => config,
             Err(failures) => return app.finish(&Outcome::<DeletionRow>::failed(failures)),
         };
+        // A name that was mistyped is found before anything is gone.
+        let unknown: Vec<Failure> =
+            self.ids.iter().filter_map(|id| catalog::target(&config, &id.target).err()).collect();
+        if !unknown.is_empty() {
+            return app.finish(&Outcome::<DeletionRow>::failed(unknown));
+        }
         if let Err(failure) = self.confirmed(app) {
             return app.finish(&Outcome::<DeletionRow>::failed(vec![failure]));
         }

@@ -90,11 +90,7 @@ impl Stage<'_> {
     async fn play(&mut self) -> Result<(), Failure> {
         self.set_up()?;
         let config = self.shown("snapkeep.toml");
-        self.say(&format!(
-            "A database with {} notes, and a config for it, are in {}.",
-            NOTES.len(),
-            self.dir.display()
-        ));
+        self.say(&format!("In {}: a database with {} notes, and a config for it.", self.dir.display(), NOTES.len()));
         self.step(&["create", "notes", "--tag", "reason=before-the-change"]).await?;
 
         self.say("\nNow a change that somebody will regret: one note is lost, another one is new.");
@@ -107,7 +103,7 @@ impl Stage<'_> {
         let first = self.oldest().await?;
         self.say("\nWhat is known of the first one, and how to restore it even without snapkeep:");
         self.step(&["show", &first]).await?;
-        self.say("Restore it beside the database, and compare:");
+        self.say("\nRestore it beside the database, and compare:");
         let restored = self.shown("restored.db");
         self.step(&["restore", &first, "--to", &restored]).await?;
         self.compare(Path::new(&restored))?;
@@ -115,7 +111,7 @@ impl Stage<'_> {
         self.say("\nDelete it. The last good snapshot of a target would be refused.");
         self.step(&["delete", &first, "--yes"]).await?;
         self.step(&["list", "notes"]).await?;
-        self.say(&format!("\nGo on by hand: snapkeep --config {config} --help"));
+        self.say(&format!("\nGo on by hand: snapkeep --config {config} targets"));
         Ok(())
     }
 

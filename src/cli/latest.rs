@@ -30,7 +30,7 @@ pub(super) struct Latest {
 
 impl Latest {
     pub(super) async fn run(&self, app: &App) -> u8 {
-        let found = self.find(app).await.map_or_else(Outcome::failed, |snapshot| Ok(snapshot).into());
+        let found = app.looking(self.find(app)).await.map_or_else(Outcome::failed, |snapshot| Ok(snapshot).into());
         app.finish(&found)
     }
 
@@ -61,7 +61,8 @@ impl Latest {
     fn fresh(&self, newest: Option<Snapshot>, app: &App) -> Result<Snapshot, Failure> {
         let good = if self.verified { "verified" } else { "good" };
         let none = |message: String| {
-            Failure::new(ErrorKind::NotFound, message).with_hint(format!("make one: `snapkeep create {}`", self.target))
+            let verb = if self.verified { "see which there are: `snapkeep list" } else { "make one: `snapkeep create" };
+            Failure::new(ErrorKind::NotFound, message).with_hint(format!("{verb} {}`", self.target))
         };
         let Some(snapshot) = newest else {
             return Err(none(format!("{} has no {good} snapshot", self.target)));

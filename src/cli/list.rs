@@ -117,7 +117,7 @@ impl Filter {
 
 impl List {
     pub(super) async fn run(&self, app: &App) -> u8 {
-        let outcome = self.collect(app).await.unwrap_or_else(Outcome::failed);
+        let outcome = app.looking(self.collect(app)).await.unwrap_or_else(Outcome::failed);
         if outcome.items.is_empty() && outcome.failures.is_empty() {
             app.report.info("no snapshots");
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use snapkeep_providers::Run;
+use snapkeep_providers::{ErrorKind, Run};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config, Surroundings};
@@ -32,7 +32,7 @@ mod wait;
 #[derive(Debug, Parser)]
 #[command(name = "snapkeep", version, propagate_version = false, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Global options")]
     global: Global,
     #[command(subcommand)]
     verb: Verb,
@@ -45,7 +45,16 @@ Start with `snapkeep demo`: the whole cycle on a SQLite file, nothing to set up.
 #[derive(Debug, Args)]
 struct Global {
     /// How results are printed on stdout
-    #[arg(short, long, global = true, value_enum, env = "SNAPKEEP_OUTPUT", default_value_t, value_name = "FORMAT")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        env = "SNAPKEEP_OUTPUT",
+        hide_env_values = true,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     output: Format,
     /// The config file [default: $SNAPKEEP_CONFIG, ./snapkeep.toml, the user's, /etc/snapkeep/config.toml]
     #[arg(long, global = true, value_name = "FILE")]
@@ -204,14 +213,22 @@ impl App {
         (task.clone(), Run { reporter: task, cancel: self.cancel.child_token() })
     }
 
+    /// Does work that changes nothing: a signal ends it at once, also while a store or a server doesn't answer.
+    async fn looking<T>(&self, work: impl Future<Output = Result<T, Vec<Failure>>>) -> Result<T, Vec<Failure>> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(vec![Failure::new(ErrorKind::Interrupted, "interrupted")]),
+            done = work => done,
+        }
+    }
+
     /// An interruption that no one asked for is the loss of the target's lock.
     fn or_lock_lost(&self, failure: Failure) -> Failure {
         if !failure.is_interruption() || self.cancel.is_cancelled() {
             return failure;
         }
         let message = "the lock of the target was lost to another process, and the work was stopped";
-        Failure::new(snapkeep_providers::ErrorKind::Locked, message)
-            .with_hint("look for what else works on it, then try again")
+        Failure::new(ErrorKind::Locked, message).with_hint("look for what else works on it, then try again")
     }
 
     /// Prints the result and the failures, and gives the exit code.
@@ -242,7 +259,7 @@ impl App {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             return 0;
         }
-        let failure = Failure::new(snapkeep_providers::ErrorKind::Failed, format!("cannot write to stdout: {error}"));
+        let failure = Failure::new(ErrorKind::Failed, format!("cannot write to stdout: {error}"));
         self.report.failure(&failure);
         failure.exit
     }
@@ -264,7 +281,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> u8 {
         Verb::Config(verb) => verb.run(&app),
         Verb::Completion(verb) => verb.run(&app),
         Verb::Man(verb) => verb.run(&app),
-        verb => in_runtime(app, verb),
+        verb => in_runtime(&app, verb),
     }
 }
 
@@ -273,18 +290,18 @@ fn command() -> clap::Command {
     Cli::command()
 }
 
-fn in_runtime(app: App, verb: Verb) -> u8 {
+fn in_runtime(app: &App, verb: Verb) -> u8 {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             let message = format!("cannot start: {error}");
-            app.report.failure(&Failure::new(snapkeep_providers::ErrorKind::Failed, message));
+            app.report.failure(&Failure::new(ErrorKind::Failed, message));
             return 1;
         }
     };
     let code = runtime.block_on(async {
-        let terminated = watch_signals(&app);
-        let code = run(&app, verb).await;
+        let terminated = watch_signals(app);
+        let code = run(app, verb).await;
         if code == INTERRUPTED && terminated.is_cancelled() { TERMINATED } else { code }
     });
     // A thread that is stuck in a read must not keep the process.

@@ -24,7 +24,7 @@ pub(super) struct Restore {
     #[arg(long, conflicts_with = "to")]
     in_place: bool,
     /// The target's name, to confirm `--in-place`
-    #[arg(long, value_name = "TARGET")]
+    #[arg(long, value_name = "TARGET", conflicts_with = "to")]
     confirm: Option<String>,
     /// To this moment between snapshots, where the provider can: 2026-11-22T02:15:00Z
     #[arg(long, value_name = "TIME", conflicts_with = "in_place", value_parser = moment)]
@@ -60,7 +60,8 @@ impl Restore {
                 Failure::new(ErrorKind::Unsupported, message).with_hint("give a new name with `--to NAME`")
             ));
         }
-        let snapshot = opened.resolve(&id).await.map_err(one)?;
+        let found = async { opened.resolve(&id).await.map_err(one) };
+        let snapshot = app.looking(found).await?;
         let row = |to: String, warnings| RestoreRow {
             id: snapshot.id.to_string(),
             target: target.name.to_string(),
@@ -107,7 +108,10 @@ impl Restore {
             (Some(name), false) => RestoreTo::New(name.clone()),
             _ if self.confirm.as_deref() == Some(target) => RestoreTo::InPlace,
             _ => {
-                let message = format!("restoring in place replaces what {target} holds now");
+                let message = match &self.confirm {
+                    Some(typed) => format!("restoring in place: {typed:?} is not the name of the target, {target}"),
+                    None => format!("restoring in place replaces what {target} holds now"),
+                };
                 return Err(Failure::new(ErrorKind::Refused, message)
                     .with_hint(format!("to confirm, add `--confirm {target}`"))
                     .of(target));

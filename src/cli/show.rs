@@ -46,7 +46,7 @@ impl Row for Shown {
 
 impl Show {
     pub(super) async fn run(&self, app: &App) -> u8 {
-        let shown = self.find(app).await;
+        let shown = app.looking(self.find(app)).await;
         match (&shown, app.format) {
             (Ok(shown), Format::Table) => app.print(page(shown, app.now).as_bytes()),
             _ => app.finish(&shown.map_or_else(Outcome::failed, |shown| Ok(shown).into())),

@@ -43,7 +43,7 @@ impl Targets {
                 }
             }
             Some(TargetsVerb::Check { targets }) => {
-                app.finish(&check(app, targets).await.unwrap_or_else(Outcome::failed))
+                app.finish(&app.looking(check(app, targets)).await.unwrap_or_else(Outcome::failed))
             }
         }
     }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use clap::Args;
-use snapkeep_providers::model::{OperationId, Snapshot};
+use snapkeep_providers::model::{Operation, OperationId, Snapshot};
 use tokio::time::Instant;
 
 use super::{App, Outcome};
-use crate::catalog::{self, SnapshotRef, Which};
+use crate::catalog::{self, Opened, SnapshotRef, Which};
 use crate::failure::Failure;
 use crate::operate;
 
@@ -36,19 +36,20 @@ impl Wait {
         let provider = &*opened.provider;
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         let (_task, run) = app.run(target.name.as_str(), "wait");
-        // An operation's id is the provider's own; a snapshot's may be shortened.
-        let operation = match &self.id.which {
-            Which::Native(native) => provider.poll(&OperationId::new(native)).await.ok(),
-            Which::Latest | Which::LatestVerified => None,
-        };
-        let operation = match operation {
-            Some(operation) => operation,
-            None => {
-                let snapshot = opened.resolve(&self.id).await.map_err(one)?;
-                let polled = provider.poll(&OperationId::new(snapshot.native_id.as_str())).await;
-                polled.map_err(|error| one(error.into()))?
-            }
-        };
+        let operation = app.looking(self.operation(&opened)).await?;
         operate::wait(provider, operation, deadline, &run).await.map_err(one)
+    }
+
+    /// An operation's id is the provider's own; a snapshot's may be shortened.
+    async fn operation(&self, opened: &Opened) -> Result<Operation<Snapshot>, Vec<Failure>> {
+        if let Which::Native(native) = &self.id.which
+            && let Ok(operation) = opened.provider.poll(&OperationId::new(native)).await
+        {
+            return Ok(operation);
+        }
+        let one = |failure: Failure| vec![failure.of(&self.id.target)];
+        let snapshot = opened.resolve(&self.id).await.map_err(one)?;
+        let polled = opened.provider.poll(&OperationId::new(snapshot.native_id.as_str())).await;
+        polled.map_err(|error| one(error.into()))
     }
 }
