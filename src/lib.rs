@@ -3,12 +3,14 @@
 pub mod cli;
 pub mod config;
 
+mod apply;
 mod catalog;
 mod failure;
 mod lock;
 mod marks;
 mod operate;
 pub mod plan;
+mod plan_file;
 mod render;
 mod report;
 pub mod retention;

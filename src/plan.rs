@@ -418,20 +418,9 @@ fn protect_floor(policy: &Retention, rows: &mut [Row], group: u32) {
 
 /// The rules that hold for a whole target.
 fn refusals(rules: &Rules<'_>, rows: &[Row], now: DateTime<Utc>) -> Vec<Refusal> {
-    let mut refusals = Vec::new();
-    let newest = rows.iter().filter_map(|row| row.seen.created_at).max();
-    if let Some(ahead) = newest.map(|newest| newest - now).filter(|ahead| *ahead > TimeDelta::zero()) {
-        refusals.push(Refusal::Clock(ahead));
-    }
+    let mut refusals = refusals_of_the_moment(rules.policy, rows.iter().map(|row| &row.seen), now);
     let mine =
         || rows.iter().filter(|row| row.seen.origin == Origin::Owned && row.seen.state == SnapshotState::Available);
-    if let Some(max_age) = rules.policy.max_age.and_then(|age| TimeDelta::from_std(age.duration()).ok()) {
-        let newest_good = mine().filter(|row| row.seen.is_good()).filter_map(|row| row.seen.created_at).max();
-        let age = newest_good.map(|created| now - created);
-        if age.is_none_or(|age| age > max_age) {
-            refusals.push(Refusal::Stale { age, max_age });
-        }
-    }
     // Failed ones are swept besides, and count nowhere.
     let (planned, of) = (mine().filter(|row| row.verdict == Verdict::Remove).count(), mine().count());
     if let Some(limit) = rules.max_deletes.filter(|limit| planned > *limit as usize) {
@@ -441,4 +430,48 @@ fn refusals(rules: &Rules<'_>, rows: &[Row], now: DateTime<Utc>) -> Vec<Refusal>
         refusals.push(Refusal::Percent { planned, of, limit });
     }
     refusals
+}
+
+/// The rules of a whole target that depend on the clock: they are asked again when a plan is carried out.
+pub fn refusals_of_the_moment<'s>(
+    policy: &Retention,
+    seen: impl Iterator<Item = &'s Seen>,
+    now: DateTime<Utc>,
+) -> Vec<Refusal> {
+    let (mut newest, mut newest_good) = (None, None);
+    for seen in seen {
+        newest = newest.max(seen.created_at);
+        if seen.origin == Origin::Owned && seen.is_good() {
+            newest_good = newest_good.max(seen.created_at);
+        }
+    }
+    let mut refusals = Vec::new();
+    if let Some(ahead) = newest.map(|newest| newest - now).filter(|ahead| *ahead > TimeDelta::zero()) {
+        refusals.push(Refusal::Clock(ahead));
+    }
+    if let Some(max_age) = policy.max_age.and_then(|age| TimeDelta::from_std(age.duration()).ok()) {
+        let age = newest_good.map(|created| now - created);
+        if age.is_none_or(|age| age > max_age) {
+            refusals.push(Refusal::Stale { age, max_age });
+        }
+    }
+    refusals
+}
+
+/// Why a policy can't come true where a snapshot lives at most `days`; `None` when it can.
+pub fn unsatisfiable(policy: &Retention, days: u32) -> Option<String> {
+    let within = policy.keep_within.map_or(0, |within| {
+        within.years * 365 + within.months * 28 + within.weeks * 7 + within.days + within.hours.div_ceil(24)
+    });
+    let wants = [
+        ("keep_hourly", policy.keep_hourly.div_ceil(24)),
+        ("keep_daily", policy.keep_daily),
+        ("keep_weekly", policy.keep_weekly.saturating_mul(7)),
+        ("keep_monthly", policy.keep_monthly.saturating_mul(28)),
+        ("keep_yearly", policy.keep_yearly.saturating_mul(365)),
+        ("keep_within", within),
+    ];
+    let beyond: Vec<&str> = wants.iter().filter(|(_, wanted)| *wanted > days).map(|(rule, _)| *rule).collect();
+    (!beyond.is_empty())
+        .then(|| format!("snapshots live {days} days at most here, so {} can't be met", beyond.join(", ")))
 }

@@ -19,8 +19,11 @@ mod config_command;
 mod create;
 mod delete;
 mod demo;
+mod doctor;
+mod hold;
 mod latest;
 mod list;
+mod prune;
 pub mod reference;
 mod restore;
 mod rows;
@@ -90,6 +93,11 @@ enum Verb {
     Wait(wait::Wait),
     Restore(restore::Restore),
     Delete(delete::Delete),
+    Hold(hold::Hold),
+    Release(hold::Release),
+    Adopt(hold::Adopt),
+    Prune(prune::Prune),
+    Doctor(doctor::Doctor),
     Config(config_command::ConfigCommand),
     Completion(completion::Completion),
     Man(completion::Man),
@@ -320,6 +328,11 @@ async fn run(app: &App, verb: Verb) -> u8 {
         Verb::Wait(verb) => verb.run(app).await,
         Verb::Restore(verb) => verb.run(app).await,
         Verb::Delete(verb) => verb.run(app).await,
+        Verb::Hold(verb) => verb.run(app).await,
+        Verb::Release(verb) => verb.run(app).await,
+        Verb::Adopt(verb) => verb.run(app).await,
+        Verb::Prune(verb) => verb.run(app).await,
+        Verb::Doctor(verb) => verb.run(app).await,
         Verb::Config(verb) => verb.run(app),
         Verb::Completion(verb) => verb.run(app),
         Verb::Man(verb) => verb.run(app),

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use snapkeep_providers::model::{Origin, Snapshot, SnapshotState};
 
+use crate::failure::Failure;
 use crate::render::Row;
 use crate::units;
 
@@ -129,13 +130,27 @@ pub(super) struct CheckRow {
     pub(super) hint: Option<String>,
 }
 
+impl CheckRow {
+    pub(super) fn new(target: &str, check: &'static str, outcome: &Result<String, Failure>) -> Self {
+        let (ok, detail, hint) = match outcome {
+            Ok(detail) => (true, detail.clone(), None),
+            Err(failure) => (false, failure.message.clone(), failure.hint.clone()),
+        };
+        Self { target: target.to_owned(), check, ok, detail, hint }
+    }
+}
+
 impl Row for CheckRow {
     const KIND: &'static str = "CheckList";
     const KEYS: &'static [&'static str] = &["target", "check", "ok", "detail", "hint"];
     const HEADINGS: &'static [&'static str] = &["TARGET", "CHECK", "RESULT", "DETAIL"];
 
     fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
-        let result = if self.ok { "ok" } else { "FAILED" };
+        let result = match (self.ok, &self.hint) {
+            (true, None) => "ok",
+            (true, Some(_)) => "look",
+            (false, _) => "FAILED",
+        };
         vec![self.target.clone(), self.check.into(), result.into(), self.detail.clone()]
     }
 

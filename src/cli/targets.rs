@@ -93,11 +93,7 @@ async fn check(app: &App, names: &[String]) -> Result<Outcome<CheckRow>, Vec<Fai
 async fn check_target(config: &Config, target: &Target) -> (Vec<CheckRow>, Vec<Failure>) {
     let (mut rows, mut failures) = (Vec::new(), Vec::new());
     let mut add = |check, outcome: Result<String, Failure>| {
-        let (ok, detail, hint) = match &outcome {
-            Ok(detail) => (true, detail.clone(), None),
-            Err(failure) => (false, failure.message.clone(), failure.hint.clone()),
-        };
-        rows.push(CheckRow { target: target.name.to_string(), check, ok, detail, hint });
+        rows.push(CheckRow::new(target.name.as_str(), check, &outcome));
         failures.extend(outcome.err().map(|failure| failure.of(&target.name)));
     };
     match catalog::open(config, target) {

@@ -1,0 +1,220 @@
+//! Carries out a plan: the only code that deletes on its own decision.
+//!
+//! It believes nothing: it lists again, compares every snapshot with what the plan saw, and reads each one once more
+//! in the moment before it goes. Deletions go from the oldest on, so that wherever it is cut off, what is left is a
+//! superset of what the plan keeps.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use snapkeep_providers::model::{ListScope, NativeId, Snapshot};
+use snapkeep_providers::{ErrorKind, Run};
+
+use crate::catalog::Opened;
+use crate::config::Retention;
+use crate::failure::Failure;
+use crate::marks;
+use crate::plan::{self, GRACE, Seen, Verdict};
+use crate::state::{Expected, Scope};
+
+/// One snapshot of a plan, as far as carrying it out needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Planned {
+    pub(crate) native: NativeId,
+    pub(crate) verdict: Verdict,
+    /// Whether the plan saw it as good.
+    pub(crate) good: bool,
+    /// What the plan saw: [`Seen::fingerprint`].
+    pub(crate) fingerprint: u64,
+}
+
+/// What became of one snapshot that was to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Deleted {
+    pub(crate) native: NativeId,
+    pub(crate) size_bytes: Option<u64>,
+    pub(crate) ended: Ended,
+}
+
+/// How a deletion ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Ended {
+    /// It is gone by our hand.
+    Deleted,
+    /// It was gone already, by an earlier run of the same plan.
+    Absent,
+    /// It could not be deleted.
+    Failed,
+}
+
+/// What became of one target.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    pub(crate) deleted: Vec<Deleted>,
+    pub(crate) failures: Vec<Failure>,
+    /// Debris that was swept.
+    pub(crate) swept: usize,
+}
+
+/// Tells an earlier run of the same plan from somebody else's deletions.
+#[derive(Debug, Serialize, Deserialize)]
+struct Begun {
+    at: DateTime<Utc>,
+}
+
+const BEGUN: &str = "plans";
+/// How long it is known that a plan was carried out.
+const REMEMBERED: TimeDelta = TimeDelta::days(30);
+
+/// Carries out the plan of one target, whose lock is held. `now` is when this run began.
+///
+/// A failure before the first deletion means that nothing was deleted; after it, deleting goes on with the next
+/// snapshot, unless the world has moved.
+pub(crate) async fn apply(
+    opened: &Opened,
+    policy: &Retention,
+    digest: &str,
+    planned: &[Planned],
+    run: &Run,
+    now: DateTime<Utc>,
+) -> Applied {
+    let mut applied = Applied::default();
+    let going: Vec<&Planned> = match check_world(opened, policy, digest, planned, now).await {
+        Ok(going) => going,
+        Err(failure) => {
+            applied.failures.push(failure.of(opened.name()));
+            return applied;
+        }
+    };
+    if let Err(failure) = begin(&opened.scope, digest, now) {
+        applied.failures.push(failure.of(opened.name()));
+        return applied;
+    }
+    for planned in going {
+        match delete(opened, planned, run, now).await {
+            Ok(deleted) => applied.deleted.push(deleted),
+            Err(Stop::ThisOne(failure)) => {
+                let native = planned.native.clone();
+                applied.deleted.push(Deleted { native, size_bytes: None, ended: Ended::Failed });
+                applied.failures.push(failure.of(opened.name()));
+            }
+            Err(Stop::All(failure)) => {
+                applied.failures.push(failure.of(opened.name()));
+                return applied;
+            }
+        }
+    }
+    sweep(opened, &mut applied, now).await;
+    applied
+}
+
+/// Remembers that this plan's deletions are ours, from before the first one on; for as long as anyone may come back to it.
+fn begin(scope: &Scope, digest: &str, now: DateTime<Utc>) -> Result<(), Failure> {
+    for (old, begun) in scope.all::<Begun>(BEGUN)? {
+        if now - begun.at > REMEMBERED
+            && let Some((_, version)) = scope.get::<Begun>(BEGUN, &old)?
+        {
+            scope.delete(BEGUN, &old, &version)?;
+        }
+    }
+    scope.put(BEGUN, digest, &Begun { at: now }, &Expected::Absent).map(drop)
+}
+
+fn moved(what: &str) -> Failure {
+    Failure::new(
+        ErrorKind::Refused,
+        format!("the world has moved since the plan was made: {what}; nothing more is deleted"),
+    )
+    .with_hint("make a new plan: `snapkeep prune plan`")
+}
+
+/// Lists again, and refuses when the plan no longer fits. Gives what is to go, the oldest first.
+async fn check_world<'p>(
+    opened: &Opened,
+    policy: &Retention,
+    digest: &str,
+    planned: &'p [Planned],
+    now: DateTime<Utc>,
+) -> Result<Vec<&'p Planned>, Failure> {
+    let listing = opened.list(ListScope::AllOrigins).await?;
+    if let Some(problem) = listing.problems.into_iter().next() {
+        return Err(problem.into());
+    }
+    let seen = plan::see(&listing.snapshots, now);
+    if let Some(refusal) = plan::refusals_of_the_moment(policy, seen.iter(), now).into_iter().next() {
+        let message = format!("{}: nothing was deleted: {refusal}", opened.name());
+        return Err(Failure::new(ErrorKind::Refused, message).with_hint(refusal.hint()));
+    }
+    let there: BTreeMap<&str, &Seen> = seen.iter().map(|seen| (&*seen.native, seen)).collect();
+    let resumed = opened.scope.get::<Begun>(BEGUN, digest)?.is_some();
+    for planned in planned {
+        let id = || format!("{}/{}", opened.name(), planned.native);
+        match (there.get(planned.native.as_str()), planned.verdict) {
+            (None, Verdict::Remove) if resumed => {}
+            (None, _) if planned.good => return Err(moved(&format!("{} is gone", id()))),
+            (None, _) => {}
+            (Some(seen), Verdict::Remove) if seen.fingerprint() != planned.fingerprint => {
+                return Err(moved(&changed(&id(), seen)));
+            }
+            (Some(seen), Verdict::Keep | Verdict::Refused) if planned.good && !seen.is_good() => {
+                return Err(moved(&format!("{} is not good any more", id())));
+            }
+            (Some(_), _) => {}
+        }
+    }
+    Ok(planned.iter().rev().filter(|planned| planned.verdict == Verdict::Remove).collect())
+}
+
+fn changed(id: &str, seen: &Seen) -> String {
+    match &seen.hold {
+        Some(hold) => format!("{id} is held: {}", hold.reason),
+        None => format!("{id} has changed"),
+    }
+}
+
+/// Why a deletion did not happen.
+enum Stop {
+    /// The others may still go.
+    ThisOne(Failure),
+    /// Nothing more may go.
+    All(Failure),
+}
+
+/// Reads the snapshot once more, and deletes it if it is still what the plan saw.
+async fn delete(opened: &Opened, planned: &Planned, run: &Run, now: DateTime<Utc>) -> Result<Deleted, Stop> {
+    let id = format!("{}/{}", opened.name(), planned.native);
+    if run.cancel.is_cancelled() {
+        return Err(Stop::All(Failure::new(ErrorKind::Interrupted, format!("interrupted before {id} was deleted"))));
+    }
+    let native = planned.native.clone();
+    let snapshot: Snapshot = match opened.get(&native).await {
+        Ok(details) => details.snapshot,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Ok(Deleted { native, size_bytes: None, ended: Ended::Absent });
+        }
+        Err(error) => return Err(Stop::ThisOne(error.into())),
+    };
+    let seen = plan::see(std::slice::from_ref(&snapshot), now);
+    if let Some(seen) = seen.iter().find(|seen| seen.fingerprint() != planned.fingerprint) {
+        return Err(Stop::All(moved(&changed(&id, seen))));
+    }
+    opened.provider.delete(&native).await.map_err(|error| Stop::ThisOne(error.into()))?;
+    marks::forget(&opened.scope, &native).map_err(Stop::ThisOne)?;
+    Ok(Deleted { native, size_bytes: snapshot.size_bytes, ended: Ended::Deleted })
+}
+
+/// Sweeps what never became a snapshot, once its grace is over.
+async fn sweep(opened: &Opened, applied: &mut Applied, now: DateTime<Utc>) {
+    let debris = match opened.provider.debris().await {
+        Ok(debris) => debris,
+        Err(error) => return applied.failures.push(Failure::from(error).of(opened.name())),
+    };
+    for debris in debris.iter().filter(|debris| now - debris.touched_at > GRACE) {
+        match opened.provider.sweep(debris).await {
+            Ok(()) => applied.swept += 1,
+            Err(error) => applied.failures.push(Failure::from(error).of(opened.name())),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `snapkeep hold`, `release` and `adopt`: marks on snapshots.
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use snapkeep_providers::ErrorKind;
+use snapkeep_providers::model::{Hold as HoldMark, Origin, Snapshot};
+
+use super::{App, Mode, Outcome};
+use crate::catalog::{self, Opened, SnapshotRef};
+use crate::config::{Config, elapsed};
+use crate::failure::Failure;
+use crate::marks;
+use crate::units;
+
+/// Forbid the deletion of a snapshot until a time or until released
+#[derive(Debug, Args)]
+pub(super) struct Hold {
+    /// The snapshot
+    #[arg(value_name = "ID")]
+    id: SnapshotRef,
+    /// Why; shown to whoever wants to delete it
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    reason: String,
+    /// Until then: 2026-12-01, 2026-12-01T02:15:00Z, or 30d from now; without it, until released
+    #[arg(long, value_name = "WHEN")]
+    until: Option<String>,
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.contains(char::is_control) {
+        return Err("say why, in one line".into());
+    }
+    Ok(text.to_owned())
+}
+
+/// Let a held snapshot be deleted again
+#[derive(Debug, Args)]
+pub(super) struct Release {
+    /// The snapshot
+    #[arg(value_name = "ID")]
+    id: SnapshotRef,
+}
+
+/// Take ownership of manual snapshots, so that retention counts and prunes them
+#[derive(Debug, Args)]
+pub(super) struct Adopt {
+    /// The snapshots
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<SnapshotRef>,
+}
+
+/// A time or a date, or a duration from now on.
+fn until(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Failure> {
+    let after = || now.checked_add_signed(chrono::TimeDelta::from_std(elapsed(text).ok()?).ok()?);
+    let moment = match after() {
+        Some(moment) => moment,
+        None => units::parse_moment(text, now).map_err(|error| Failure::usage(format!("--until: {error}")))?,
+    };
+    if moment <= now {
+        return Err(Failure::usage(format!("--until: {} has passed already", units::time(moment))));
+    }
+    Ok(moment)
+}
+
+impl Hold {
+    pub(super) async fn run(&self, app: &App) -> u8 {
+        let hold = match self.until.as_deref().map(|text| until(text, app.now)).transpose() {
+            Ok(until) => HoldMark { reason: self.reason.clone(), until },
+            Err(failure) => return app.finish(&Outcome::<Snapshot>::failed(vec![failure])),
+        };
+        let outcome = each(app, std::slice::from_ref(&self.id), async |opened, snapshot| {
+            marks::hold(&opened.scope, &snapshot.native_id, &hold)?;
+            app.report.info(&format!("{} is held: {}", snapshot.id, hold.reason));
+            Ok(())
+        });
+        app.finish(&outcome.await)
+    }
+}
+
+impl Release {
+    pub(super) async fn run(&self, app: &App) -> u8 {
+        let outcome = each(app, std::slice::from_ref(&self.id), async |opened, snapshot| {
+            let was_held = marks::release(&opened.scope, &snapshot.native_id)?;
+            app.report.info(&format!("{} {}", snapshot.id, if was_held { "is released" } else { "was not held" }));
+            Ok(())
+        });
+        app.finish(&outcome.await)
+    }
+}
+
+impl Adopt {
+    pub(super) async fn run(&self, app: &App) -> u8 {
+        let outcome = each(app, &self.ids, async |opened, snapshot| match snapshot.origin {
+            Origin::Owned => {
+                app.report.info(&format!("{} is owned already", snapshot.id));
+                Ok(())
+            }
+            Origin::Manual => {
+                marks::adopt(&opened.scope, &snapshot.native_id, app.now)?;
+                app.report.info(&format!("{} is adopted", snapshot.id));
+                Ok(())
+            }
+            Origin::Automated | Origin::Shared => {
+                let message = format!("cannot adopt {}: it is not a manual one, and others delete it", snapshot.id);
+                Err(Failure::new(ErrorKind::Unsupported, message))
+            }
+        });
+        app.finish(&outcome.await)
+    }
+}
+
+/// Does something to each snapshot, and shows what it is then.
+async fn each(
+    app: &App,
+    ids: &[SnapshotRef],
+    act: impl AsyncFn(&Opened, &Snapshot) -> Result<(), Failure>,
+) -> Outcome<Snapshot> {
+    let config = match app.load() {
+        Ok(config) => config,
+        Err(failures) => return Outcome::failed(failures),
+    };
+    let mut outcome = Outcome::new();
+    for id in ids {
+        outcome.add(one(app, &config, id, &act).await.map_err(|failure| failure.of(&id.target)));
+    }
+    outcome
+}
+
+async fn one(
+    app: &App,
+    config: &Config,
+    id: &SnapshotRef,
+    act: &impl AsyncFn(&Opened, &Snapshot) -> Result<(), Failure>,
+) -> Result<Snapshot, Failure> {
+    let opened = catalog::open(config, catalog::target(config, &id.target)?)?;
+    let snapshot = opened.resolve(id).await?;
+    if app.mode == Mode::DryRun {
+        app.report.info(&format!("would change the mark of {}", snapshot.id));
+        return Ok(snapshot);
+    }
+    act(&opened, &snapshot).await?;
+    Ok(opened.get(&snapshot.native_id).await?.snapshot)
+}

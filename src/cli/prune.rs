@@ -1,0 +1,395 @@
+//! `snapkeep prune`: plan, then apply.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+use futures::{StreamExt, stream};
+use serde::Serialize;
+use snapkeep_providers::ErrorKind;
+use snapkeep_providers::model::ListScope;
+
+use super::{App, Mode, Outcome};
+use crate::apply::{self, Ended};
+use crate::catalog::{self, Opened};
+use crate::config::{Config, Retention, Target};
+use crate::failure::{Failure, exit_of};
+use crate::plan::{self, Refusal, Rules, TargetPlan, Verdict};
+use crate::plan_file::{Item, Made, PlanFile};
+use crate::render::{Format, Row};
+use crate::retention::rule_names;
+use crate::units;
+
+/// How many targets are listed at once.
+const CONCURRENCY: usize = 16;
+/// The exit code of `prune plan --exit-code` when the plan deletes something.
+const DELETES: u8 = 20;
+
+/// Delete what the retention policy no longer keeps, under rules that can't hurt
+#[derive(Debug, Args)]
+pub(super) struct Prune {
+    #[command(subcommand)]
+    verb: PruneVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum PruneVerb {
+    /// Show what would be kept and deleted, and why; changes nothing
+    Plan(Plan),
+    /// Delete what a plan removes, if the world is still as the plan saw it
+    Apply(Apply),
+}
+
+#[derive(Debug, Args)]
+struct Limits {
+    /// Instead of the policy's max_deletes, for this run
+    #[arg(long, value_name = "N")]
+    max_deletes: Option<u32>,
+    /// Instead of the policy's max_delete_percent, for this run
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100))]
+    max_delete_percent: Option<u8>,
+}
+
+#[derive(Debug, Args)]
+struct Plan {
+    /// The targets; all that have a retention policy unless named
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    /// Write the plan to a file too, for `prune apply --plan`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Exit with 20 when the plan deletes something
+    #[arg(long)]
+    exit_code: bool,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+#[derive(Debug, Args)]
+struct Apply {
+    /// The targets; all of the plan, or all that have a retention policy, unless named
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    /// The plan to carry out
+    #[arg(long, value_name = "FILE", required_unless_present = "yes")]
+    plan: Option<PathBuf>,
+    /// Plan and apply in one step
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+impl Row for Item {
+    const KIND: &'static str = "PrunePlan";
+    const KEYS: &'static [&'static str] = &["id", "target", "created_at", "size_bytes", "verdict", "reasons"];
+    const HEADINGS: &'static [&'static str] = &["ID", "CREATED (UTC)", "SIZE", "VERDICT", "REASONS"];
+
+    fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
+        let verdict = match self.verdict {
+            Verdict::Keep => "keep",
+            Verdict::Remove => "remove",
+            Verdict::Refused => "refused",
+        };
+        vec![
+            self.id.clone(),
+            self.created_at.map_or_else(|| "-".into(), units::time),
+            self.size_bytes.map_or_else(|| "-".into(), units::bytes),
+            verdict.into(),
+            self.reasons.join("; "),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+}
+
+/// A snapshot that was to go.
+#[derive(Debug, Serialize)]
+struct PrunedRow {
+    id: String,
+    target: String,
+    size_bytes: Option<u64>,
+    result: Ended,
+}
+
+impl Row for PrunedRow {
+    const KIND: &'static str = "PruneResult";
+    const KEYS: &'static [&'static str] = &["id", "target", "size_bytes", "result"];
+    const HEADINGS: &'static [&'static str] = &["SNAPSHOT", "SIZE", "RESULT"];
+
+    fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
+        let result = match self.result {
+            Ended::Deleted => "deleted",
+            Ended::Absent => "absent",
+            Ended::Failed => "FAILED",
+        };
+        vec![self.id.clone(), self.size_bytes.map_or_else(|| "-".into(), units::bytes), result.into()]
+    }
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+}
+
+/// What planning gave: the plan of the targets that could be listed, and why the others could not.
+struct Planning {
+    plan: PlanFile,
+    refusals: Vec<(String, Refusal)>,
+    failures: Vec<Failure>,
+}
+
+impl Prune {
+    pub(super) async fn run(&self, app: &App) -> u8 {
+        match &self.verb {
+            PruneVerb::Plan(plan) => plan.run(app).await,
+            PruneVerb::Apply(apply) => apply.run(app).await,
+        }
+    }
+}
+
+impl Plan {
+    async fn run(&self, app: &App) -> u8 {
+        let planned = async {
+            let config = app.load()?;
+            make_plan(app, &config, &self.targets, &self.limits).await
+        };
+        let Planning { plan, refusals, mut failures } = match planned.await {
+            Ok(planning) => planning,
+            Err(failures) => return app.finish(&Outcome::<Item>::failed(failures)),
+        };
+        if let Some(path) = &self.out
+            && let Err(error) = write_plan(path, &plan)
+        {
+            let message = format!("cannot write the plan to {}: {error}", path.display());
+            failures.push(Failure::new(ErrorKind::Failed, message));
+        }
+        for (target, refusal) in &refusals {
+            app.report.warn(&format!("{target}: nothing may be deleted: {refusal}"));
+        }
+        let done = plan.targets.len();
+        let code = show(app, &plan, &failures, done);
+        match code {
+            0 if self.exit_code && plan.removes() => DELETES,
+            code => code,
+        }
+    }
+}
+
+/// Prints a plan as a table with its sums, or as its document.
+fn show(app: &App, plan: &PlanFile, failures: &[Failure], done: usize) -> u8 {
+    for entry in &plan.targets {
+        entry.warnings.iter().for_each(|warning| app.report.warn(&format!("{}: {warning}", entry.target)));
+    }
+    if app.format == Format::Json {
+        failures.iter().for_each(|failure| app.report.failure(failure));
+        let text = serde_json::to_string_pretty(&plan.document(failures)).unwrap_or_default();
+        let printed = app.print(format!("{text}\n").as_bytes());
+        return if printed == 0 { exit_of(done, failures) } else { printed };
+    }
+    let outcome = Outcome { items: plan.items.clone(), done, failures: failures.to_vec() };
+    let code = app.finish(&outcome);
+    for entry in &plan.targets {
+        let count =
+            |verdict| plan.items.iter().filter(|item| item.target == entry.target && item.verdict == verdict).count();
+        let (keep, remove, refused) = (count(Verdict::Keep), count(Verdict::Remove), count(Verdict::Refused));
+        let bytes = units::bytes(entry.remove_bytes);
+        app.report.info(&format!("{}: keep {keep}, remove {remove} ({bytes}), refused {refused}", entry.target));
+    }
+    code
+}
+
+fn write_plan(path: &std::path::Path, plan: &PlanFile) -> std::io::Result<()> {
+    let text = serde_json::to_string_pretty(&plan.document(&[]))?;
+    std::fs::write(path, text + "\n")
+}
+
+/// Lists every target, and plans those whose list is whole.
+async fn make_plan(app: &App, config: &Config, names: &[String], limits: &Limits) -> Result<Planning, Vec<Failure>> {
+    let targets = with_policy(app, config, names)?;
+    let planned: Vec<_> = stream::iter(targets)
+        .map(|(target, policy)| async move {
+            plan_target(app, config, target, policy, limits).await.map_err(|failure| failure.of(&target.name))
+        })
+        .buffered(CONCURRENCY)
+        .collect()
+        .await;
+    let (mut made, mut refusals, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    for result in planned {
+        match result {
+            Ok(one) => {
+                refusals.extend(one.plan.refusals.iter().map(|refusal| (one.target.to_owned(), refusal.clone())));
+                made.push(one);
+            }
+            Err(failure) => failures.push(failure),
+        }
+    }
+    Ok(Planning { plan: PlanFile::new(made, app.now), refusals, failures })
+}
+
+/// The targets to prune with their policies. One that was named and has none is an error.
+fn with_policy<'c>(
+    app: &App,
+    config: &'c Config,
+    names: &[String],
+) -> Result<Vec<(&'c Target, &'c Retention)>, Vec<Failure>> {
+    let (mut found, mut without) = (Vec::new(), Vec::new());
+    for target in catalog::targets(config, names)? {
+        match target.retention.as_ref().and_then(|name| config.retention.get(name)) {
+            Some(policy) => found.push((target, policy)),
+            None => without.push(target.name.to_string()),
+        }
+    }
+    if !without.is_empty() && (!names.is_empty() || found.is_empty()) {
+        let message = format!("without a retention policy nothing can be pruned: {}", without.join(", "));
+        let failure = Failure { code: "config", ..Failure::usage(message) };
+        return Err(vec![failure.with_hint("set `retention` of the target, or in [defaults]")]);
+    }
+    for target in without {
+        app.report.debug(&format!("{target}: has no retention policy"));
+    }
+    Ok(found)
+}
+
+async fn plan_target<'c>(
+    app: &App,
+    config: &Config,
+    target: &'c Target,
+    policy: &'c Retention,
+    limits: &Limits,
+) -> Result<Made<'c>, Failure> {
+    let opened = catalog::open(config, target)?;
+    let plan = plan_opened(app, &opened, policy, limits).await?;
+    let keeps = opened.provider.capabilities().keeps_at_most_days;
+    let warnings = keeps.and_then(|days| plan::unsatisfiable(policy, days)).into_iter().collect();
+    let (target, config) = (target.name.as_str(), config_digest(config, target, policy));
+    Ok(Made { target, config, plan, rules: rule_names(policy), warnings })
+}
+
+async fn plan_opened(app: &App, opened: &Opened, policy: &Retention, limits: &Limits) -> Result<TargetPlan, Failure> {
+    let listing = opened.list(ListScope::AllOrigins).await?;
+    if let Some(problem) = listing.problems.into_iter().next() {
+        return Err(problem.into());
+    }
+    let zone = policy.timezone.parse().map_err(|_| Failure::usage(format!("no time zone {:?}", policy.timezone)))?;
+    let rules = Rules {
+        policy,
+        zone,
+        max_deletes: limits.max_deletes.or(policy.max_deletes),
+        max_delete_percent: limits.max_delete_percent.or(policy.max_delete_percent),
+    };
+    Ok(plan::plan(&rules, plan::see(&listing.snapshots, app.now), app.now))
+}
+
+/// Names the settings that a plan was made for. Secrets are references here, never themselves.
+fn config_digest(config: &Config, target: &Target, policy: &Retention) -> String {
+    use sha2::{Digest, Sha256};
+    let stores: Vec<_> = target.store.iter().map(|name| config.stores.get(name)).collect();
+    let text = format!("{:?} {stores:?} {policy:?} {}", target.settings, config.base.display());
+    crate::state::hex(&Sha256::digest(text)[..16])
+}
+
+impl Apply {
+    async fn run(&self, app: &App) -> u8 {
+        let planned = async {
+            let config = app.load()?;
+            let planning = match &self.plan {
+                Some(path) => self.read_plan(path, &config).map_err(|failure| vec![failure])?,
+                None => make_plan(app, &config, &self.targets, &self.limits).await?,
+            };
+            Ok::<_, Vec<Failure>>((config, planning))
+        };
+        let (config, Planning { plan, refusals, failures }) = match planned.await {
+            Ok(planned) => planned,
+            Err(failures) => return app.finish(&Outcome::<PrunedRow>::failed(failures)),
+        };
+        if app.mode == Mode::DryRun {
+            let done = plan.targets.len();
+            return show(app, &plan, &failures, done);
+        }
+        let mut outcome = Outcome::failed(failures);
+        for entry in &plan.targets {
+            let refused =
+                refusals.iter().find(|(target, _)| *target == entry.target).map(|(_, refusal)| refusal.hint());
+            match entry.refused.first() {
+                Some(reason) => {
+                    let message = format!("{}: nothing was deleted: {reason}", entry.target);
+                    let hint = refused.unwrap_or("make a new plan: `snapkeep prune plan`");
+                    outcome.failures.push(Failure::new(ErrorKind::Refused, message).with_hint(hint).of(&entry.target));
+                }
+                None => self.apply_target(app, &config, &plan, &entry.target, &mut outcome).await,
+            }
+        }
+        app.finish(&outcome)
+    }
+
+    /// Reads the plan file, and keeps the targets that are asked for.
+    fn read_plan(&self, path: &std::path::Path, config: &Config) -> Result<Planning, Failure> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| Failure {
+            code: "plan",
+            ..Failure::usage(format!("cannot read the plan {shown}: {error}"))
+        })?;
+        let mut plan = PlanFile::parse(&text, &shown)?;
+        let other = |target: &str, what: &str| {
+            let message = format!("{shown} is a plan of another config: {what} {target}; nothing was deleted");
+            Failure::new(ErrorKind::Refused, message)
+                .with_hint("make a new plan: `snapkeep prune plan --out FILE`")
+                .of(target)
+        };
+        for entry in &plan.targets {
+            let target =
+                catalog::target(config, &entry.target).map_err(|_| other(&entry.target, "this one has no target"))?;
+            let policy = target.retention.as_ref().and_then(|name| config.retention.get(name));
+            if policy.is_none_or(|policy| config_digest(config, target, policy) != entry.config) {
+                return Err(other(&entry.target, "it has other settings or another policy for"));
+            }
+        }
+        if let Some(name) = self.targets.iter().find(|name| !plan.targets.iter().any(|entry| entry.target == **name)) {
+            return Err(Failure::usage(format!("{shown} has no target {name:?}")));
+        }
+        if !self.targets.is_empty() {
+            plan.targets.retain(|entry| self.targets.contains(&entry.target));
+        }
+        Ok(Planning { plan, refusals: Vec::new(), failures: Vec::new() })
+    }
+
+    async fn apply_target(
+        &self,
+        app: &App,
+        config: &Config,
+        plan: &PlanFile,
+        name: &str,
+        outcome: &mut Outcome<PrunedRow>,
+    ) {
+        let prepared = catalog::target(config, name).and_then(|target| {
+            let opened = catalog::open(config, target)?;
+            let policy = target.retention.as_ref().and_then(|name| config.retention.get(name));
+            let policy = policy.ok_or_else(|| Failure::usage("it has no retention policy"))?;
+            let planned =
+                plan.planned(name).ok_or_else(|| Failure::usage("the plan names what can't be a snapshot"))?;
+            let (task, run) = app.run(name, "prune");
+            let lock = opened.lock("prune apply", run.cancel.clone())?;
+            Ok((opened, policy, planned, task, run, lock))
+        });
+        let (opened, policy, planned, _task, run, _lock) = match prepared {
+            Ok(prepared) => prepared,
+            Err(failure) => return outcome.failures.push(failure.of(name)),
+        };
+        let applied = apply::apply(&opened, policy, &plan.digest, &planned, &run, app.now).await;
+        let removed = applied.deleted.iter().filter(|deleted| deleted.ended == Ended::Deleted).count();
+        if removed > 0 || applied.swept > 0 {
+            app.report.info(&format!("{name}: deleted {removed}, swept {} unfinished", applied.swept));
+        }
+        // A target in which something could not be deleted is half done: 3, never the code of a single failure.
+        outcome.done += usize::from(!applied.deleted.is_empty() || applied.failures.is_empty());
+        outcome.failures.extend(applied.failures.into_iter().map(|failure| app.or_lock_lost(failure)));
+        outcome.items.extend(applied.deleted.into_iter().map(|deleted| PrunedRow {
+            id: format!("{name}/{}", deleted.native),
+            target: name.to_owned(),
+            size_bytes: deleted.size_bytes,
+            result: deleted.ended,
+        }));
+    }
+}
