@@ -237,7 +237,7 @@ async fn in_place_brings_back_a_database_that_was_dropped(bed: Bed) {
 
 on!(mysql mariadb => any_name_of_a_database_will_do);
 async fn any_name_of_a_database_will_do(bed: Bed) {
-    for (number, name) in ["o'b \"q\" a=b", "back\\slash `x`", "dot.ted", "größe 数", "-- x"].iter().enumerate() {
+    for (number, name) in ["o'b \"q\" a=b", "dot.ted \\`x` -- größe"].iter().enumerate() {
         let odd = bed.name(name);
         bed.admin(&format!("CREATE DATABASE {}", bed.quoted(&odd)));
         bed.sql_in(&odd, "CREATE TABLE t (a INT); INSERT INTO t VALUES (42); CREATE TABLE out_of_it (a INT)");

@@ -83,9 +83,7 @@ async fn a_builtin_locale_comes_back(bed: Bed) {
 
 on!(postgresql_15 postgresql_17 => any_name_of_a_database_will_do);
 async fn any_name_of_a_database_will_do(bed: Bed) {
-    for (number, name) in
-        ["o'b \"q\" a=b", "back\\slash 'x", "host=elsewhere", "postgresql://x/y", "größe 数"].iter().enumerate()
-    {
+    for (number, name) in ["o'b \"q\" a=b", "postgresql://x/größe \\' host=y"].iter().enumerate() {
         let odd = bed.name(name);
         bed.admin(&format!("ALTER DATABASE {} RENAME TO {}", bed.quoted(&bed.database), bed.quoted(&odd)));
         let provider = bed.open(settings::Server { database: odd.clone(), ..bed.settings() });

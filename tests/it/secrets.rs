@@ -78,8 +78,7 @@ on!(postgresql_15 mysql mariadb => passwords_of_any_characters_log_in);
 async fn passwords_of_any_characters_log_in(bed: Bed) {
     bed.fill();
     let file = bed.folder().join("password");
-    for (number, password) in [" a b#;c ", "it's \"\\n\" \\", "naïve:数据🦀", "--x=$HOME`id`%p*:"].iter().enumerate()
-    {
+    for (number, password) in [" a b#;c it's \"\\n\" \\ ", "--x=$HOME`id`%p*: naïve:数据🦀"].iter().enumerate() {
         let user = bed.name(&format!("user{number}"));
         let literal = password.replace('\'', "''");
         if bed.server.is_postgresql() {

@@ -17,7 +17,7 @@ async fn nothing_but_the_next_one(bed: &Bed) {
     assert_eq!(list(&*provider).await, []);
     assert_eq!(bed.stored(), <[&Path; 0]>::default());
     let id = create(&*provider).await;
-    assert_eq!(list(&*provider).await, [id.clone()]);
+    assert_eq!(list(&*provider).await, std::slice::from_ref(&id));
     ok(provider.delete(&id).await);
     assert_eq!(bed.stored(), <[&Path; 0]>::default());
 }

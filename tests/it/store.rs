@@ -256,7 +256,7 @@ async fn a_read_only_store_is_a_matter_of_permission_and_can_still_be_restored_f
     refused(ErrorKind::Permission, provider.delete(&id).await);
     let checks = provider.check().await;
     assert!(checks.iter().any(|check| check.name == "store" && check.outcome.is_err()), "{checks:?}");
-    assert_eq!(list(&*provider).await, [id.clone()]);
+    assert_eq!(list(&*provider).await, std::slice::from_ref(&id));
     let copy = files.folder.path().join("copy.db");
     ok(restore(&*provider, &id, copy.to_str().unwrap()).await);
     let error = files.at(&mount.0.path().join("new")).map(|_| ());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use snapkeep_providers::settings::{Server as Settings, Tls, TlsMode};
 use snapkeep_providers::{ErrorKind, Provider};
 
-use crate::support::{Bed, assert_names, create, ok, on, refused, restore, try_create, variable};
+use crate::support::{Bed, assert_names, create, list, ok, on, refused, restore, try_create, variable};
 
 fn with_tls(bed: &Bed, mode: TlsMode, ca: Option<&str>) -> Arc<dyn Provider> {
     bed.open(Settings { tls: tls(mode, ca), ..bed.settings() })
@@ -19,13 +19,12 @@ fn tls(mode: TlsMode, ca: Option<&str>) -> Tls {
 on!(postgresql_15 postgresql_17 mysql mariadb => a_trusted_certificate_is_accepted_by_every_mode);
 async fn a_trusted_certificate_is_accepted_by_every_mode(bed: Bed) {
     bed.fill();
-    for (number, mode) in
-        [TlsMode::Prefer, TlsMode::Require, TlsMode::VerifyCa, TlsMode::VerifyFull].into_iter().enumerate()
-    {
-        let provider = with_tls(&bed, mode, Some("SK_TLS_CA"));
-        let id = create(&*provider).await;
-        ok(restore(&*provider, &id, &bed.name(&format!("copy{number}"))).await);
+    for mode in [TlsMode::Prefer, TlsMode::Require, TlsMode::VerifyCa, TlsMode::VerifyFull] {
+        create(&*with_tls(&bed, mode, Some("SK_TLS_CA"))).await;
     }
+    let provider = with_tls(&bed, TlsMode::VerifyFull, Some("SK_TLS_CA"));
+    let newest = list(&*provider).await.remove(0);
+    ok(restore(&*provider, &newest, &bed.name("copy")).await);
 }
 
 on!(postgresql_15 postgresql_17 mysql mariadb => an_untrusted_certificate_is_refused_by_the_verifying_modes);

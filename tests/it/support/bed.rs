@@ -150,7 +150,6 @@ impl Bed {
 
     /// What `fill` and later changes left in a database; `None` where there is no database, or no table in it.
     pub(crate) fn content(&self, database: &str) -> Option<String> {
-        self.exists(database).then_some(())?;
         let notes = if self.server.is_postgresql() {
             "SELECT string_agg(id || '=' || coalesce(note, '-'), ',' ORDER BY id) || (SELECT ';' || count(*) FROM bulk) FROM notes"
         } else {
@@ -218,21 +217,22 @@ impl Bed {
 }
 
 impl Drop for Bed {
+    /// Databases first: what is in them may belong to the roles.
     fn drop(&mut self) {
-        for database in self.databases() {
-            let force = if self.server.is_postgresql() { " WITH (FORCE)" } else { "" };
-            self.admin(&format!("DROP DATABASE {}{force}", self.quoted(&database)));
-        }
         let (prefix, length) = (&self.prefix, self.prefix.len());
-        let roles = if self.server.is_postgresql() {
-            self.admin(&format!("SELECT rolname FROM pg_roles WHERE left(rolname, {length}) = '{prefix}'"))
+        let (roles, force, role) = if self.server.is_postgresql() {
+            (
+                format!("SELECT rolname FROM pg_roles WHERE left(rolname, {length}) = '{prefix}'"),
+                " WITH (FORCE)",
+                "ROLE",
+            )
         } else {
-            self.admin(&format!("SELECT user FROM mysql.user WHERE LEFT(user, {length}) = '{prefix}'"))
+            (format!("SELECT user FROM mysql.user WHERE LEFT(user, {length}) = '{prefix}'"), "", "USER")
         };
-        for role in roles.lines() {
-            let word = if self.server.is_postgresql() { "ROLE" } else { "USER" };
-            self.admin(&format!("DROP {word} {}", self.quoted(role)));
-        }
+        let mut drops: Vec<String> =
+            self.databases().iter().map(|name| format!("DROP DATABASE {}{force};", self.quoted(name))).collect();
+        drops.extend(self.admin(&roles).lines().map(|name| format!("DROP {role} {};", self.quoted(name))));
+        self.admin(&drops.join("\n"));
     }
 }
 
