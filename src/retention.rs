@@ -2,10 +2,11 @@
 //!
 //! Says nothing of what may be deleted: holds, floors and caps are `plan`'s.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc};
-use chrono_tz::Tz;
+use chrono_tz::{GapInfo, Tz};
 
 use crate::config::{Retention, Within};
 
@@ -116,18 +117,18 @@ pub fn keep(policy: &Retention, zone: Tz, moments: &[DateTime<Utc>], now: DateTi
     let coarsest = Rule::ALL.into_iter().skip(1).rfind(|rule| rule.count(policy) > 0);
     for rule in Rule::ALL {
         let of = rule.count(policy);
-        let (mut nth, mut last) = (0, None);
+        // A clock that is set back by hours, or over midnight, shows a period again after another one.
+        let (mut taken, mut last) = (HashSet::new(), None);
         for (place, &index) in order.iter().enumerate() {
-            if nth == of {
+            if taken.len() == of as usize {
                 break;
             }
-            let period = Some(rule.period(local[index as usize], place));
-            if period != last {
-                (nth, last) = (nth + 1, period);
-                reasons[index as usize].push(Kept::Slot { rule, nth, of });
+            let period = rule.period(local[index as usize], place);
+            if last.replace(period) != Some(period) && taken.insert(period) {
+                reasons[index as usize].push(Kept::Slot { rule, nth: taken.len() as u32, of });
             }
         }
-        if let Some(&oldest) = order.last().filter(|_| Some(rule) == coarsest && nth < of) {
+        if let Some(&oldest) = order.last().filter(|_| Some(rule) == coarsest && taken.len() < of as usize) {
             let has_slot = |kept: &Kept| matches!(kept, Kept::Slot { rule: own, .. } if *own == rule);
             if !reasons[oldest as usize].iter().any(has_slot) {
                 reasons[oldest as usize].push(Kept::Oldest(rule));
@@ -154,9 +155,14 @@ fn back(anchor: DateTime<Utc>, within: Within, zone: Tz) -> DateTime<Utc> {
         let days = u64::from(weeks) * 7 + u64::from(days);
         let local = anchor.with_timezone(&zone).naive_local();
         let local = local.checked_sub_months(Months::new(months))?.checked_sub_days(Days::new(days))?;
-        // A local time that a change of the clocks skipped is the next one that there is.
-        let moment = (0..=3).find_map(|hour| zone.from_local_datetime(&(local + TimeDelta::hours(hour))).earliest())?;
+        // In place of a local time that a change of the clocks skipped, the first one after it.
+        let moment = zone.from_local_datetime(&local).earliest().or_else(|| GapInfo::new(&local, &zone)?.end)?;
         moment.to_utc().checked_sub_signed(TimeDelta::try_hours(i64::from(hours))?)
     };
     calendar().unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
+
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
