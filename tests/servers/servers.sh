@@ -110,6 +110,13 @@ start_pg17() { # the same account; newer than the system's pg_dump
   out SK_PG17_PORT "$PORT" SK_PG17_BIN "$PG17_BIN"
 }
 
+# In a shared one MariaDB removes the temporary tables of every other MariaDB when it starts.
+private_tmp() { # private_tmp DIR
+  mkdir -p "$1/tmp"
+  own "$1/tmp"
+  export TMPDIR=$1/tmp
+}
+
 init_sql() { # init_sql PASSWORD FILE: one account for TCP
   cat > "$2" <<S
 CREATE USER IF NOT EXISTS 'snapkeep'@'%' IDENTIFIED BY '$1';
@@ -120,6 +127,7 @@ S
 start_mysql() {
   local d=$STATE/mysql options
   dir
+  private_tmp "$d"
   init_sql "$MYSQL_PASSWORD" "$d/init.sql"
   # secure-file-priv: the packaged default is a directory that does not exist here, and the server stops on it
   options=(--no-defaults --datadir="$d/data" --innodb-redo-log-capacity=8M --secure-file-priv=NULL)
@@ -135,6 +143,7 @@ start_mysql() {
 start_mariadb() {
   local d=$STATE/mariadb
   dir
+  private_tmp "$d"
   init_sql "$MARIADB_PASSWORD" "$d/init.sql"
   initialise mariadb-install-db --no-defaults --datadir="$d/data" --auth-root-authentication-method=normal --skip-test-db
   # --no-defaults also leaves out Debian's utf8mb4
