@@ -162,6 +162,24 @@ fn back(anchor: DateTime<Utc>, within: Within, zone: Tz) -> DateTime<Utc> {
     calendar().unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
+/// Why a policy can't come true where a snapshot lives at most `days`; `None` when it can.
+pub fn unsatisfiable(policy: &Retention, days: u32) -> Option<String> {
+    let within = policy.keep_within.map_or(0, |within| {
+        within.years * 365 + within.months * 28 + within.weeks * 7 + within.days + within.hours.div_ceil(24)
+    });
+    let wants = [
+        ("keep_hourly", policy.keep_hourly.div_ceil(24)),
+        ("keep_daily", policy.keep_daily),
+        ("keep_weekly", policy.keep_weekly.saturating_mul(7)),
+        ("keep_monthly", policy.keep_monthly.saturating_mul(28)),
+        ("keep_yearly", policy.keep_yearly.saturating_mul(365)),
+        ("keep_within", within),
+    ];
+    let beyond: Vec<&str> = wants.iter().filter(|(_, wanted)| *wanted > days).map(|(rule, _)| *rule).collect();
+    (!beyond.is_empty())
+        .then(|| format!("snapshots live {days} days at most here, so {} can't be met", beyond.join(", ")))
+}
+
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

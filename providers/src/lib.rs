@@ -63,8 +63,6 @@ pub struct Capabilities {
     pub point_in_time: Support,
     /// Deleting a snapshot that snapkeep made.
     pub delete: Support,
-    /// How long the provider keeps a snapshot at most, in days, where it ends one by itself.
-    pub keeps_at_most_days: Option<u32>,
 }
 
 /// Whether a provider can do something.

@@ -114,7 +114,6 @@ impl Memory {
             in_place: Support::Yes,
             point_in_time: Support::No,
             delete: Support::Yes,
-            keeps_at_most_days: None,
         };
         Self { target, capabilities, polls: 1, world: Arc::new(Mutex::new(world)) }
     }

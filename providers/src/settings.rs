@@ -49,6 +49,17 @@ impl ProviderSettings {
         }
     }
 
+    /// How many days a snapshot lives at most, where the cloud ends it by itself.
+    ///
+    /// Azure's flexible servers keep on-demand backups for the server's backup retention, 35 days at most (Microsoft's
+    /// documentation of both services). RDS and Cloud SQL keep manual ones until they are deleted.
+    pub fn keeps_at_most_days(&self) -> Option<u32> {
+        match self {
+            Self::AzureMysql(_) | Self::AzurePostgresql(_) => Some(35),
+            _ => None,
+        }
+    }
+
     /// Whether its snapshots are dumps, which need a store.
     pub fn is_dump(&self) -> bool {
         matches!(self, Self::Mysql(_) | Self::Postgresql(_) | Self::Sqlite(_))

@@ -34,6 +34,12 @@ impl ConfigCommand {
                         (count(config.targets.len(), "target"), count(config.stores.len(), "store"));
                     let message = format!("{}: {targets}, {stores}, no problem", config.path.display());
                     app.report.info(&message);
+                    for target in config.targets.values() {
+                        let policy = target.retention.as_ref().and_then(|name| config.retention.get(name));
+                        if let Some(warning) = policy.and_then(|policy| target.cannot_meet(policy)) {
+                            app.report.warn(&format!("{}: {warning}", target.name));
+                        }
+                    }
                     app.finish(&Outcome::<TargetRow>::new())
                 }
                 Err(failures) => app.finish(&Outcome::<TargetRow>::failed(failures)),

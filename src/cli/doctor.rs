@@ -67,7 +67,7 @@ impl Findings<'_> {
             self.add(check.name, check.outcome.map_err(Failure::from));
         }
         self.tls();
-        self.policy(config, opened);
+        self.policy(config);
         self.snapshots(app, opened).await;
         self.debris(app, opened).await;
     }
@@ -83,12 +83,9 @@ impl Findings<'_> {
         }
     }
 
-    fn policy(&mut self, config: &Config, opened: &Opened) {
+    fn policy(&mut self, config: &Config) {
         let policy = self.target.retention.as_ref().and_then(|name| config.retention.get(name));
-        let keeps = opened.provider.capabilities().keeps_at_most_days;
-        if let (Some(policy), Some(days)) = (policy, keeps)
-            && let Some(warning) = plan::unsatisfiable(policy, days)
-        {
+        if let Some(warning) = policy.and_then(|policy| self.target.cannot_meet(policy)) {
             self.advise("retention", warning, "copy snapshots elsewhere, or ask for less");
         }
     }

@@ -261,8 +261,7 @@ async fn plan_target<'c>(
 ) -> Result<Made<'c>, Failure> {
     let opened = catalog::open(config, target)?;
     let plan = plan_opened(app, &opened, policy, limits).await?;
-    let keeps = opened.provider.capabilities().keeps_at_most_days;
-    let warnings = keeps.and_then(|days| plan::unsatisfiable(policy, days)).into_iter().collect();
+    let warnings = target.cannot_meet(policy).into_iter().collect();
     let (target, config) = (target.name.as_str(), config_digest(config, target, policy));
     Ok(Made { target, config, plan, rules: rule_names(policy), warnings })
 }

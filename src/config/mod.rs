@@ -53,6 +53,13 @@ pub struct Config {
     pub base: PathBuf,
 }
 
+impl Target {
+    /// Why `policy` can't come true here, if it can't.
+    pub fn cannot_meet(&self, policy: &Retention) -> Option<String> {
+        self.settings.keeps_at_most_days().and_then(|days| crate::retention::unsatisfiable(policy, days))
+    }
+}
+
 /// A database, with `[defaults]` applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {

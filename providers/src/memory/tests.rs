@@ -82,13 +82,8 @@ async fn memory_keeps_every_promise_when_create_waits() {
 
 #[tokio::test]
 async fn memory_keeps_every_promise_with_the_least_capabilities() {
-    let least = Capabilities {
-        tags: Support::No,
-        in_place: Support::No,
-        point_in_time: Support::No,
-        delete: Support::No,
-        keeps_at_most_days: Some(7),
-    };
+    let least =
+        Capabilities { tags: Support::No, in_place: Support::No, point_in_time: Support::No, delete: Support::No };
     conformance::all(|| async { Bed::of(memory().with_capabilities(least)) }).await;
 }
 

@@ -167,13 +167,7 @@ impl Engine for MySql {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            tags: Support::Yes,
-            in_place: Support::Yes,
-            point_in_time: Support::No,
-            delete: Support::Yes,
-            keeps_at_most_days: None,
-        }
+        Capabilities { tags: Support::Yes, in_place: Support::Yes, point_in_time: Support::No, delete: Support::Yes }
     }
 
     async fn check(&self) -> Vec<Check> {
