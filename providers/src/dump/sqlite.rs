@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rusqlite::backup::{Backup, StepResult};
@@ -27,6 +27,8 @@ use crate::{Capabilities, Run, Support};
 const NAME: &str = "sqlite";
 /// How long a lock of another process is waited for.
 const BUSY: Duration = Duration::from_secs(30);
+/// How long SQLite itself waits for one: it listens to no cancellation.
+const BUSY_STEP: Duration = Duration::from_millis(100);
 /// Pages copied between two looks at the cancellation.
 const STEP_PAGES: i32 = 2_000;
 /// What every database file begins with (sqlite.org/fileformat.html).
@@ -41,10 +43,6 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     pub(crate) fn new(path: PathBuf) -> Self {
         Self { path }
-    }
-
-    fn open(&self) -> Result<Connection> {
-        open(&self.path, "dump")
     }
 }
 
@@ -62,7 +60,7 @@ fn open(path: &Path, action: &str) -> Result<Connection> {
     // Not READ_ONLY: a database in WAL mode that was closed cleanly needs its -shm file made to be read.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| explain(action, path, error))?;
-    connection.busy_timeout(BUSY).map_err(|error| explain(action, path, error))?;
+    connection.busy_timeout(BUSY_STEP).map_err(|error| explain(action, path, error))?;
     Ok(connection)
 }
 
@@ -88,8 +86,30 @@ fn staging_folder() -> PathBuf {
     named.chain(["/var/tmp".into()]).find(|folder| folder.is_dir()).unwrap_or_else(std::env::temp_dir)
 }
 
-/// Copies the database as it is at one moment into a file without a name.
-fn copy(source: &Connection, path: &Path, cancel: &CancellationToken) -> Result<File> {
+/// Tries until no other process holds a lock any more, for as long as [`BUSY`].
+fn patiently<T>(
+    action: &str,
+    path: &Path,
+    cancel: &CancellationToken,
+    mut attempt: impl FnMut() -> rusqlite::Result<T>,
+) -> Result<T> {
+    let end = Instant::now() + BUSY;
+    loop {
+        match attempt() {
+            Err(_) if cancel.is_cancelled() => return Err(interrupted(action, &path.display().to_string())),
+            Err(error) if is_busy(&error) && Instant::now() < end => {}
+            done => return done.map_err(|error| explain(action, path, error)),
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Copies the database as it is at one moment into a file without a name, and tells its size.
+fn copy(path: &Path, cancel: &CancellationToken) -> Result<(File, u64)> {
+    let source = open(path, "dump")?;
     let folder = staging_folder();
     let staged = NamedTempFile::with_prefix_in("snapkeep-", &folder).map_err(|error| {
         Error::new(kind_of_io(&error), NAME, "copy", path.display(), format!("{} won't take it", folder.display()))
@@ -97,23 +117,28 @@ fn copy(source: &Connection, path: &Path, cancel: &CancellationToken) -> Result<
             .with_source(error)
     })?;
     // One read transaction around all steps: else a writer between two of them starts the copy over, for ever.
-    source.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;").map_err(|error| explain("copy", path, error))?;
-    copy_pages(source, staged.path(), path, cancel)?;
+    source.execute_batch("BEGIN").map_err(|error| explain("copy", path, error))?;
+    patiently("copy", path, cancel, || source.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())))?;
+    let bytes = page_bytes(&source).map_err(|error| explain("read", path, error))?;
+    let file = copy_pages(&source, staged, path, cancel)?;
     source.execute_batch("ROLLBACK").map_err(|error| explain("copy", path, error))?;
-    staged.reopen().map_err(|error| {
-        Error::new(ErrorKind::Failed, NAME, "read the copy of", path.display(), "it is gone").with_source(error)
-    })
+    Ok((file, bytes))
 }
 
-fn copy_pages(source: &Connection, to: &Path, path: &Path, cancel: &CancellationToken) -> Result<()> {
+fn copy_pages(source: &Connection, staged: NamedTempFile, path: &Path, cancel: &CancellationToken) -> Result<File> {
     let full = |error| explain("copy", path, error).with_hint("point TMPDIR at a folder with room for the database");
-    let mut destination = Connection::open(to).map_err(full)?;
+    let mut destination = Connection::open(staged.path()).map_err(full)?;
+    // Its name goes as soon as it is open twice: a process that is killed leaves no copy of the database behind.
+    let (file, name) = staged.into_parts();
+    name.close().map_err(|error| {
+        Error::new(ErrorKind::Failed, NAME, "copy", path.display(), "its copy can't be unlinked").with_source(error)
+    })?;
     // The copy is thrown away if anything fails: no journal, no flush.
     destination.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF").map_err(full)?;
     let backup = Backup::new(source, &mut destination).map_err(full)?;
     loop {
         match backup.step(STEP_PAGES).map_err(full)? {
-            StepResult::Done => return Ok(()),
+            StepResult::Done => return Ok(file),
             _ if cancel.is_cancelled() => return Err(interrupted("copy", &path.display().to_string())),
             _ => {}
         }
@@ -131,18 +156,23 @@ impl Engine for Sqlite {
     }
 
     async fn check(&self) -> Vec<Check> {
-        let readable = self.open().and_then(|connection| {
-            let pages = page_bytes(&connection).map_err(|error| explain("read", &self.path, error))?;
-            Ok(format!("{}, {pages} bytes, SQLite {}", self.path.display(), rusqlite::version()))
+        let path = self.path.clone();
+        let look = move || {
+            let connection = open(&path, "dump")?;
+            let bytes = patiently("read", &path, &CancellationToken::new(), || page_bytes(&connection))?;
+            Ok(format!("{}, {bytes} bytes, SQLite {}", path.display(), rusqlite::version()))
+        };
+        // Not in this thread: what waits for a lock must not keep a signal waiting.
+        let outcome = tokio::task::spawn_blocking(look).await.unwrap_or_else(|error| {
+            let subject = self.path.display();
+            Err(Error::new(ErrorKind::Failed, NAME, "read", subject, "its thread ended early").with_source(error))
         });
-        vec![Check { name: "connection", outcome: readable }]
+        vec![Check { name: "connection", outcome }]
     }
 
     async fn plan_dump(&self, run: &Run) -> Result<DumpPlan> {
-        let source = self.open()?;
-        let bytes = page_bytes(&source).map_err(|error| explain("read", &self.path, error))?;
         let (path, cancel) = (self.path.clone(), run.cancel.clone());
-        let file = tokio::task::spawn_blocking(move || copy(&source, &path, &cancel)).await.map_err(|error| {
+        let (file, bytes) = tokio::task::spawn_blocking(move || copy(&path, &cancel)).await.map_err(|error| {
             Error::new(ErrorKind::Failed, NAME, "copy", self.path.display(), "its thread ended early")
                 .with_source(error)
         })??;
@@ -285,7 +315,19 @@ fn replace(staged: &Path, path: &Path) -> Result<()> {
             .with_hint("stop what has it open; or restore to a new file with `--to FILE`, and put it there yourself")
     };
     let backup = Backup::new(&source, &mut destination).map_err(fail)?;
-    backup.run_to_completion(i32::MAX, Duration::from_millis(50), None).map_err(fail)
+    // Not `run_to_completion`: it tries for ever where another process holds a lock.
+    let end = Instant::now() + BUSY;
+    loop {
+        match backup.step(-1).map_err(fail)? {
+            StepResult::Done => return Ok(()),
+            _ if Instant::now() < end => std::thread::sleep(BUSY_STEP),
+            _ => return Err(fail(busy())),
+        }
+    }
+}
+
+fn busy() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None)
 }
 
 struct Writing {

@@ -64,6 +64,8 @@ fn a_kill_at_any_moment_leaves_only_snapshots_that_restore() {
             }
         }
     }
+    let left: u64 = super::below(&bench.path("tmp")).iter().map(|path| path.metadata().unwrap().len()).sum();
+    assert_eq!(left, 0, "no copy of the database is left in the folder for temporary files");
     let after = bench.create();
     prove(&bench, &after);
     assert_eq!(bench.ids().len(), proven.len() + 1, "debris is no snapshot");

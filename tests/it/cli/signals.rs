@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Bench, below, until};
@@ -27,6 +28,41 @@ fn ended(mut child: Child) -> (Option<i32>, String) {
     });
     assert_eq!(status.signal(), None);
     (status.code(), std::io::read_to_string(child.stderr.take().unwrap()).unwrap())
+}
+
+/// A `create` that waits for a lock; it has said that it began, so it listens to signals.
+fn waiting_for_a_lock(bench: &Bench) -> (Child, Connection) {
+    let holder = Connection::open(bench.path("notes.db")).unwrap();
+    holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let mut command = bench.command();
+    let mut child = command.args(["-v", "create", "notes"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::with_capacity(1, child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("snapkeep.toml"), "{line}");
+    until("it has opened the database", || bench.has_open(&child, "notes.db").then_some(()));
+    (child, holder)
+}
+
+fn ends_without_a_trace(signal: Signal, code: i32) {
+    let bench = Bench::new();
+    let (child, holder) = waiting_for_a_lock(&bench);
+    send(&child, signal);
+    let (ended_with, err) = ended(child);
+    assert_eq!(ended_with, Some(code), "{err}");
+    assert!(bench.files().is_empty(), "{:?}", bench.files());
+    assert!(below(&bench.path("tmp")).is_empty());
+    drop(holder);
+    assert_eq!(bench.run("create notes").code, Some(0), "the next one works");
+}
+
+#[test]
+fn an_interruption_ends_a_create_that_waits_for_a_lock() {
+    ends_without_a_trace(Signal::INT, 130);
+}
+
+#[test]
+fn a_termination_ends_a_create_that_waits_for_a_lock() {
+    ends_without_a_trace(Signal::TERM, 143);
 }
 
 /// A `list` that hangs in its store.
