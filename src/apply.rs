@@ -4,11 +4,11 @@
 //! in the moment before it goes. Deletions go from the oldest on, so that wherever it is cut off, what is left is a
 //! superset of what the plan keeps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use snapkeep_providers::model::{ListScope, NativeId, Snapshot};
+use snapkeep_providers::model::{ListScope, NativeId, Origin, Snapshot};
 use snapkeep_providers::{ErrorKind, Run};
 
 use crate::catalog::Opened;
@@ -68,7 +68,10 @@ const BEGUN: &str = "plans";
 /// How long it is known that a plan was carried out.
 const REMEMBERED: TimeDelta = TimeDelta::days(30);
 
-/// Carries out the plan of one target, whose lock is held. `now` is when this run began.
+/// Tells the time.
+type Clock<'c> = &'c (dyn Fn() -> DateTime<Utc> + Sync);
+
+/// Carries out the plan of one target, whose lock is held.
 ///
 /// A failure before the first deletion means that nothing was deleted; after it, deleting goes on with the next
 /// snapshot, unless the world has moved.
@@ -78,22 +81,22 @@ pub(crate) async fn apply(
     digest: &str,
     planned: &[Planned],
     run: &Run,
-    now: DateTime<Utc>,
+    clock: Clock<'_>,
 ) -> Applied {
     let mut applied = Applied::default();
-    let going: Vec<&Planned> = match check_world(opened, policy, digest, planned, now).await {
+    let going: Vec<&Planned> = match check_world(opened, policy, digest, planned, clock).await {
         Ok(going) => going,
         Err(failure) => {
             applied.failures.push(failure.of(opened.name()));
             return applied;
         }
     };
-    if let Err(failure) = begin(&opened.scope, digest, now) {
+    if let Err(failure) = begin(&opened.scope, digest, clock()) {
         applied.failures.push(failure.of(opened.name()));
         return applied;
     }
     for planned in going {
-        match delete(opened, planned, run, now).await {
+        match delete(opened, planned, run, clock).await {
             Ok(deleted) => applied.deleted.push(deleted),
             Err(Stop::ThisOne(failure)) => {
                 let native = planned.native.clone();
@@ -106,7 +109,7 @@ pub(crate) async fn apply(
             }
         }
     }
-    sweep(opened, &mut applied, now).await;
+    sweep(opened, &mut applied, clock()).await;
     applied
 }
 
@@ -136,12 +139,14 @@ async fn check_world<'p>(
     policy: &Retention,
     digest: &str,
     planned: &'p [Planned],
-    now: DateTime<Utc>,
+    clock: Clock<'_>,
 ) -> Result<Vec<&'p Planned>, Failure> {
     let listing = opened.list(ListScope::AllOrigins).await?;
     if let Some(problem) = listing.problems.into_iter().next() {
         return Err(problem.into());
     }
+    // After the list: a snapshot that was made while it was read is not in the future.
+    let now = clock();
     let seen = plan::see(&listing.snapshots, now);
     if let Some(refusal) = plan::refusals_of_the_moment(policy, seen.iter(), now).into_iter().next() {
         let message = format!("{}: nothing was deleted: {refusal}", opened.name());
@@ -164,7 +169,33 @@ async fn check_world<'p>(
             (Some(_), _) => {}
         }
     }
-    Ok(planned.iter().rev().filter(|planned| planned.verdict == Verdict::Remove).collect())
+    let going: Vec<&Planned> = planned.iter().rev().filter(|planned| planned.verdict == Verdict::Remove).collect();
+    check_floors(policy, &seen, &going)?;
+    Ok(going)
+}
+
+/// The floors, over what is there now: what the plan leaves may have lost its adoption or its verification.
+fn check_floors(policy: &Retention, seen: &[Seen], going: &[&Planned]) -> Result<(), Failure> {
+    let going: BTreeSet<&str> = going.iter().map(|planned| planned.native.as_str()).collect();
+    let mut groups: BTreeMap<u32, (Vec<&Seen>, Vec<&Seen>)> = BTreeMap::new();
+    for good in seen.iter().filter(|seen| seen.origin == Origin::Owned && seen.is_good()) {
+        let (goes, stays) = groups.entry(good.group).or_default();
+        if going.contains(&*good.native) { goes.push(good) } else { stays.push(good) }
+    }
+    let verified = |seen: &&Seen| seen.verified == Some(true);
+    for (goes, stays) in groups.values().filter(|(goes, _)| !goes.is_empty()) {
+        if stays.len() < policy.min_keep.max(1) as usize {
+            return Err(moved(&format!(
+                "{} good ones would be left, and min_keep is {}",
+                stays.len(),
+                policy.min_keep
+            )));
+        }
+        if goes.iter().any(verified) && !stays.iter().any(verified) {
+            return Err(moved("no verified one would be left"));
+        }
+    }
+    Ok(())
 }
 
 fn changed(id: &str, seen: &Seen) -> String {
@@ -183,7 +214,7 @@ enum Stop {
 }
 
 /// Reads the snapshot once more, and deletes it if it is still what the plan saw.
-async fn delete(opened: &Opened, planned: &Planned, run: &Run, now: DateTime<Utc>) -> Result<Deleted, Stop> {
+async fn delete(opened: &Opened, planned: &Planned, run: &Run, clock: Clock<'_>) -> Result<Deleted, Stop> {
     let id = format!("{}/{}", opened.name(), planned.native);
     if run.cancel.is_cancelled() {
         return Err(Stop::All(Failure::new(ErrorKind::Interrupted, format!("interrupted before {id} was deleted"))));
@@ -196,7 +227,7 @@ async fn delete(opened: &Opened, planned: &Planned, run: &Run, now: DateTime<Utc
         }
         Err(error) => return Err(Stop::ThisOne(error.into())),
     };
-    let seen = plan::see(std::slice::from_ref(&snapshot), now);
+    let seen = plan::see(std::slice::from_ref(&snapshot), clock());
     if let Some(seen) = seen.iter().find(|seen| seen.fingerprint() != planned.fingerprint) {
         return Err(Stop::All(moved(&changed(&id, seen))));
     }
@@ -218,3 +249,6 @@ async fn sweep(opened: &Opened, applied: &mut Applied, now: DateTime<Utc>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -210,7 +210,7 @@ async fn make_plan(app: &App, config: &Config, names: &[String], limits: &Limits
     let targets = with_policy(app, config, names)?;
     let planned: Vec<_> = stream::iter(targets)
         .map(|(target, policy)| async move {
-            plan_target(app, config, target, policy, limits).await.map_err(|failure| failure.of(&target.name))
+            plan_target(config, target, policy, limits).await.map_err(|failure| failure.of(&target.name))
         })
         .buffered(CONCURRENCY)
         .collect()
@@ -253,20 +253,19 @@ fn with_policy<'c>(
 }
 
 async fn plan_target<'c>(
-    app: &App,
     config: &Config,
     target: &'c Target,
     policy: &'c Retention,
     limits: &Limits,
 ) -> Result<Made<'c>, Failure> {
     let opened = catalog::open(config, target)?;
-    let plan = plan_opened(app, &opened, policy, limits).await?;
+    let plan = plan_opened(&opened, policy, limits).await?;
     let warnings = target.cannot_meet(policy).into_iter().collect();
     let (target, config) = (target.name.as_str(), config_digest(config, target, policy));
     Ok(Made { target, config, plan, rules: rule_names(policy), warnings })
 }
 
-async fn plan_opened(app: &App, opened: &Opened, policy: &Retention, limits: &Limits) -> Result<TargetPlan, Failure> {
+async fn plan_opened(opened: &Opened, policy: &Retention, limits: &Limits) -> Result<TargetPlan, Failure> {
     let listing = opened.list(ListScope::AllOrigins).await?;
     if let Some(problem) = listing.problems.into_iter().next() {
         return Err(problem.into());
@@ -278,7 +277,9 @@ async fn plan_opened(app: &App, opened: &Opened, policy: &Retention, limits: &Li
         max_deletes: limits.max_deletes.or(policy.max_deletes),
         max_delete_percent: limits.max_delete_percent.or(policy.max_delete_percent),
     };
-    Ok(plan::plan(&rules, plan::see(&listing.snapshots, app.now), app.now))
+    // Not when this process began: a snapshot made since then would be in the future.
+    let now = Utc::now();
+    Ok(plan::plan(&rules, plan::see(&listing.snapshots, now), now))
 }
 
 /// Names the settings that a plan was made for. Secrets are references here, never themselves.
@@ -376,7 +377,7 @@ impl Apply {
             Ok(prepared) => prepared,
             Err(failure) => return outcome.failures.push(failure.of(name)),
         };
-        let applied = apply::apply(&opened, policy, &plan.digest, &planned, &run, app.now).await;
+        let applied = apply::apply(&opened, policy, &plan.digest, &planned, &run, &Utc::now).await;
         let removed = applied.deleted.iter().filter(|deleted| deleted.ended == Ended::Deleted).count();
         if removed > 0 || applied.swept > 0 {
             app.report.info(&format!("{name}: deleted {removed}, swept {} unfinished", applied.swept));
