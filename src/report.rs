@@ -120,7 +120,7 @@ impl Report {
             return self.write(&line.to_string());
         }
         // With several targets, whose error it is comes first.
-        let target = failure.target.as_deref().filter(|target| !failure.message.contains(target));
+        let target = failure.target.as_deref().filter(|target| !names(&failure.message, target));
         let target = target.map(|target| format!("{target}: ")).unwrap_or_default();
         let mut text = format!("{}: {target}{}", self.paint("31", "error"), failure.message);
         for cause in &failure.causes {
@@ -154,6 +154,11 @@ impl Report {
             state: Mutex::new(state),
         })
     }
+}
+
+/// Whether `target` stands in `message` as a whole name: `gone` is not named by `gone.db`.
+fn names(message: &str, target: &str) -> bool {
+    message.split(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c))).any(|word| word == target)
 }
 
 fn indent(text: &str) -> String {

@@ -155,6 +155,8 @@ pub trait Provider: Send + Sync + fmt::Debug {
     async fn get(&self, id: &NativeId) -> Result<Details>;
 
     /// Makes a snapshot. The same key is the same snapshot, also after a lost response; a failed one is tried again.
+    ///
+    /// Two calls at once with one key may make two: callers hold the target's lock.
     async fn create(&self, request: &CreateRequest, run: &Run) -> Result<Operation<Snapshot>>;
 
     /// How far a creation is; [`ErrorKind::NotFound`] when there is none of that id.

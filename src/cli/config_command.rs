@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::rows::TargetRow;
+use super::rows::ConfigProblems;
 use super::{App, Outcome};
 
 /// Check the config file, or print its JSON Schema
@@ -40,9 +40,9 @@ impl ConfigCommand {
                             app.report.warn(&format!("{}: {warning}", target.name));
                         }
                     }
-                    app.finish(&Outcome::<TargetRow>::new())
+                    app.finish(&Outcome::<ConfigProblems>::new())
                 }
-                Err(failures) => app.finish(&Outcome::<TargetRow>::failed(failures)),
+                Err(failures) => app.finish(&Outcome::<ConfigProblems>::failed(failures)),
             },
         }
     }

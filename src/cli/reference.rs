@@ -8,7 +8,8 @@ pub fn markdown() -> String {
         "# The command line\n\nWritten by `UPDATE_DOCS=1 cargo test cli_reference`, from the help texts. Exit codes and \
          JSON are in [output.md](output.md).\n",
     );
-    let mut root = super::command();
+    // As wide as on a wide terminal, whatever this one is.
+    let mut root = super::command().term_width(100);
     root.build();
     section(&mut text, &mut root, &mut Vec::new());
     text

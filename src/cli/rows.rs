@@ -120,6 +120,24 @@ impl Row for TargetRow {
     }
 }
 
+/// What `config check` lists: nothing, as every problem is an error of the document.
+#[derive(Debug, Serialize)]
+pub(super) enum ConfigProblems {}
+
+impl Row for ConfigProblems {
+    const KIND: &'static str = "ConfigCheck";
+    const KEYS: &'static [&'static str] = &[];
+    const HEADINGS: &'static [&'static str] = &[];
+
+    fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
+        match *self {}
+    }
+
+    fn name(&self) -> String {
+        match *self {}
+    }
+}
+
 /// One thing that was checked.
 #[derive(Debug, Serialize)]
 pub(super) struct CheckRow {

@@ -128,21 +128,6 @@ impl DumpProvider {
         }
     }
 
-    /// When two processes made a snapshot of one key at once, the one that was done first stays.
-    async fn settle(&self, own: Snapshot) -> Result<Operation<Snapshot>> {
-        let Some(key) = &own.key else { return Ok(done(own)) };
-        let listing = self.list(ListScope::Own).await?;
-        let same_key = listing.snapshots.into_iter().filter(|snapshot| snapshot.key.as_ref() == Some(key));
-        let first = same_key.min_by(|a, b| (a.completed_at, &a.native_id).cmp(&(b.completed_at, &b.native_id)));
-        match first {
-            Some(first) if first.native_id != own.native_id => {
-                self.store.delete(&self.target, &own.native_id).await?;
-                Ok(done(first))
-            }
-            _ => Ok(done(own)),
-        }
-    }
-
     async fn write_part(
         &self,
         native: &NativeId,
@@ -311,7 +296,7 @@ impl Provider for DumpProvider {
         let created_at = now();
         let native = name::new(created_at);
         match self.write(created_at, &native, plan, request, run).await {
-            Ok(manifest) => self.settle(self.snapshot(&native, &manifest)).await,
+            Ok(manifest) => Ok(done(self.snapshot(&native, &manifest))),
             Err(error) => {
                 // What failed is worth more than why the clean-up failed too; what is left is debris.
                 let _ = self.store.delete(&self.target, &native).await;

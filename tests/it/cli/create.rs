@@ -36,7 +36,7 @@ fn one_target_that_fails_stops_no_other() {
     notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
     --- stderr
     notes: made notes/[ID1], [SIZE], in [DURATION]
-    error: sqlite: cannot dump [DIR]/gone.db: there is no such file
+    error: gone: sqlite: cannot dump [DIR]/gone.db: there is no such file
     caused by: No such file or directory (os error 2)
     hint: check `path` in the config; it is relative to the config file
     ");
@@ -53,7 +53,7 @@ fn create_of_a_database_that_is_not_there_makes_nothing() {
     assert_snapshot!(bench.run("create gone"), @"
     exit 4
     --- stderr
-    error: sqlite: cannot dump [DIR]/gone.db: there is no such file
+    error: gone: sqlite: cannot dump [DIR]/gone.db: there is no such file
     caused by: No such file or directory (os error 2)
     hint: check `path` in the config; it is relative to the config file
     ");
@@ -78,7 +78,7 @@ fn create_of_a_database_that_is_not_there_makes_nothing() {
       ]
     }
     --- stderr
-    error: sqlite: cannot dump [DIR]/gone.db: there is no such file
+    error: gone: sqlite: cannot dump [DIR]/gone.db: there is no such file
     caused by: No such file or directory (os error 2)
     hint: check `path` in the config; it is relative to the config file
     "#);
@@ -181,7 +181,7 @@ fn a_dry_run_makes_nothing() {
     exit 3
     --- stderr
     notes: would make a snapshot; everything that it needs is there
-    error: sqlite: cannot dump [DIR]/gone.db: there is no such file
+    error: gone: sqlite: cannot dump [DIR]/gone.db: there is no such file
     caused by: No such file or directory (os error 2)
     hint: check `path` in the config; it is relative to the config file
     ");

@@ -35,8 +35,8 @@ fn json_is_one_document_whatever_happens() {
         (&format!("delete {id} --yes"), "DeletionList", 0),
         ("delete nots/x --yes", "DeletionList", 2),
         ("delete notes/latest --dry-run", "DeletionList", 0),
-        ("config check", "TargetList", 0),
-        ("--config missing.toml config check", "TargetList", 2),
+        ("config check", "ConfigCheck", 0),
+        ("--config missing.toml config check", "ConfigCheck", 2),
         ("--config missing.toml list", "SnapshotList", 2),
     ] {
         let ran = bench.run(&format!("-o json {line}"));

@@ -64,7 +64,7 @@ fn targets_check_fails_for_a_database_that_is_not_there_and_checks_the_others() 
     notes  connection  ok  [DIR]/notes.db, 8192 bytes, SQLite [SQLITE]
     notes  store  ok  local ([DIR]/snapshots)
     --- stderr
-    error: sqlite: cannot dump [DIR]/gone.db: there is no such file
+    error: gone: sqlite: cannot dump [DIR]/gone.db: there is no such file
     caused by: No such file or directory (os error 2)
     hint: check `path` in the config; it is relative to the config file
     ");

@@ -113,18 +113,3 @@ fn a_file_that_is_shorter_than_its_header_says_is_incomplete() {
         assert!(!inspect(&bytes[..length]), "{length} bytes");
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_key_at_once_is_one_snapshot() {
-    let files = Files::new();
-    let request = crate::model::CreateRequest { key: Some("upgrade".into()), ..Default::default() };
-    let run = Run::silent();
-    let made = futures::future::join_all((0..8).map(|_| files.provider.create(&request, &run))).await;
-    let ids: std::collections::BTreeSet<_> =
-        made.into_iter().map(|operation| operation.unwrap().id.to_string()).collect();
-    let listing = files.provider.list(crate::model::ListScope::Own).await.unwrap();
-    let listed: std::collections::BTreeSet<_> =
-        listing.snapshots.iter().map(|snapshot| snapshot.native_id.to_string()).collect();
-    assert_eq!(listed.len(), 1);
-    assert_eq!(ids, listed);
-}
