@@ -26,27 +26,27 @@ mod signals;
 mod verbs;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_snapkeep");
-const STORE: &str = "\n[stores.local]\ntype = \"local\"\npath = \"snapshots\"\n";
+pub(crate) const STORE: &str = "\n[stores.local]\ntype = \"local\"\npath = \"snapshots\"\n";
 
 /// A folder with a config and databases, and nothing else of the machine but the programs in /usr/bin.
-struct Bench {
+pub(crate) struct Bench {
     folder: TempDir,
     ids: RefCell<Vec<String>>,
 }
 
 /// A target that keeps its dumps in the bench's store.
-fn target(name: &str, path: &str, more: &str) -> String {
+pub(crate) fn target(name: &str, path: &str, more: &str) -> String {
     format!("\n[targets.{name}]\nprovider = \"sqlite\"\npath = \"{path}\"\nstore = \"local\"\n{more}")
 }
 
 impl Bench {
     /// One target `notes` on a database of three notes.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of(&[target("notes", "notes.db", "")])
     }
 
     /// These targets; `notes.db` and `tasks.db` are there.
-    fn of(targets: &[String]) -> Self {
+    pub(crate) fn of(targets: &[String]) -> Self {
         let bench = Self::empty();
         fs::write(bench.path("snapkeep.toml"), format!("version = 1\n{}{STORE}", targets.concat())).unwrap();
         for file in ["notes.db", "tasks.db"] {
@@ -56,29 +56,29 @@ impl Bench {
     }
 
     /// A folder without a config.
-    fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let bench = Self { folder: tempfile::tempdir().unwrap(), ids: RefCell::default() };
         fs::create_dir(bench.path("tmp")).unwrap();
         bench
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().canonicalize().unwrap().join(name)
     }
 
     /// Runs SQL on a database file, which is made if it isn't there.
-    fn sql(&self, file: &str, sql: &str) {
+    pub(crate) fn sql(&self, file: &str, sql: &str) {
         Connection::open(self.path(file)).unwrap().execute_batch(sql).unwrap();
     }
 
     /// The notes in a database file.
-    fn notes(&self, file: &str) -> Vec<String> {
+    pub(crate) fn notes(&self, file: &str) -> Vec<String> {
         let connection = Connection::open(self.path(file)).unwrap();
         let mut statement = connection.prepare("SELECT text FROM notes ORDER BY rowid").unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(BINARY);
         command.env_clear().current_dir(self.path("")).stdin(Stdio::null());
         command.env("PATH", "/usr/bin:/bin").env("HOME", self.path("home")).env("TMPDIR", self.path("tmp"));
@@ -86,19 +86,19 @@ impl Bench {
     }
 
     /// Runs a command line whose words have no spaces.
-    fn run(&self, line: &str) -> Ran {
+    pub(crate) fn run(&self, line: &str) -> Ran {
         self.run_words(&line.split_whitespace().collect::<Vec<_>>())
     }
 
-    fn run_words(&self, words: &[&str]) -> Ran {
+    pub(crate) fn run_words(&self, words: &[&str]) -> Ran {
         self.ran(self.command().args(words).output().unwrap())
     }
 
-    fn run_with(&self, variable: &str, value: &str, line: &str) -> Ran {
+    pub(crate) fn run_with(&self, variable: &str, value: &str, line: &str) -> Ran {
         self.ran(self.command().env(variable, value).args(line.split_whitespace()).output().unwrap())
     }
 
-    fn ran(&self, output: Output) -> Ran {
+    pub(crate) fn ran(&self, output: Output) -> Ran {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let (out, err) = (text(output.stdout), text(output.stderr));
         assert!(!err.contains("panicked"), "{err}");
@@ -116,35 +116,35 @@ impl Bench {
     }
 
     /// Makes a snapshot of `notes` and gives its id.
-    fn create(&self) -> String {
+    pub(crate) fn create(&self) -> String {
         self.create_of("notes")
     }
 
-    fn create_of(&self, target: &str) -> String {
+    pub(crate) fn create_of(&self, target: &str) -> String {
         let ran = self.run(&format!("-q -o name create {target}"));
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran}");
         ran.out.trim_end().to_owned()
     }
 
     /// The ids that `list` shows.
-    fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<String> {
         self.run("-o name list").out.lines().map(ToOwned::to_owned).collect()
     }
 
     /// A file of a snapshot.
-    fn stored(&self, id: &str, file: &str) -> PathBuf {
+    pub(crate) fn stored(&self, id: &str, file: &str) -> PathBuf {
         self.path("snapshots").join(id).join(file)
     }
 
     /// Whether a process has opened a file here.
-    fn has_open(&self, child: &Child, file: &str) -> bool {
+    pub(crate) fn has_open(&self, child: &Child, file: &str) -> bool {
         let folder = format!("/proc/{}/fd", child.id());
         let mut open = fs::read_dir(folder).unwrap().filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
         open.any(|path| path == self.path(file))
     }
 
     /// Every file in the store, as seen from there.
-    fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         let store = self.path("snapshots");
         let found = below(&store).into_iter().filter(|path| !path.is_dir());
         found.map(|path| path.strip_prefix(&store).unwrap().display().to_string()).collect()
@@ -152,7 +152,7 @@ impl Bench {
 }
 
 /// Every file and folder below a folder, sorted.
-fn below(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn below(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     let deeper: Vec<PathBuf> = paths.iter().filter(|path| path.is_dir()).flat_map(|path| below(path)).collect();
@@ -162,11 +162,11 @@ fn below(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// What a command did.
-struct Ran {
+pub(crate) struct Ran {
     /// `None` when a signal ended it.
-    code: Option<i32>,
-    out: String,
-    err: String,
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
     shown: String,
 }
 
@@ -178,7 +178,7 @@ impl fmt::Display for Ran {
 
 impl Ran {
     /// The one document on stdout, which has what every document has.
-    fn document(&self) -> Value {
+    pub(crate) fn document(&self) -> Value {
         let document: Value = serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self}"));
         assert_eq!(keys(&document), ["errors", "items", "kind", "schema"], "{self}");
         assert_eq!(document["schema"], "snapkeep/v1");
@@ -187,21 +187,21 @@ impl Ran {
     }
 
     /// The codes of the document's errors.
-    fn error_codes(&self) -> Vec<String> {
+    pub(crate) fn error_codes(&self) -> Vec<String> {
         let errors = self.document()["errors"].as_array().unwrap().clone();
         errors.iter().map(|error| error["code"].as_str().unwrap().to_owned()).collect()
     }
 }
 
 /// The keys of an object, sorted.
-fn keys(value: &Value) -> Vec<String> {
+pub(crate) fn keys(value: &Value) -> Vec<String> {
     let mut keys: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
     keys.sort();
     keys
 }
 
 /// Waits until `condition` gives something, and panics when it doesn't in 30 s.
-fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + Duration::from_secs(30);
     loop {
         if let Some(found) = condition() {
