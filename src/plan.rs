@@ -309,10 +309,9 @@ pub fn plan(rules: &Rules<'_>, seen: Vec<Seen>, now: DateTime<Utc>) -> TargetPla
     rows.sort_by(|a, b| (b.seen.created_at, &b.seen.native).cmp(&(a.seen.created_at, &a.seen.native)));
     let groups = rows.iter().map(|row| row.seen.group).max().map_or(0, |group| group + 1);
     rows.iter_mut().for_each(|row| judge_alone(row, now));
-    for group in 0..groups {
-        judge_by_policy(rules, &mut rows, group, now);
-        protect_floor(rules.policy, &mut rows, group);
-    }
+    (0..groups).for_each(|group| judge_by_policy(rules, &mut rows, group, now));
+    rows.iter_mut().for_each(forbid_if_held);
+    (0..groups).for_each(|group| protect_floor(rules.policy, &mut rows, group));
     let refusals = refusals(rules, &rows, now);
     if !refusals.is_empty() {
         for row in rows.iter_mut().filter(|row| row.verdict == Verdict::Remove) {
@@ -331,7 +330,8 @@ fn judge_alone(row: &mut Row, now: DateTime<Utc>) {
         _ if seen.origin != Origin::Owned => (Verdict::Keep, Some(Reason::NotOwned(seen.origin))),
         SnapshotState::Failed => match seen.created_at {
             Some(created) if now - created > GRACE => (Verdict::Remove, Some(Reason::Failed)),
-            _ => (Verdict::Keep, Some(Reason::FailedLately)),
+            Some(_) => (Verdict::Keep, Some(Reason::FailedLately)),
+            None => (Verdict::Keep, Some(Reason::NoTime)),
         },
         SnapshotState::Available if seen.created_at.is_none() => (Verdict::Keep, Some(Reason::NoTime)),
         SnapshotState::Available => (Verdict::Keep, None),
@@ -339,18 +339,16 @@ fn judge_alone(row: &mut Row, now: DateTime<Utc>) {
     };
     row.verdict = verdict;
     row.reasons.extend(reason);
-    forbid_if_held(row);
 }
 
-/// Turns the removal of what is held or locked into a refusal.
+/// Turns the removal of what is held or locked into a refusal. What stays anyway has that for a reason too.
 fn forbid_if_held(row: &mut Row) {
     let held = row.seen.hold.clone().map(Reason::Held);
     let locked = row.seen.locked_until.map(Reason::Locked);
-    let forbids: Vec<Reason> = held.into_iter().chain(locked).collect();
-    if row.verdict == Verdict::Remove && !forbids.is_empty() {
+    if row.verdict == Verdict::Remove && (held.is_some() || locked.is_some()) {
         row.verdict = Verdict::Refused;
-        row.reasons.extend(forbids);
     }
+    row.reasons.extend(held.into_iter().chain(locked));
 }
 
 fn takes_part(row: &Row, group: u32) -> bool {
@@ -373,7 +371,6 @@ fn judge_by_policy(rules: &Rules<'_>, rows: &mut [Row], group: u32, now: DateTim
             _ => {
                 row.verdict = Verdict::Remove;
                 row.reasons.push(Reason::FailedVerification);
-                forbid_if_held(row);
             }
         }
     }
@@ -383,11 +380,9 @@ fn judge_by_policy(rules: &Rules<'_>, rows: &mut [Row], group: u32, now: DateTim
         if kept.is_empty() {
             row.verdict = Verdict::Remove;
             row.reasons.push(Reason::NoSlot);
-            forbid_if_held(row);
         } else {
             row.reasons.extend(kept.into_iter().map(Reason::Policy));
             row.reasons.extend((nth == 0).then_some(Reason::NewestGood));
-            row.reasons.extend(row.seen.hold.clone().map(Reason::Held));
         }
     }
 }
@@ -457,3 +452,8 @@ pub fn refusals_of_the_moment<'s>(
     }
     refusals
 }
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

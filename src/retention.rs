@@ -165,7 +165,9 @@ fn back(anchor: DateTime<Utc>, within: Within, zone: Tz) -> DateTime<Utc> {
 /// Why a policy can't come true where a snapshot lives at most `days`; `None` when it can.
 pub fn unsatisfiable(policy: &Retention, days: u32) -> Option<String> {
     let within = policy.keep_within.map_or(0, |within| {
-        within.years * 365 + within.months * 28 + within.weeks * 7 + within.days + within.hours.div_ceil(24)
+        let days = [(within.years, 365), (within.months, 28), (within.weeks, 7), (within.days, 1)];
+        let days = days.iter().fold(0_u32, |sum, (count, days)| sum.saturating_add(count.saturating_mul(*days)));
+        days.saturating_add(within.hours.div_ceil(24))
     });
     let wants = [
         ("keep_hourly", policy.keep_hourly.div_ceil(24)),

@@ -274,6 +274,14 @@ fn nothing_keeps_nothing() {
     assert_eq!(table("", Tz::UTC, &["2026-03-02T10:00:00Z"]), "2026-03-02 10:00 +0000\n");
 }
 
+#[test]
+fn a_span_of_any_length_can_be_compared_with_what_a_cloud_keeps() {
+    assert_eq!(unsatisfiable(&policy("keep_daily = 35\nkeep_within = '5w'\nkeep_hourly = 840"), 35), None);
+    let wishes = "keep_daily = 36\nkeep_weekly = 4294967295\nkeep_within = '4294967295y4294967295m1h'";
+    let warning = "snapshots live 35 days at most here, so keep_daily, keep_weekly, keep_within can't be met";
+    assert_eq!(unsatisfiable(&policy(wishes), 35).as_deref(), Some(warning));
+}
+
 /// Leap days, ends of ISO years and of months, a quiet day.
 const EDGES: [&str; 9] = [
     "2020-02-29T12:00:00Z",
