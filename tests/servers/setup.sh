@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the real database servers that servers.sh starts for the tests.
 #
-#   system (root, apt)  PostgreSQL 15 with contrib, MariaDB 10.11, and the small tools the scripts use
+#   system (root, apt)  PostgreSQL 15 with contrib, MariaDB 10.11, restic, and the small tools the scripts use
 #   $PREFIX/mysql       MySQL 9 from Debian sid with its own libc; bin/ holds the client programs and nothing
 #                       else, so that it serves as a target's tool_dir; sbin/ holds the server
 #   $PREFIX/pg/17       PostgreSQL 17, server and clients: its server is newer than the system's pg_dump
@@ -36,6 +36,7 @@ system_packages() {
   command -v ip >/dev/null || [ -x /usr/sbin/ip ] || want+=(iproute2)
   command -v openssl >/dev/null || want+=(openssl)
   command -v zstd >/dev/null || want+=(zstd)
+  command -v restic >/dev/null || want+=(restic)
   [ -e /etc/ssl/certs/ca-certificates.crt ] || want+=(ca-certificates)
   python3 -m pip --version >/dev/null 2>&1 || want+=(python3 python3-pip)
   [ ${#want[@]} -gt 0 ] || { note "system packages: there already"; return 0; }
