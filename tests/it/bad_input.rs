@@ -156,3 +156,18 @@ async fn a_database_that_holds_anything_is_refused_and_untouched(bed: Bed) {
     refused(ErrorKind::Refused, restore(&*provider, &id, &held).await);
     assert_eq!(bed.dump(&held), before);
 }
+
+on!(postgresql_15 mysql mariadb => a_database_that_another_process_makes_meanwhile_is_left_alone);
+async fn a_database_that_another_process_makes_meanwhile_is_left_alone(bed: Bed) {
+    bed.fill();
+    let id = create(&*bed.provider()).await;
+    let name = bed.name("copy");
+    // Whoever is first in between has just made it when our own statement comes, and fails.
+    let script =
+        "cat > \"$here/$$\"; if grep -q 'CREATE DATABASE' \"$here/$$\"; then \"$real\" \"$@\" < \"$here/$$\"; fi
+                  exec \"$real\" \"$@\" < \"$here/$$\"";
+    let tools = bed.sick_tool("tools", bed.server.tools()[1], script);
+    let text = refused(ErrorKind::Failed, restore(&*bed.with_tools(tools), &id, &name).await);
+    assert_names(&text, &["exists"]);
+    assert!(bed.exists(&name), "it was not ours to drop");
+}

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     Bed, TARGET, assert_names, create, files, full, leave_out, list, ok, on, open_at, refused, restore,
-    restore_in_place, try_create, try_open_at,
+    restore_in_place, say_left_out, try_create, try_open_at,
 };
 
 /// A SQLite file and a store beside it.
@@ -203,7 +203,7 @@ async fn a_damaged_part_makes_no_database_and_replaces_none(bed: Bed) {
 struct Mount(TempDir);
 
 impl Mount {
-    /// `None` where it is not permitted, which only root may be: whoever else runs the tests is told so.
+    /// `None` where it is not permitted; root must be, and whoever else runs the tests is told.
     fn new(options: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let output = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder.path()).output();
@@ -212,8 +212,9 @@ impl Mount {
             return Some(Self(folder));
         }
         let why = format!("mount is not permitted: {}", String::from_utf8_lossy(&output.stderr).trim());
-        if rustix::process::geteuid().is_root() {
-            leave_out(&why);
+        match rustix::process::geteuid().is_root() {
+            true => leave_out(&why),
+            false => say_left_out(&why),
         }
         None
     }

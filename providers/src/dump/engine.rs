@@ -66,6 +66,6 @@ pub(crate) trait RestorePlan: Send {
     /// The data is loaded: puts it where it was asked for.
     async fn commit(&mut self) -> Result<Restored>;
 
-    /// Takes back what `begin` made.
-    async fn undo(&mut self);
+    /// Takes back what `begin` made; tells what is left behind all the same, and what to do about it.
+    async fn undo(&mut self) -> Option<String>;
 }

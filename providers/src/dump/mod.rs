@@ -330,10 +330,13 @@ impl Provider for DumpProvider {
             Ok(()) => plan.commit().await,
             Err(error) => Err(error),
         };
-        if loaded.is_err() {
-            plan.undo().await;
+        match loaded {
+            Ok(restored) => Ok(restored),
+            Err(error) => Err(match plan.undo().await {
+                Some(left) => error.with_hint(left),
+                None => error,
+            }),
         }
-        loaded
     }
 
     async fn delete(&self, id: &NativeId) -> Result<()> {

@@ -276,8 +276,9 @@ impl RestorePlan for Restore {
         Ok(Restored { to: self.path.display().to_string(), warnings: Vec::new() })
     }
 
-    async fn undo(&mut self) {
+    async fn undo(&mut self) -> Option<String> {
         self.staged = None; // dropping it deletes it
+        None
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) struct Restore {
     /// The name of the database that was dumped.
     dumped: String,
     place: Place,
+    /// Whether anything was changed yet: what another process made meanwhile is not ours to drop.
+    touched: bool,
     settings: BTreeMap<String, String>,
     warnings: Vec<String>,
 }
@@ -73,7 +75,7 @@ pub(super) async fn plan(connection: &Connection, manifest: &Manifest, request: 
         }
     };
     let (settings, dumped) = (manifest.database_settings.clone(), manifest.database.clone());
-    Ok(Restore { client, database, dumped, place, settings, warnings })
+    Ok(Restore { client, database, dumped, place, touched: false, settings, warnings })
 }
 
 /// `CREATE DATABASE` with the character set and collation of the old one.
@@ -90,10 +92,12 @@ impl RestorePlan for Restore {
     async fn begin(&mut self) -> Result<(Box<dyn Sink>, Option<Stopper>)> {
         if self.place == Place::Replace {
             self.client.run(None, &format!("DROP DATABASE {};", identifier(&self.database))).await?;
+            self.touched = true;
         }
         if self.place != Place::Empty {
             self.client.run(None, &format!("{};", create_database(&self.database, &self.settings))).await?;
         }
+        self.touched = true;
         let program = self.client.program(&self.client.mysql)?.args([
             "--batch",
             "--binary-mode", // no command of the client's own is obeyed from inside a dump
@@ -110,10 +114,19 @@ impl RestorePlan for Restore {
         Ok(Restored { to: self.database.clone(), warnings: std::mem::take(&mut self.warnings) })
     }
 
-    async fn undo(&mut self) {
-        if self.place == Place::New {
-            // What failed is worth more to the user than this.
-            let _ = self.client.run(None, &format!("DROP DATABASE IF EXISTS {};", identifier(&self.database))).await;
+    async fn undo(&mut self) -> Option<String> {
+        let database = &self.database;
+        match self.place {
+            _ if !self.touched => None,
+            Place::New => {
+                let drop = format!("DROP DATABASE IF EXISTS {};", identifier(database));
+                let failed = self.client.run(None, &drop).await.is_err();
+                failed.then(|| format!("{database} was made and could not be dropped again: drop it by hand"))
+            }
+            Place::Empty => Some(format!("{database} was empty and holds a part of the data now: empty it by hand")),
+            Place::Replace => Some(format!(
+                "{database} holds a part of the snapshot now, and its old data is gone: restore it again, or another snapshot"
+            )),
         }
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Restore {
     /// The database that is loaded.
     database: String,
     place: Place,
+    /// Whether anything was changed yet: what another process made meanwhile is not ours to drop.
+    touched: bool,
     loader: Tool,
     ownership: Ownership,
     settings: BTreeMap<String, String>,
@@ -126,7 +128,8 @@ impl Restore {
         request: &RestoreRequest,
     ) -> Self {
         let (settings, ownership) = (manifest.database_settings.clone(), request.ownership);
-        Self { client, maintenance, database, place, loader, ownership, settings, warnings: Warnings::default() }
+        let warnings = Warnings::default();
+        Self { client, maintenance, database, place, touched: false, loader, ownership, settings, warnings }
     }
 
     fn loader_program(&self) -> Program {
@@ -214,6 +217,7 @@ impl RestorePlan for Restore {
             let sql = create_database(&self.database, &self.settings);
             self.client.run(&self.maintenance, &sql).await?;
         }
+        self.touched = true;
         let program = self.loader_program();
         let mut watch = Watch::new(self.warnings.clone());
         let fatal = watch.fatal.clone();
@@ -239,12 +243,17 @@ impl RestorePlan for Restore {
         Ok(Restored { to, warnings })
     }
 
-    async fn undo(&mut self) {
-        if self.place != Place::Empty {
-            let sql = format!("DROP DATABASE IF EXISTS {};", identifier(&self.database));
-            // What failed is worth more to the user than this.
-            let _ = self.client.run(&self.maintenance, &sql).await;
+    async fn undo(&mut self) -> Option<String> {
+        let database = &self.database;
+        if !self.touched {
+            return None;
         }
+        if self.place == Place::Empty {
+            return Some(format!("{database} was empty and holds a part of the data now: empty it by hand"));
+        }
+        let drop = format!("DROP DATABASE IF EXISTS {};", identifier(database));
+        let failed = self.client.run(&self.maintenance, &drop).await.is_err();
+        failed.then(|| format!("{database} was made and could not be dropped again: drop it by hand"))
     }
 }
 
