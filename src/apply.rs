@@ -84,7 +84,7 @@ pub(crate) async fn apply(
     clock: Clock<'_>,
 ) -> Applied {
     let mut applied = Applied::default();
-    let going: Vec<&Planned> = match check_world(opened, policy, digest, planned, clock).await {
+    let going: Vec<&Planned> = match check_world(opened, policy, digest, planned, run, clock).await {
         Ok(going) => going,
         Err(failure) => {
             applied.failures.push(failure.of(opened.name()));
@@ -125,12 +125,10 @@ fn begin(scope: &Scope, digest: &str, now: DateTime<Utc>) -> Result<(), Failure>
     scope.put(BEGUN, digest, &Begun { at: now }, &Expected::Absent).map(drop)
 }
 
+/// The world has moved before the first deletion.
 fn moved(what: &str) -> Failure {
-    Failure::new(
-        ErrorKind::Refused,
-        format!("the world has moved since the plan was made: {what}; nothing more is deleted"),
-    )
-    .with_hint("make a new plan: `snapkeep prune plan`")
+    let message = format!("the world has moved since the plan was made: {what}; nothing was deleted");
+    Failure::new(ErrorKind::Refused, message).with_hint("make a new plan: `snapkeep prune plan`")
 }
 
 /// Lists again, and refuses when the plan no longer fits. Gives what is to go, the oldest first.
@@ -139,9 +137,17 @@ async fn check_world<'p>(
     policy: &Retention,
     digest: &str,
     planned: &'p [Planned],
+    run: &Run,
     clock: Clock<'_>,
 ) -> Result<Vec<&'p Planned>, Failure> {
-    let listing = opened.list(ListScope::AllOrigins).await?;
+    let listing = tokio::select! {
+        biased;
+        () = run.cancel.cancelled() => {
+            let message = format!("interrupted before anything of {} was deleted", opened.name());
+            return Err(Failure::new(ErrorKind::Interrupted, message));
+        }
+        listing = opened.list(ListScope::AllOrigins) => listing?,
+    };
     if let Some(problem) = listing.problems.into_iter().next() {
         return Err(problem.into());
     }
@@ -229,7 +235,9 @@ async fn delete(opened: &Opened, planned: &Planned, run: &Run, clock: Clock<'_>)
     };
     let seen = plan::see(std::slice::from_ref(&snapshot), clock());
     if let Some(seen) = seen.iter().find(|seen| seen.fingerprint() != planned.fingerprint) {
-        return Err(Stop::All(moved(&changed(&id, seen))));
+        let message = format!("the world has moved while the plan was applied: {}; the rest stays", changed(&id, seen));
+        let hint = "make a new plan: `snapkeep prune plan`";
+        return Err(Stop::All(Failure::new(ErrorKind::Refused, message).with_hint(hint)));
     }
     opened.provider.delete(&native).await.map_err(|error| Stop::ThisOne(error.into()))?;
     marks::forget(&opened.scope, &native).map_err(Stop::ThisOne)?;

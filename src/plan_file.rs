@@ -44,11 +44,18 @@ pub(crate) struct TargetEntry {
     /// Names the target's settings and policy: a plan is for these and no others.
     pub(crate) config: String,
     /// Why nothing of it may be deleted.
-    pub(crate) refused: Vec<String>,
+    pub(crate) refused: Vec<Refused>,
     /// What would be freed.
     pub(crate) remove_bytes: u64,
     /// What can't come true, such as a policy that keeps longer than the cloud does.
     pub(crate) warnings: Vec<String>,
+}
+
+/// Why nothing of a target may be deleted, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Refused {
+    pub(crate) reason: String,
+    pub(crate) hint: String,
 }
 
 /// One snapshot of a plan.
@@ -102,7 +109,11 @@ impl PlanFile {
             targets.push(TargetEntry {
                 target: target.to_owned(),
                 config,
-                refused: plan.refusals.iter().map(ToString::to_string).collect(),
+                refused: plan
+                    .refusals
+                    .iter()
+                    .map(|refusal| Refused { reason: refusal.to_string(), hint: refusal.hint().to_owned() })
+                    .collect(),
                 remove_bytes: going.filter_map(|item| item.size_bytes).sum(),
                 warnings,
             });
@@ -113,34 +124,11 @@ impl PlanFile {
         plan
     }
 
-    /// Everything but the digest itself.
+    /// Of everything but the digest itself.
     fn compute_digest(&self) -> String {
-        let mut hash = Sha256::new();
-        let mut text = |text: &str| {
-            hash.update((text.len() as u64).to_le_bytes());
-            hash.update(text.as_bytes());
-        };
-        text(&self.made_by);
-        text(&self.made_at);
-        for entry in &self.targets {
-            [&entry.target, &entry.config].into_iter().for_each(|field| text(field));
-            entry.refused.iter().for_each(|refused| text(refused));
-        }
-        for item in &self.items {
-            [&item.id, &item.target, &item.fingerprint].into_iter().for_each(|field| text(field));
-            text(match (item.verdict, item.good) {
-                (Verdict::Keep, true) => "keep good",
-                (Verdict::Keep, false) => "keep",
-                (Verdict::Remove, true) => "remove good",
-                (Verdict::Remove, false) => "remove",
-                (Verdict::Refused, true) => "refused good",
-                (Verdict::Refused, false) => "refused",
-            });
-            text(&item.created_at.map(|moment| moment.to_rfc3339()).unwrap_or_default());
-            text(&item.size_bytes.map(|size| size.to_string()).unwrap_or_default());
-            item.reasons.iter().for_each(|reason| text(reason));
-        }
-        hex(&hash.finalize())
+        let all = (&self.made_by, &self.made_at, &self.targets, &self.items);
+        // It can't fail: every key is a text.
+        hex(&Sha256::digest(serde_json::to_vec(&all).unwrap_or_default()))
     }
 
     /// Reads a plan file, and refuses one that was edited or that another version made.

@@ -52,7 +52,7 @@ async fn a_kept_good_one_that_is_gone_stops_all() {
     let bed = Bed::new().await;
     let plan = bed.plan().await;
     bed.delete_elsewhere("mem-0006").await;
-    insta::assert_snapshot!(bed.refused(&plan).await, @"10 the world has moved since the plan was made: om/mem-0006 is gone; nothing more is deleted");
+    insta::assert_snapshot!(bed.refused(&plan).await, @"10 the world has moved since the plan was made: om/mem-0006 is gone; nothing was deleted");
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn a_kept_good_one_that_is_bad_now_stops_all() {
     bed.change("mem-0005", |snapshot| {
         snapshot.verified = Some(Verified { at: minute(11), level: "checksum".into(), ok: false });
     });
-    insta::assert_snapshot!(bed.refused(&plan).await, @"10 the world has moved since the plan was made: om/mem-0005 is not good any more; nothing more is deleted");
+    insta::assert_snapshot!(bed.refused(&plan).await, @"10 the world has moved since the plan was made: om/mem-0005 is not good any more; nothing was deleted");
     bed.change("mem-0005", |snapshot| snapshot.state = SnapshotState::Deleting);
     assert!(bed.refused(&plan).await.contains("not good any more"));
 }
@@ -74,7 +74,7 @@ async fn a_floor_that_stood_on_an_adoption_is_gone_with_it() {
     marks::adopt(&bed.opened.scope, &foreign, minute(8)).unwrap();
     let plan = bed.plan().await;
     marks::forget(&bed.opened.scope, &foreign).unwrap();
-    insta::assert_snapshot!(bed.refused(&plan).await, @"10 the world has moved since the plan was made: 0 good ones would be left, and min_keep is 1; nothing more is deleted");
+    insta::assert_snapshot!(bed.refused(&plan).await, @"10 the world has moved since the plan was made: 0 good ones would be left, and min_keep is 1; nothing was deleted");
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn the_last_verified_one_goes_no_more_when_the_one_that_is_kept_is_unverif
     bed.change("mem-0005", verified);
     let plan = bed.plan().await;
     bed.change("mem-0005", |_| {});
-    insta::assert_snapshot!(bed.refused(&plan).await, @"10 the world has moved since the plan was made: no verified one would be left; nothing more is deleted");
+    insta::assert_snapshot!(bed.refused(&plan).await, @"10 the world has moved since the plan was made: no verified one would be left; nothing was deleted");
 }
 
 // What was to go
@@ -97,7 +97,7 @@ async fn a_hold_since_the_plan_stops_all() {
     let bed = Bed::new().await;
     let plan = bed.plan().await;
     bed.hold("mem-0003");
-    insta::assert_snapshot!(bed.refused(&plan).await, @"10 the world has moved since the plan was made: om/mem-0003 is held: audit; nothing more is deleted");
+    insta::assert_snapshot!(bed.refused(&plan).await, @"10 the world has moved since the plan was made: om/mem-0003 is held: audit; nothing was deleted");
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn what_somebody_else_deleted_of_the_good_ones_stops_all() {
     let bed = Bed::new().await;
     let plan = bed.plan().await;
     bed.delete_elsewhere("mem-0002").await;
-    insta::assert_snapshot!(bed.refused(&plan).await, @"10 the world has moved since the plan was made: om/mem-0002 is gone; nothing more is deleted");
+    insta::assert_snapshot!(bed.refused(&plan).await, @"10 the world has moved since the plan was made: om/mem-0002 is gone; nothing was deleted");
 }
 
 #[tokio::test]
@@ -294,7 +294,7 @@ async fn a_hold_in_the_middle_keeps_that_one_and_the_rest() {
     insta::assert_snapshot!(bed.apply(&plan).await, @r"
     mem-0001: Deleted
     mem-0002: Deleted
-    10 the world has moved since the plan was made: om/mem-0003 is held: audit; nothing more is deleted
+    10 the world has moved while the plan was applied: om/mem-0003 is held: audit; the rest stays
     ");
     assert_eq!(bed.left().await, all(3..=6));
 }

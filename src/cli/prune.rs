@@ -13,9 +13,9 @@ use super::{App, Mode, Outcome};
 use crate::apply::{self, Ended};
 use crate::catalog::{self, Opened};
 use crate::config::{Config, Retention, Target};
-use crate::failure::{Failure, exit_of};
-use crate::plan::{self, Refusal, Rules, TargetPlan, Verdict};
-use crate::plan_file::{Item, Made, PlanFile};
+use crate::failure::{Failure, PARTIAL, exit_of};
+use crate::plan::{self, Rules, TargetPlan, Verdict};
+use crate::plan_file::{Item, Made, PlanFile, TargetEntry};
 use crate::render::{Format, Row};
 use crate::retention::rule_names;
 use crate::units;
@@ -24,6 +24,8 @@ use crate::units;
 const CONCURRENCY: usize = 16;
 /// The exit code of `prune plan --exit-code` when the plan deletes something.
 const DELETES: u8 = 20;
+/// The code of a plan file that could not be written.
+const UNWRITTEN: &str = "plan_file";
 
 /// Delete what the retention policy no longer keeps, under rules that can't hurt
 #[derive(Debug, Args)]
@@ -71,7 +73,7 @@ struct Apply {
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
     /// The plan to carry out
-    #[arg(long, value_name = "FILE", required_unless_present = "yes")]
+    #[arg(long, value_name = "FILE", required_unless_present = "yes", conflicts_with_all = ["max_deletes", "max_delete_percent"])]
     plan: Option<PathBuf>,
     /// Plan and apply in one step
     #[arg(long)]
@@ -136,7 +138,6 @@ impl Row for PrunedRow {
 /// What planning gave: the plan of the targets that could be listed, and why the others could not.
 struct Planning {
     plan: PlanFile,
-    refusals: Vec<(String, Refusal)>,
     failures: Vec<Failure>,
 }
 
@@ -153,9 +154,9 @@ impl Plan {
     async fn run(&self, app: &App) -> u8 {
         let planned = async {
             let config = app.load()?;
-            make_plan(app, &config, &self.targets, &self.limits).await
+            app.looking(make_plan(app, &config, &self.targets, &self.limits)).await
         };
-        let Planning { plan, refusals, mut failures } = match planned.await {
+        let Planning { plan, mut failures } = match planned.await {
             Ok(planning) => planning,
             Err(failures) => return app.finish(&Outcome::<Item>::failed(failures)),
         };
@@ -163,14 +164,11 @@ impl Plan {
             && let Err(error) = write_plan(path, &plan)
         {
             let message = format!("cannot write the plan to {}: {error}", path.display());
-            failures.push(Failure::new(ErrorKind::Failed, message));
+            failures.push(Failure { code: UNWRITTEN, ..Failure::new(ErrorKind::Failed, message) });
         }
-        for (target, refusal) in &refusals {
-            app.report.warn(&format!("{target}: nothing may be deleted: {refusal}"));
-        }
-        let done = plan.targets.len();
-        let code = show(app, &plan, &failures, done);
-        match code {
+        match show(app, &plan, &failures) {
+            // Of the plan that was asked for there is nothing, however many targets are in it.
+            PARTIAL if failures.iter().any(|failure| failure.code == UNWRITTEN) => 1,
             0 if self.exit_code && plan.removes() => DELETES,
             code => code,
         }
@@ -178,8 +176,14 @@ impl Plan {
 }
 
 /// Prints a plan as a table with its sums, or as its document.
-fn show(app: &App, plan: &PlanFile, failures: &[Failure], done: usize) -> u8 {
+fn show(app: &App, plan: &PlanFile, failures: &[Failure]) -> u8 {
+    let failed = |entry: &&TargetEntry| failures.iter().any(|failure| failure.target.as_deref() == Some(&entry.target));
+    let done = plan.targets.len() - plan.targets.iter().filter(failed).count();
     for entry in &plan.targets {
+        let refused = entry.refused.iter().filter(|_| !failed(&entry));
+        refused.for_each(|refused| {
+            app.report.warn(&format!("{}: nothing may be deleted: {}", entry.target, refused.reason))
+        });
         entry.warnings.iter().for_each(|warning| app.report.warn(&format!("{}: {warning}", entry.target)));
     }
     if app.format == Format::Json {
@@ -215,17 +219,14 @@ async fn make_plan(app: &App, config: &Config, names: &[String], limits: &Limits
         .buffered(CONCURRENCY)
         .collect()
         .await;
-    let (mut made, mut refusals, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut made, mut failures) = (Vec::new(), Vec::new());
     for result in planned {
         match result {
-            Ok(one) => {
-                refusals.extend(one.plan.refusals.iter().map(|refusal| (one.target.to_owned(), refusal.clone())));
-                made.push(one);
-            }
+            Ok(one) => made.push(one),
             Err(failure) => failures.push(failure),
         }
     }
-    Ok(Planning { plan: PlanFile::new(made, app.now), refusals, failures })
+    Ok(Planning { plan: PlanFile::new(made, app.now), failures })
 }
 
 /// The targets to prune with their policies. One that was named and has none is an error.
@@ -290,36 +291,35 @@ fn config_digest(config: &Config, target: &Target, policy: &Retention) -> String
     crate::state::hex(&Sha256::digest(text)[..16])
 }
 
+/// Why nothing of a target may be deleted: all of it, so that no reason waits behind another.
+fn refusals(entry: &TargetEntry) -> impl Iterator<Item = Failure> {
+    entry.refused.iter().map(|refused| {
+        let message = format!("{}: nothing was deleted: {}", entry.target, refused.reason);
+        Failure::new(ErrorKind::Refused, message).with_hint(&refused.hint).of(&entry.target)
+    })
+}
+
 impl Apply {
     async fn run(&self, app: &App) -> u8 {
         let planned = async {
             let config = app.load()?;
             let planning = match &self.plan {
                 Some(path) => self.read_plan(path, &config).map_err(|failure| vec![failure])?,
-                None => make_plan(app, &config, &self.targets, &self.limits).await?,
+                None => app.looking(make_plan(app, &config, &self.targets, &self.limits)).await?,
             };
             Ok::<_, Vec<Failure>>((config, planning))
         };
-        let (config, Planning { plan, refusals, failures }) = match planned.await {
+        let (config, Planning { plan, mut failures }) = match planned.await {
             Ok(planned) => planned,
             Err(failures) => return app.finish(&Outcome::<PrunedRow>::failed(failures)),
         };
+        failures.extend(plan.targets.iter().flat_map(refusals));
         if app.mode == Mode::DryRun {
-            let done = plan.targets.len();
-            return show(app, &plan, &failures, done);
+            return show(app, &plan, &failures);
         }
         let mut outcome = Outcome::failed(failures);
-        for entry in &plan.targets {
-            let refused =
-                refusals.iter().find(|(target, _)| *target == entry.target).map(|(_, refusal)| refusal.hint());
-            match entry.refused.first() {
-                Some(reason) => {
-                    let message = format!("{}: nothing was deleted: {reason}", entry.target);
-                    let hint = refused.unwrap_or("make a new plan: `snapkeep prune plan`");
-                    outcome.failures.push(Failure::new(ErrorKind::Refused, message).with_hint(hint).of(&entry.target));
-                }
-                None => self.apply_target(app, &config, &plan, &entry.target, &mut outcome).await,
-            }
+        for entry in plan.targets.iter().filter(|entry| entry.refused.is_empty()) {
+            self.apply_target(app, &config, &plan, &entry.target, &mut outcome).await;
         }
         app.finish(&outcome)
     }
@@ -347,12 +347,14 @@ impl Apply {
             }
         }
         if let Some(name) = self.targets.iter().find(|name| !plan.targets.iter().any(|entry| entry.target == **name)) {
-            return Err(Failure::usage(format!("{shown} has no target {name:?}")));
+            let failure = Failure::usage(format!("{shown} has no target {name:?}"));
+            return Err(Failure { code: "unknown_target", ..failure }.of(name));
         }
         if !self.targets.is_empty() {
             plan.targets.retain(|entry| self.targets.contains(&entry.target));
+            plan.items.retain(|item| self.targets.contains(&item.target));
         }
-        Ok(Planning { plan, refusals: Vec::new(), failures: Vec::new() })
+        Ok(Planning { plan, failures: Vec::new() })
     }
 
     async fn apply_target(
@@ -380,7 +382,10 @@ impl Apply {
         let applied = apply::apply(&opened, policy, &plan.digest, &planned, &run, &Utc::now).await;
         let removed = applied.deleted.iter().filter(|deleted| deleted.ended == Ended::Deleted).count();
         if removed > 0 || applied.swept > 0 {
-            app.report.info(&format!("{name}: deleted {removed}, swept {} unfinished", applied.swept));
+            let swept = if applied.swept > 0 { format!(", swept {} unfinished", applied.swept) } else { String::new() };
+            app.report.info(&format!("{name}: deleted {removed}{swept}"));
+        } else if applied.failures.is_empty() {
+            app.report.info(&format!("{name}: nothing to delete"));
         }
         // A target in which something could not be deleted is half done: 3, never the code of a single failure.
         outcome.done += usize::from(!applied.deleted.is_empty() || applied.failures.is_empty());

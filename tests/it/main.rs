@@ -9,6 +9,7 @@ mod fixtures;
 mod interrupted;
 mod mysql;
 mod postgresql;
+mod prune;
 mod restic;
 mod roles;
 mod secrets;
