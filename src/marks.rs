@@ -28,8 +28,12 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
+    /// What is in force now: a hold that has run out holds nothing.
     pub(crate) fn read(scope: &Scope) -> Result<Self, Failure> {
-        Ok(Self { holds: scope.all(HOLDS)?.into_iter().collect(), adopted: scope.all(ADOPTED)?.into_iter().collect() })
+        let now = Utc::now();
+        let holds =
+            scope.all::<Hold>(HOLDS)?.into_iter().filter(|(_, hold)| hold.until.is_none_or(|until| until > now));
+        Ok(Self { holds: holds.collect(), adopted: scope.all(ADOPTED)?.into_iter().collect() })
     }
 
     /// Puts the marks on a snapshot as its provider gave it.

@@ -55,7 +55,10 @@ fn until(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Failure> {
     let after = || now.checked_add_signed(chrono::TimeDelta::from_std(elapsed(text).ok()?).ok()?);
     let moment = match after() {
         Some(moment) => moment,
-        None => units::parse_moment(text, now).map_err(|error| Failure::usage(format!("--until: {error}")))?,
+        None => units::parse_moment(text, now).map_err(|_| {
+            let forms = "write 2026-12-01, 2026-12-01T02:15:00Z, or 30d for thirty days from now";
+            Failure::usage(format!("--until: {text:?} is no time: {forms}"))
+        })?,
     };
     if moment <= now {
         return Err(Failure::usage(format!("--until: {} has passed already", units::time(moment))));
