@@ -205,6 +205,15 @@ impl Scope {
         delete().map_err(|error| failed("delete", &path, &error))
     }
 
+    /// Writes a small object and deletes it, so that a state that takes none is known early. Gives its folder.
+    pub(crate) fn probe(&self) -> Result<String, Failure> {
+        let name = std::process::id().to_string();
+        if let Written::Yes(version) = self.put("probe", &name, &0, &Expected::Absent)? {
+            self.delete("probe", &name, &version)?;
+        }
+        Ok(self.state.folder.display().to_string())
+    }
+
     /// Lets one process at a time compare and write. The kernel releases it when a process dies.
     fn guard(&self, path: &Path) -> io::Result<File> {
         if let Some(folder) = path.parent() {

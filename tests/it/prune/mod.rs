@@ -18,7 +18,9 @@ use crate::support::say_left_out;
 mod apply;
 mod bad_input;
 mod bad_plan;
+mod debris;
 mod holds;
+mod locks;
 mod plan;
 mod refused;
 
