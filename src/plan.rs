@@ -128,6 +128,8 @@ pub enum Reason {
     Failed,
     /// It failed in verification, so it takes no slot.
     FailedVerification,
+    /// It failed in verification, and there is no good one.
+    NoneGood,
     /// It is held.
     Held(Box<Hold>),
     /// The store refuses deletion until then.
@@ -158,6 +160,7 @@ impl fmt::Display for Reason {
             Self::FailedLately => f.write_str("failed less than 24 h ago"),
             Self::Failed => f.write_str("failed more than 24 h ago"),
             Self::FailedVerification => f.write_str("failed in verification"),
+            Self::NoneGood => f.write_str("no good one is left"),
             Self::Held(hold) => match hold.until {
                 Some(until) => write!(f, "held until {}: {}", until.format("%Y-%m-%d %H:%M"), hold.reason),
                 None => write!(f, "held until released: {}", hold.reason),
@@ -375,6 +378,14 @@ fn judge_by_policy(rules: &Rules<'_>, rows: &mut [Row], group: u32, now: DateTim
             }
         }
     }
+    if places.is_empty() {
+        // With nothing better left, even one that failed in verification may be what saves the day.
+        let bad = rows.iter_mut().filter(|row| takes_part(row, group) && row.verdict == Verdict::Remove);
+        bad.for_each(|row| {
+            row.verdict = Verdict::Refused;
+            row.reasons.push(Reason::NoneGood);
+        });
+    }
     let kept = retention::keep(rules.policy, rules.zone, &moments, now);
     for (nth, (&place, kept)) in places.iter().zip(kept).enumerate() {
         let row = &mut rows[place];
@@ -434,9 +445,10 @@ pub fn refusals_of_the_moment<'s>(
     seen: impl Iterator<Item = &'s Seen>,
     now: DateTime<Utc>,
 ) -> Vec<Refusal> {
-    let (mut newest, mut newest_good) = (None, None);
+    let (mut newest, mut newest_good, mut owned) = (None, None, false);
     for seen in seen {
         newest = newest.max(seen.created_at);
+        owned |= seen.origin == Origin::Owned;
         if seen.origin == Origin::Owned && seen.is_good() {
             newest_good = newest_good.max(seen.created_at);
         }
@@ -447,7 +459,8 @@ pub fn refusals_of_the_moment<'s>(
     }
     if let Some(max_age) = policy.max_age.and_then(|age| TimeDelta::from_std(age.duration()).ok()) {
         let age = newest_good.map(|created| now - created);
-        if age.is_none_or(|age| age > max_age) {
+        // Where nothing of ours is there yet, nothing is stale.
+        if owned && age.is_none_or(|age| age > max_age) {
             refusals.push(Refusal::Stale { age, max_age });
         }
     }

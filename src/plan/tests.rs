@@ -18,6 +18,7 @@
 //! | a snapshot in the future | `nothing_goes_while_a_snapshot_is_in_the_future` |
 //! | failed in verification: takes no slot | `one_that_failed_in_verification_pushes_no_good_one_out` |
 //! | failed in verification: not good | `one_that_failed_in_verification_is_not_good` |
+//! | failed in verification: stays where none is good | `where_none_is_good_even_a_bad_one_stays` |
 //! | failed: swept after 24 h | `failed_ones_are_swept_after_24_hours` |
 //! | failed: outside the caps | `failed_ones_count_in_no_cap` |
 //! | not available: stays, takes no slot | `what_is_not_available_takes_no_slot_and_stays` |
@@ -304,7 +305,8 @@ fn nothing_goes_while_the_newest_good_one_is_older_than_max_age() {
     let plan = plan_of("keep_last = 1\nmax_age = '23h'", at_the_limit);
     assert_eq!(removed(&plan), NONE);
     assert_eq!(refusals_of(&plan), ["the newest good snapshot is 1d old, and max_age is 23h"]);
-    let plan = plan_of("keep_last = 1\nmax_age = '1d'", Vec::new());
+    let bad = Seen { verified: Some(false), ..seen("bad", 1) };
+    let plan = plan_of("keep_last = 1\nmax_age = '1d'", vec![bad]);
     assert_eq!(refusals_of(&plan), ["there is no good snapshot, and max_age is 1d"]);
 }
 
@@ -348,6 +350,18 @@ fn one_that_failed_in_verification_is_not_good() {
     let plan = plan_of("keep_last = 1\nmin_keep = 2", snapshots);
     assert_eq!(removed(&plan), ["day-3"]);
     assert_eq!(with(&plan, Verdict::Refused), ["day-1", "day-2"]);
+}
+
+#[test]
+fn where_none_is_good_even_a_bad_one_stays() {
+    let snapshots: Vec<Seen> = days(3).into_iter().map(|seen| Seen { verified: Some(false), ..seen }).collect();
+    let plan = plan_of("keep_last = 1", snapshots);
+    assert_eq!(with(&plan, Verdict::Refused), ["day-0", "day-1", "day-2"]);
+}
+
+#[test]
+fn a_target_without_snapshots_is_not_stale() {
+    assert_eq!(plan_of("keep_last = 1\nmax_age = \"1h\"", Vec::new()).refusals, []);
 }
 
 #[test]
