@@ -20,6 +20,7 @@ mod bad_input;
 mod bad_plan;
 mod debris;
 mod holds;
+mod interleaved;
 mod locks;
 mod plan;
 mod refused;
