@@ -91,7 +91,9 @@ pub(crate) async fn apply(
             return applied;
         }
     };
-    if let Err(failure) = begin(&opened.scope, digest, clock()) {
+    if !going.is_empty()
+        && let Err(failure) = begin(&opened.scope, digest, clock())
+    {
         applied.failures.push(failure.of(opened.name()));
         return applied;
     }

@@ -317,6 +317,14 @@ async fn nothing_is_deleted_when_nothing_can_be_remembered() {
 }
 
 #[tokio::test]
+async fn a_plan_that_deletes_nothing_is_not_remembered() {
+    let bed = Bed::of("keep_last = 6").await;
+    let plan = bed.plan().await;
+    bed.apply(&plan).await;
+    assert_eq!(bed.opened.scope.all::<serde_json::Value>(BEGUN).unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_damaged_hold_stops_all() {
     let bed = Bed::new().await;
     let plan = bed.plan().await;
