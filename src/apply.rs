@@ -246,8 +246,8 @@ async fn delete(opened: &Opened, planned: &Planned, run: &Run, clock: Clock<'_>)
     Ok(Deleted { native, size_bytes: snapshot.size_bytes, ended: Ended::Deleted })
 }
 
-/// Sweeps what never became a snapshot, once its grace is over.
-async fn sweep(opened: &Opened, applied: &mut Applied, now: DateTime<Utc>) {
+/// Sweeps what never became a snapshot, once its grace is over. The target's lock is held.
+pub(crate) async fn sweep(opened: &Opened, applied: &mut Applied, now: DateTime<Utc>) {
     let debris = match opened.provider.debris().await {
         Ok(debris) => debris,
         Err(error) => return applied.failures.push(Failure::from(error).of(opened.name())),

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::rows::OperationRow;
 use super::{App, Mode, Outcome};
-use crate::catalog;
+use crate::apply::{self, Applied};
+use crate::catalog::{self, Opened};
 use crate::config::{Config, Target};
 use crate::failure::Failure;
 use crate::operate;
@@ -112,6 +113,7 @@ impl Create {
             return Ok(Made::GoingOn(running_row(provider, &operation)));
         }
         let snapshot = operate::wait(provider, operation, deadline, &run).await?;
+        sweep(app, &opened).await;
         let told = tell(&snapshot, begun, task.elapsed());
         drop((task, run));
         app.report.info(&told);
@@ -131,6 +133,18 @@ impl Create {
         }
         app.report.info(&format!("{}: would make a snapshot; everything that it needs is there", provider.target()));
         Ok(Made::NotTried)
+    }
+}
+
+/// Sweeps the debris of earlier runs. The snapshot is made: what goes wrong here is told, and no failure.
+async fn sweep(app: &App, opened: &Opened) {
+    let mut applied = Applied::default();
+    apply::sweep(opened, &mut applied, app.now).await;
+    if applied.swept > 0 {
+        app.report.info(&format!("{}: swept {} unfinished from before", opened.name(), applied.swept));
+    }
+    for failure in applied.failures {
+        app.report.warn(&failure.message);
     }
 }
 

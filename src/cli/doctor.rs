@@ -124,7 +124,8 @@ impl Findings<'_> {
                     names.join(", "),
                     some(old, "older than 24 h")
                 );
-                self.advise("debris", detail, "`snapkeep prune apply` sweeps what is older than 24 h");
+                let hint = "`snapkeep create` and `snapkeep prune apply` sweep what is older than 24 h";
+                self.advise("debris", detail, hint);
             }
             Err(error) if error.kind() == ErrorKind::NotFound => self.add("debris", Ok("none".into())),
             Err(error) => self.add("debris", Err(error.into())),

@@ -1,4 +1,4 @@
-//! What never became a snapshot: shown by `doctor`, swept by `prune apply` after a day.
+//! What never became a snapshot: shown by `doctor`, swept by `create` and `prune apply` after a day.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -52,6 +52,17 @@ fn debris_of_more_than_a_day_is_swept_and_younger_stays() {
     assert!(past.stored("notes/20260102T000000Z-bbbb", "data.sqlite.zst#1").exists());
     assert_eq!(past.left().len(), ids.len());
     past.harmless("prune apply --yes");
+}
+
+#[test]
+fn the_next_create_sweeps_too() {
+    let (past, _) = Past::of("keep_last = 2", [1]);
+    leave(&past, OLD, DAY + 60);
+    leave(&past, "notes/20260102T000000Z-bbbb", DAY - 60);
+    let created = past.run("create notes").to_string();
+    assert!(created.contains("notes: swept 1 unfinished from before"), "{created}");
+    assert!(!past.stored(OLD, "").exists());
+    assert!(past.stored("notes/20260102T000000Z-bbbb", "").exists());
 }
 
 #[test]
