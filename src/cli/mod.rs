@@ -249,6 +249,8 @@ impl App {
         let mut out = std::io::BufWriter::new(self.out);
         match render::print(&mut out, self.format, items, failures, self.now) {
             Ok(()) => exit_of(*done, failures),
+            // That nobody reads on changes nothing of what was done.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => exit_of(*done, failures),
             Err(error) => self.stdout_failed(&error),
         }
     }
