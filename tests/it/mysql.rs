@@ -308,3 +308,93 @@ async fn a_table_that_can_not_be_read_makes_no_snapshot(bed: Bed) {
     assert_names(&text, &["broken"]);
     assert_eq!(bed.stored(), <[PathBuf; 0]>::default());
 }
+
+/// An account that is granted `grants` and the read access of `docs/mysql.md` without what is in `without`.
+fn account(bed: &Bed, name: &str, without: &str, grants: &str) -> settings::Server {
+    let (user, password) = (bed.name(name), bed.server.password());
+    let least = ["SELECT", "SHOW VIEW", "TRIGGER", "EVENT"].into_iter().filter(|right| *right != without);
+    let least = least.collect::<Vec<_>>().join(", ");
+    let database = bed.database.replace('_', r"\_");
+    bed.admin(&format!(
+        "CREATE USER '{user}'@'%' IDENTIFIED BY '{password}'; GRANT {least} ON `{database}`.* TO '{user}'@'%';
+         {}",
+        grants.replace("USER", &format!("'{user}'@'%'")).replace("DATABASE", &database)
+    ));
+    settings::Server { user, ..bed.settings() }
+}
+
+/// The grant that shows the routines of others.
+fn routines(bed: &Bed) -> &'static str {
+    if bed.server == Server::MySql { "GRANT SHOW_ROUTINE ON *.* TO USER" } else { "GRANT SELECT ON mysql.proc TO USER" }
+}
+
+fn programs(bed: &Bed) {
+    bed.fill();
+    bed.sql(
+        "CREATE PROCEDURE p() SELECT 1; CREATE TRIGGER t BEFORE INSERT ON notes FOR EACH ROW SET NEW.note = 'set';
+         CREATE EVENT e ON SCHEDULE EVERY 1 YEAR STARTS '2035-01-01' DO DELETE FROM notes; CREATE VIEW v AS SELECT 1",
+    );
+}
+
+on!(mysql mariadb => the_least_privileges_dump_everything_and_note_nothing);
+async fn the_least_privileges_dump_everything_and_note_nothing(bed: Bed) {
+    programs(&bed);
+    let provider = bed.open(account(&bed, "least", "", routines(&bed)));
+    let id = create(&*provider).await;
+    assert_eq!(notes(&*provider, &id).await, "[]");
+    ok(restore(&*bed.provider(), &id, &bed.name("copy")).await);
+    assert_eq!(bed.sql_in(&bed.name("copy"), PROGRAMS), bed.sql(PROGRAMS));
+    let all = bed.provider();
+    let id = create(&*all).await;
+    assert_eq!(notes(&*all, &id).await, "[]");
+    for provider in [provider, all] {
+        let checks = provider.check().await;
+        let privileges = checks.into_iter().find(|check| check.name == "privileges").unwrap();
+        assert_names(&ok(privileges.outcome), &["everything"]);
+    }
+}
+
+on!(mysql mariadb => an_account_that_can_not_see_triggers_events_or_views_makes_no_snapshot);
+async fn an_account_that_can_not_see_triggers_events_or_views_makes_no_snapshot(bed: Bed) {
+    programs(&bed);
+    for (number, right) in ["SELECT", "SHOW VIEW", "TRIGGER", "EVENT"].into_iter().enumerate() {
+        let account = account(&bed, &format!("weak{number}"), right, routines(&bed));
+        let provider = bed.open(account.clone());
+        let text = refused(ErrorKind::Permission, try_create(&*provider).await);
+        assert_names(&text, &["lacks", right, "hint: GRANT "]);
+        let checks = provider.check().await;
+        assert!(checks.iter().any(|check| check.name == "privileges" && check.outcome.is_err()), "{checks:?}");
+        let hint = text.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap();
+        bed.admin(hint);
+        create(&*provider).await;
+    }
+    assert_eq!(list(&*bed.provider()).await.len(), 4);
+}
+
+on!(mysql mariadb => an_account_that_can_not_see_routines_of_others_has_it_noted);
+async fn an_account_that_can_not_see_routines_of_others_has_it_noted(bed: Bed) {
+    programs(&bed);
+    let provider = bed.open(account(&bed, "blind", "", ""));
+    let id = create(&*provider).await;
+    assert_names(&notes(&*provider, &id).await, &["routines of other accounts may be missing: GRANT "]);
+    ok(restore(&*bed.provider(), &id, &bed.name("copy")).await);
+    assert!(!bed.sql_in(&bed.name("copy"), PROGRAMS).contains("PROCEDURE"), "or else there is nothing to note");
+    // names without bodies: the tool says so itself
+    let names = bed.open(account(&bed, "names", "", "GRANT EXECUTE ON `DATABASE`.* TO USER"));
+    assert!(try_create(&*names).await.is_err());
+}
+
+on!(mysql mariadb => a_privilege_of_an_active_role_counts);
+async fn a_privilege_of_an_active_role_counts(bed: Bed) {
+    programs(&bed);
+    let role = bed.name("role");
+    bed.admin(&format!("CREATE ROLE {role}; GRANT TRIGGER ON *.* TO {role}"));
+    let account = account(&bed, "actor", "TRIGGER", &format!("GRANT {role} TO USER; {}", routines(&bed)));
+    let provider = bed.open(account.clone());
+    assert_names(&refused(ErrorKind::Permission, try_create(&*provider).await), &["lacks TRIGGER"]);
+    let to = if bed.server == Server::MySql { "TO" } else { "FOR" };
+    bed.admin(&format!("SET DEFAULT ROLE {role} {to} '{}'@'%'", account.user));
+    let id = create(&*provider).await;
+    assert_eq!(notes(&*provider, &id).await, "[]");
+    bed.admin(&format!("DROP ROLE {role}"));
+}

@@ -20,6 +20,7 @@ use crate::{Capabilities, Run, Support};
 use client::{Client, LOWEST_MYSQLDUMP, NAME, missing, text_literal};
 
 mod client;
+mod grants;
 mod restore;
 mod unnamed;
 
@@ -184,7 +185,17 @@ impl Engine for MySql {
             Err(error) => Err(error),
         };
         let tool = dump_tool(&client).map(|tool| tool.to_string());
-        vec![Check { name: "connection", outcome: database }, Check { name: "tools", outcome: tool }]
+        let mut checks = Vec::new();
+        if database.is_ok() {
+            let outcome = grants::doubts(&client, self.database()).await.map(|doubts| match &*doubts {
+                [] => "everything in the database is seen".to_owned(),
+                doubts => doubts.join("; "),
+            });
+            checks.push(Check { name: "privileges", outcome });
+        }
+        checks.insert(0, Check { name: "connection", outcome: database });
+        checks.push(Check { name: "tools", outcome: tool });
+        checks
     }
 
     async fn plan_dump(&self, run: &Run) -> Result<DumpPlan> {
@@ -193,7 +204,10 @@ impl Engine for MySql {
             return Err(no_database(self.database()));
         };
         let tool = dump_tool(&client)?;
-        let (programs, notes) = self.data_programs(&client, &tool, run).await?;
+        let doubts = grants::doubts(&client, self.database()).await?;
+        doubts.iter().for_each(|doubt| run.reporter.warn(&format!("{NAME}: {doubt}")));
+        let (programs, mut notes) = self.data_programs(&client, &tool, run).await?;
+        notes.extend(doubts);
         let estimate = self.tables(&client).await?.iter().map(|table| table.bytes).sum();
         let steps = programs
             .into_iter()
