@@ -53,6 +53,37 @@ async fn an_owner_that_is_gone_is_reported_and_the_rest_is_restored(bed: Bed) {
     assert_eq!(bed.sql_in(&copy, OWNERS), format!("bulk postgres,kept {stays},notes postgres"));
 }
 
+on!(postgresql_15 postgresql_17 => a_row_that_names_a_role_that_is_gone_fails_the_restore_and_leaves_the_old_data);
+async fn a_row_that_names_a_role_that_is_gone_fails_the_restore_and_leaves_the_old_data(bed: Bed) {
+    bed.fill();
+    let gone = role(&bed, "gone", "");
+    bed.sql(&format!(
+        "CREATE TABLE audit (who regrole); INSERT INTO audit VALUES ('{gone}'); GRANT ALL ON notes TO {gone}"
+    ));
+    nothing_is_lost_for_want_of_a_role(bed, &gone).await;
+}
+
+on!(postgresql_15 postgresql_17 => a_materialized_view_that_names_a_role_that_is_gone_fails_the_restore_and_leaves_the_old_data);
+async fn a_materialized_view_that_names_a_role_that_is_gone_fails_the_restore_and_leaves_the_old_data(bed: Bed) {
+    bed.fill();
+    let gone = role(&bed, "gone", "");
+    bed.sql(&format!("CREATE MATERIALIZED VIEW audit AS SELECT '{gone}'::text::regrole; GRANT ALL ON notes TO {gone}"));
+    nothing_is_lost_for_want_of_a_role(bed, &gone).await;
+}
+
+async fn nothing_is_lost_for_want_of_a_role(bed: Bed, gone: &str) {
+    let provider = bed.provider();
+    let id = create(&*provider).await;
+    bed.sql(&format!("REVOKE ALL ON notes FROM {gone}; DROP ROLE {gone}; DELETE FROM notes"));
+    let before = bed.content(&bed.database);
+    let told = format!("role \"{gone}\" does not exist");
+    let copy = bed.name("copy");
+    assert_names(&refused(ErrorKind::Failed, restore(&*provider, &id, &copy).await), &[&told]);
+    assert!(!bed.exists(&copy));
+    assert_names(&refused(ErrorKind::Failed, restore_in_place(&*provider, &id).await), &[&told]);
+    assert_eq!(bed.content(&bed.database), before);
+}
+
 on!(postgresql_15 postgresql_17 => without_owners_everything_belongs_to_who_restores);
 async fn without_owners_everything_belongs_to_who_restores(bed: Bed) {
     bed.fill();

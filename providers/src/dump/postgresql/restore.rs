@@ -220,12 +220,11 @@ impl RestorePlan for Restore {
         self.touched = true;
         let program = self.loader_program();
         let mut watch = Watch::new(self.warnings.clone());
-        let fatal = watch.fatal.clone();
+        let failed = watch.verdict();
         let accepts = move |ended: &Ended| {
             // 1 is "errors ignored on restore"; with none that is fatal they were all about owners, and are reported.
             let ignored = ended.status.code() == Some(1) && ended.stderr.0.contains("errors ignored on restore");
-            let fatal = *fatal.lock().unwrap_or_else(PoisonError::into_inner);
-            !fatal && (ended.status.success() || ignored)
+            !failed() && (ended.status.success() || ignored)
         };
         Loading::start(&program, &self.database, move |line| watch.goes_on(line), accepts, explain)
     }
@@ -284,79 +283,137 @@ fn create_database(name: &str, settings: &BTreeMap<String, String>) -> String {
     sql + ";"
 }
 
-/// Reads what pg_restore says while it works: an owner that isn't here is reported, anything else stops it.
+/// Reads what pg_restore says while it works: an owner or a grant that can't be given here is reported, anything
+/// else stops it.
 ///
-/// It says what failed first, and on the next line what it had asked for: `Command was: ALTER TABLE t OWNER TO r;`.
+/// It says what failed first, and below that what it had asked for: `Command was: ALTER TABLE t OWNER TO r;`. Only the
+/// command decides: a row or a default can lack a role as well, and then data is missing.
 struct Watch {
     warnings: Warnings,
     fatal: Arc<Mutex<bool>>,
-    before: Before,
-}
-
-/// What the line before the next one was.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Before {
-    AboutOwners,
-    UnknownSetting,
-    Other,
+    /// The reason of a failed query whose command is still to come.
+    failed: Option<String>,
 }
 
 impl Watch {
     fn new(warnings: Warnings) -> Self {
-        Self { warnings, fatal: Arc::default(), before: Before::Other }
+        Self { warnings, fatal: Arc::default(), failed: None }
     }
 
     fn goes_on(&mut self, line: &str) -> bool {
-        let before = std::mem::replace(&mut self.before, Before::Other);
+        let mut fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
+        if line.starts_with("pg_restore: ") && self.failed.take().is_some() {
+            *fatal = true; // its command was never told
+        }
         if let Some((_, error)) = line.split_once("pg_restore: error: ") {
-            return self.failed(error);
-        }
-        let command = line.strip_prefix("Command was: ");
-        match before {
-            Before::AboutOwners => {
+            match error.strip_prefix("could not execute query: ERROR:") {
+                Some(reason) => self.failed = Some(reason.trim().to_owned()),
+                None => *fatal = true,
+            }
+        } else if let Some(command) = line.strip_prefix("Command was: ")
+            && let Some(reason) = self.failed.take()
+        {
+            if is_about_owners(command, &reason) {
                 let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-                if let (Some(command), Some(warning)) = (command, warnings.last_mut()) {
-                    *warning = format!("{warning}: {command}");
-                }
-                true
+                warnings.push(format!("{reason}: {command}"));
+            } else if !is_unknown_default(command, &reason) {
+                *fatal = true;
             }
-            // A pg_restore newer than the server first sets what that server doesn't know; to its default.
-            Before::UnknownSetting if command.is_some_and(|command| command.starts_with("SET ")) => {
-                self.set_fatal(false);
-                true
-            }
-            Before::UnknownSetting => false,
-            Before::Other => true,
         }
+        !*fatal
     }
 
-    fn failed(&mut self, error: &str) -> bool {
-        let reason = error.split_once("ERROR:").map_or(error, |(_, reason)| reason).trim();
-        if is_about_owners(error) {
-            self.before = Before::AboutOwners;
-            self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(reason.to_owned());
-            return true;
-        }
-        self.set_fatal(true);
-        if reason.starts_with("unrecognized configuration parameter") {
-            self.before = Before::UnknownSetting;
-        }
-        self.before == Before::UnknownSetting
-    }
-
-    fn set_fatal(&self, fatal: bool) {
-        *self.fatal.lock().unwrap_or_else(PoisonError::into_inner) = fatal;
+    /// What tells, when pg_restore has ended, whether anything failed that matters.
+    fn verdict(&self) -> impl Fn() -> bool + Send + 'static {
+        let fatal = self.fatal.clone();
+        move || *fatal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn is_about_owners(error: &str) -> bool {
-    let missing_role = error.contains("role \"") && error.contains("\" does not exist");
-    missing_role
-        || ["must be member of role", "must be able to SET ROLE", "must be owner of extension"]
-            .iter()
-            .any(|words| error.contains(words))
+/// Whether a failed command only gives or takes rights. Without a policy of a role that isn't here its table shows no
+/// rows to that role, so that one is reported too.
+fn is_about_owners(command: &str, reason: &str) -> bool {
+    let gives = ["GRANT ", "REVOKE ", "ALTER DEFAULT PRIVILEGES ", "COMMENT ON EXTENSION "];
+    let lacks_role = reason.starts_with("role \"") && reason.ends_with("\" does not exist");
+    gives.iter().any(|verb| command.starts_with(verb))
+        || sets_owner(command)
+        || (lacks_role && command.starts_with("CREATE POLICY "))
+}
+
+/// `ALTER kind name OWNER TO role;` and nothing else: the words may also be inside of a string.
+fn sets_owner(command: &str) -> bool {
+    let owner = command.strip_prefix("ALTER ").and_then(|rest| rest.rsplit_once(" OWNER TO "));
+    owner.is_some_and(|(object, role)| !object.contains('\'') && role.ends_with(';'))
+}
+
+/// A pg_restore newer than the server first sets what that server doesn't know; to its default.
+fn is_unknown_default(command: &str, reason: &str) -> bool {
+    command.starts_with("SET ") && reason.starts_with("unrecognized configuration parameter")
 }
 
 fn one_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether pg_restore's words end the restore, and the warnings.
+    fn hears(lines: &[&str]) -> (bool, Vec<String>) {
+        let mut watch = Watch::new(Warnings::default());
+        let fatal = watch.verdict();
+        let goes_on = lines.iter().all(|line| watch.goes_on(line));
+        assert!(goes_on || fatal());
+        let warnings = watch.warnings.lock().unwrap().clone();
+        (fatal(), warnings)
+    }
+
+    const NO_BOB: &str = "pg_restore: error: could not execute query: ERROR:  role \"bob\" does not exist";
+
+    #[test]
+    fn a_failed_command_that_gives_rights_is_a_warning() {
+        for command in [
+            "ALTER TABLE public.t OWNER TO bob;",
+            "ALTER FUNCTION public.f(a text) OWNER TO \"b ob\";",
+            "GRANT SELECT ON TABLE public.t TO bob;",
+            "REVOKE ALL ON SCHEMA public FROM bob;",
+            "ALTER DEFAULT PRIVILEGES FOR ROLE bob GRANT SELECT ON TABLES TO bob;",
+            "CREATE POLICY own ON public.t TO bob USING (true);",
+        ] {
+            let told = hears(&["pg_restore: from TOC entry 1;", NO_BOB, &format!("Command was: {command}"), ""]);
+            assert_eq!(told, (false, vec![format!("role \"bob\" does not exist: {command}")]), "{command}");
+        }
+        let hinted =
+            ["pg_restore: error: could not execute query: ERROR:  no", "HINT:  x", "Command was: GRANT a TO b;"];
+        assert_eq!(hears(&hinted), (false, vec!["no: GRANT a TO b;".to_owned()]));
+    }
+
+    #[test]
+    fn a_missing_role_in_the_data_or_a_definition_is_fatal() {
+        let copy = "pg_restore: error: COPY failed for table \"audit\": ERROR:  role \"bob\" does not exist";
+        assert!(hears(&[copy]).0);
+        for command in [
+            "CREATE INDEX i ON public.t USING btree (a) WHERE (who = ('bob'::regrole)::oid);",
+            "ALTER TABLE ONLY public.t ALTER COLUMN who SET DEFAULT 'bob'::regrole;",
+            "ALTER TABLE ONLY public.t ALTER COLUMN note SET DEFAULT 'the OWNER TO bob;",
+        ] {
+            assert!(hears(&[NO_BOB, &format!("Command was: {command}")]).0, "{command}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_comes_later_clears_what_was_fatal() {
+        let owner = "Command was: ALTER TABLE public.t OWNER TO bob;";
+        let default = "pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter \"x\"";
+        let mut watch = Watch::new(Warnings::default());
+        let fatal = watch.verdict();
+        for line in ["pg_restore: error: COPY failed", NO_BOB, owner, default, "Command was: SET x = 0;"] {
+            assert!(!watch.goes_on(line), "{line}");
+        }
+        assert!(fatal());
+        assert!(!hears(&[default, "Command was: SET x = 0;"]).0);
+        assert!(hears(&[default, "Command was: ALTER DATABASE d SET x = 0;"]).0);
+        assert!(hears(&[NO_BOB, "pg_restore: warning: errors ignored on restore: 1", owner]).0);
+    }
 }
