@@ -55,6 +55,21 @@ fn every_rule_walks_on_its_own() {
     ");
 }
 
+#[test]
+fn the_ends_of_the_calendar_are_moments_too() {
+    let all = policy(
+        "keep_last = 1\nkeep_hourly = 9\nkeep_daily = 9\nkeep_weekly = 9\nkeep_monthly = 9\nkeep_yearly = 9\nkeep_within = \"9y9m9w9d9h\"",
+    );
+    let (first, last) = (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC);
+    let moments = [first, first + TimeDelta::hours(1), first + TimeDelta::days(200), at("2026-03-02T14:50:00Z"), last];
+    for zone in [Tz::UTC, Tz::Pacific__Kiritimati, Tz::Pacific__Pago_Pago, Tz::Europe__Berlin] {
+        for now in moments {
+            let kept = keep(&all, zone, &moments, now);
+            assert_eq!(kept.iter().filter(|kept| kept.is_empty()).count(), 0, "{zone} {now}");
+        }
+    }
+}
+
 /// Berlin, 25 October 2026: 02:00 to 03:00 twice. The clock shows one hour twice, so it is one period.
 #[test]
 fn an_hour_that_comes_twice_is_one_hour() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{NativeId, Origin, Snapshot, SnapshotId, SnapshotState, Tags, TargetName};
@@ -95,6 +95,15 @@ impl Manifest {
         if manifest.id != id.to_string() {
             return Err(ManifestError::Foreign(format!("it says that it belongs to {}", manifest.id)));
         }
+        if manifest.target != id.target {
+            return Err(ManifestError::Foreign(format!("it says that it is of the target {}", manifest.target)));
+        }
+        // Before there were dumps, or beyond what a clock in some zone can show: no time of ours.
+        if let Some(moment) =
+            [manifest.created_at, manifest.completed_at].iter().find(|moment| !(1970..=9999).contains(&moment.year()))
+        {
+            return Err(ManifestError::Foreign(format!("it is damaged: it says that it was made at {moment:?}")));
+        }
         if let Some(part) = manifest.objects().find(|part| !is_part_name(&part.name)) {
             return Err(ManifestError::Foreign(format!("it names a part {:?}", part.name)));
         }
@@ -173,9 +182,30 @@ mod tests {
         assert!(matches!(parse(&newer), Err(ManifestError::Newer(schema)) if schema.ends_with("v2")));
         let swapped = text("om/20261122T021500Z-zzzz", SCHEMA, "data.sqlite.zst");
         assert!(matches!(parse(&swapped), Err(ManifestError::Foreign(_))));
+        let target = good.replace(r#""target":"om""#, r#""target":"mo""#);
+        assert!(matches!(parse(&target), Err(ManifestError::Foreign(_))));
         for part in ["../../etc/passwd", "a/b", "", ".hidden", "manifest.json"] {
             let climbing = text("om/20261122T021500Z-ab12", SCHEMA, part);
             assert!(matches!(parse(&climbing), Err(ManifestError::Foreign(_))), "{part:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_no_clock_shows_is_damage() {
+        let good = text("om/20261122T021500Z-ab12", SCHEMA, "data.sqlite.zst");
+        for moment in
+            ["+262142-12-31T23:59:59.999Z", "-262143-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "+10000-01-01T00:00:00Z"]
+        {
+            for moments in ["2026-11-22T02:15:00Z", "2026-11-22T02:15:09Z"] {
+                let odd = good.replace(moments, moment);
+                assert!(
+                    matches!(parse(&odd), Err(ManifestError::Foreign(reason)) if reason.contains("damaged")),
+                    "{odd}"
+                );
+            }
+        }
+        for moment in ["1970-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"] {
+            parse(&good.replace("2026-11-22T02:15:00Z", moment)).unwrap();
         }
     }
 }
