@@ -14,6 +14,7 @@ use snapkeep_providers::{ErrorKind, Run};
 use crate::catalog::Opened;
 use crate::config::Retention;
 use crate::failure::Failure;
+use crate::lock::Lock;
 use crate::marks;
 use crate::plan::{self, GRACE, Seen, Verdict};
 use crate::state::{Expected, Scope};
@@ -80,6 +81,7 @@ pub(crate) async fn apply(
     policy: &Retention,
     digest: &str,
     planned: &[Planned],
+    lock: &Lock,
     run: &Run,
     clock: Clock<'_>,
 ) -> Applied {
@@ -98,8 +100,13 @@ pub(crate) async fn apply(
         return applied;
     }
     for planned in going {
-        match delete(opened, planned, run, clock).await {
-            Ok(deleted) => applied.deleted.push(deleted),
+        match delete(opened, planned, lock, run, clock).await {
+            Ok(deleted) => {
+                if let Err(failure) = marks::forget(&opened.scope, &deleted.native) {
+                    applied.failures.push(failure.of(opened.name()));
+                }
+                applied.deleted.push(deleted);
+            }
             Err(Stop::ThisOne(failure)) => {
                 let native = planned.native.clone();
                 applied.deleted.push(Deleted { native, size_bytes: None, ended: Ended::Failed });
@@ -111,7 +118,7 @@ pub(crate) async fn apply(
             }
         }
     }
-    sweep(opened, &mut applied, clock()).await;
+    sweep(opened, &mut applied, lock, clock()).await;
     applied
 }
 
@@ -222,7 +229,9 @@ enum Stop {
 }
 
 /// Reads the snapshot once more, and deletes it if it is still what the plan saw.
-async fn delete(opened: &Opened, planned: &Planned, run: &Run, clock: Clock<'_>) -> Result<Deleted, Stop> {
+///
+/// Claimed first, so that it can't be held any more once it was found not to be.
+async fn delete(opened: &Opened, planned: &Planned, lock: &Lock, run: &Run, clock: Clock<'_>) -> Result<Deleted, Stop> {
     let id = format!("{}/{}", opened.name(), planned.native);
     if run.cancel.is_cancelled() {
         return Err(Stop::All(Failure::new(ErrorKind::Interrupted, format!("interrupted before {id} was deleted"))));
@@ -237,22 +246,35 @@ async fn delete(opened: &Opened, planned: &Planned, run: &Run, clock: Clock<'_>)
     };
     let seen = plan::see(std::slice::from_ref(&snapshot), clock());
     if let Some(seen) = seen.iter().find(|seen| seen.fingerprint() != planned.fingerprint) {
-        let message = format!("the world has moved while the plan was applied: {}; the rest stays", changed(&id, seen));
-        let hint = "make a new plan: `snapkeep prune plan`";
-        return Err(Stop::All(Failure::new(ErrorKind::Refused, message).with_hint(hint)));
+        return Err(Stop::All(moved_meanwhile(&changed(&id, seen))));
     }
-    opened.provider.delete(&native).await.map_err(|error| Stop::ThisOne(error.into()))?;
-    marks::forget(&opened.scope, &native).map_err(Stop::ThisOne)?;
+    lock.check().map_err(Stop::All)?;
+    if !marks::claim(&opened.scope, &native).map_err(Stop::All)? {
+        return Err(Stop::All(moved_meanwhile(&format!("{id} is held"))));
+    }
+    if let Err(error) = opened.provider.delete(&native).await {
+        // The claim gives way to a hold again; if it can't be taken back it runs out.
+        let _ = marks::release(&opened.scope, &native);
+        return Err(Stop::ThisOne(error.into()));
+    }
     Ok(Deleted { native, size_bytes: snapshot.size_bytes, ended: Ended::Deleted })
 }
 
+fn moved_meanwhile(what: &str) -> Failure {
+    let message = format!("the world has moved while the plan was applied: {what}; the rest stays");
+    Failure::new(ErrorKind::Refused, message).with_hint("make a new plan: `snapkeep prune plan`")
+}
+
 /// Sweeps what never became a snapshot, once its grace is over. The target's lock is held.
-pub(crate) async fn sweep(opened: &Opened, applied: &mut Applied, now: DateTime<Utc>) {
+pub(crate) async fn sweep(opened: &Opened, applied: &mut Applied, lock: &Lock, now: DateTime<Utc>) {
     let debris = match opened.provider.debris().await {
         Ok(debris) => debris,
         Err(error) => return applied.failures.push(Failure::from(error).of(opened.name())),
     };
     for debris in debris.iter().filter(|debris| now - debris.touched_at > GRACE) {
+        if let Err(failure) = lock.check() {
+            return applied.failures.push(failure);
+        }
         match opened.provider.sweep(debris).await {
             Ok(()) => applied.swept += 1,
             Err(error) => applied.failures.push(Failure::from(error).of(opened.name())),

@@ -3,22 +3,23 @@
 //! A lock is a lease in the state, renewed while its owner works. A dead owner on this machine is taken over at once,
 //! one elsewhere when its lease has run out. Whoever loses a lease stops.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::TargetName;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
 use crate::state::{Expected, Scope, Version, Written};
 
 const KIND: &str = "lock";
-const NAME: &str = "target";
 /// How long a lease holds without being renewed.
-const LEASE: TimeDelta = TimeDelta::seconds(60);
+const LEASE: Duration = Duration::from_secs(60);
 /// How often it is renewed: twice may fail.
 const RENEWAL: Duration = Duration::from_secs(15);
 
@@ -38,7 +39,8 @@ struct Owner {
 struct Lease {
     owner: Owner,
     since: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
+    /// Counts the renewals, so that each is another version.
+    renewals: u64,
     verb: String,
 }
 
@@ -77,11 +79,11 @@ fn machine() -> Option<String> {
     Some(format!("{} {}", boot.trim(), namespace.display()))
 }
 
-/// A lock that is held. Released by [`Lock::release`], or when dropped.
+/// A lock that is held. Released when dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    scope: Scope,
-    version: std::sync::Arc<std::sync::Mutex<Version>>,
+    held: Arc<Held>,
+    target: TargetName,
     renewal: JoinHandle<()>,
 }
 
@@ -94,19 +96,20 @@ impl Lock {
         lost: CancellationToken,
     ) -> Result<Self, Failure> {
         let owner = Owner::this_process();
-        let now = Utc::now();
-        let lease = Lease { owner, since: now, expires_at: now + LEASE, verb: verb.to_owned() };
-        let found = scope.get::<Lease>(KIND, NAME)?;
+        let lease = Lease { owner, since: Utc::now(), renewals: 0, verb: verb.to_owned() };
+        let name = scope.lock_name();
+        let found = scope.get::<Lease>(KIND, name)?;
         let expected = match &found {
             None => Expected::Absent,
-            Some((other, version)) if other.owner.is_dead() || other.expires_at < now => {
+            // What is renewed between these two looks has another version, and the write below meets it.
+            Some((other, version)) if other.owner.is_dead() || scope.age(KIND, name)?.is_none_or(|age| age > LEASE) => {
                 Expected::Version(version.clone())
             }
             Some((other, _)) => return Err(held_by(target, other)),
         };
-        match scope.put(KIND, NAME, &lease, &expected)? {
-            Written::Yes(version) => Ok(Self::renewing(scope, lease, version, lost)),
-            Written::Conflict => match scope.get::<Lease>(KIND, NAME)? {
+        match scope.put(KIND, name, &lease, &expected)? {
+            Written::Yes(version) => Ok(Self::renewing(scope, target, lease, version, lost)),
+            Written::Conflict => match scope.get::<Lease>(KIND, name)? {
                 Some((other, _)) => Err(held_by(target, &other)),
                 None => Err(Failure::new(ErrorKind::Locked, format!("the lock of {target} just changed hands"))
                     .with_hint("try again")),
@@ -114,34 +117,70 @@ impl Lock {
         }
     }
 
-    fn renewing(scope: &Scope, mut lease: Lease, version: Version, lost: CancellationToken) -> Self {
-        let version = std::sync::Arc::new(std::sync::Mutex::new(version));
-        let (shared, own) = (version.clone(), scope.clone());
+    fn renewing(scope: &Scope, target: &TargetName, lease: Lease, version: Version, lost: CancellationToken) -> Self {
+        let held = Arc::new(Held { scope: scope.clone(), version: Mutex::new(version) });
+        let own = held.clone();
         let renewal = tokio::spawn(async move {
+            let mut lease = lease;
+            let mut renewed = Instant::now();
             loop {
                 tokio::time::sleep(RENEWAL).await;
-                let held_until = lease.expires_at;
-                lease.expires_at = Utc::now() + LEASE;
-                let mut version = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                match own.put(KIND, NAME, &lease, &Expected::Version(version.clone())) {
-                    Ok(Written::Yes(next)) => *version = next,
-                    Ok(Written::Conflict) => return lost.cancel(),
-                    Err(_) if Utc::now() + TimeDelta::seconds(15) > held_until => return lost.cancel(),
+                lease.renewals += 1;
+                let (own, next) = (own.clone(), lease.clone());
+                // Not in this thread: a slow disk must not stop the clock for everything else.
+                match tokio::task::spawn_blocking(move || own.renew(&next)).await {
+                    Ok(Ok(true)) => renewed = Instant::now(),
+                    Ok(Ok(false)) => return lost.cancel(),
                     // The next renewal may succeed; the lease lasts for several.
-                    Err(_) => lease.expires_at = held_until,
+                    Ok(Err(_)) | Err(_) if renewed.elapsed() + RENEWAL < LEASE => {}
+                    Ok(Err(_)) | Err(_) => return lost.cancel(),
                 }
             }
         });
-        Self { scope: scope.clone(), version, renewal }
+        Self { held, target: target.clone(), renewal }
+    }
+
+    /// Makes sure that the lock is still ours: before each step that can't be taken back.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let version = self.held.version.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = self.held.scope.get::<Lease>(KIND, self.held.scope.lock_name())?;
+        match there {
+            Some((_, current)) if current == *version => Ok(()),
+            Some((other, _)) => Err(held_by(&self.target, &other)),
+            None => Err(Failure::new(ErrorKind::Locked, format!("the lock of {} is gone", self.target))
+                .with_hint("try again; somebody removed it")),
+        }
+    }
+}
+
+/// The lease as it was written last.
+#[derive(Debug)]
+struct Held {
+    scope: Scope,
+    version: Mutex<Version>,
+}
+
+impl Held {
+    /// Writes the lease anew; `false` when it is another's.
+    fn renew(&self, lease: &Lease) -> Result<bool, Failure> {
+        let mut version = self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        let expected = Expected::Version(version.clone());
+        match self.scope.put(KIND, self.scope.lock_name(), lease, &expected)? {
+            Written::Yes(next) => {
+                *version = next;
+                Ok(true)
+            }
+            Written::Conflict => Ok(false),
+        }
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
         self.renewal.abort();
-        let version = self.version.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let version = self.held.version.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // If it can't be deleted, the lease runs out.
-        let _ = self.scope.delete(KIND, NAME, &version);
+        let _ = self.held.scope.delete(KIND, self.held.scope.lock_name(), &version);
     }
 }
 
@@ -168,12 +207,11 @@ mod tests {
     }
 
     fn plant(scope: &Scope, change: impl Fn(&mut Lease)) {
-        let now = Utc::now();
         let owner =
             Owner { host: "elsewhere".into(), pid: 1, process: Some("1".into()), machine: Some("other".into()) };
-        let mut lease = Lease { owner, since: now, expires_at: now + LEASE, verb: "prune apply".into() };
+        let mut lease = Lease { owner, since: Utc::now(), renewals: 0, verb: "prune apply".into() };
         change(&mut lease);
-        assert!(matches!(scope.put(KIND, NAME, &lease, &Expected::Absent), Ok(Written::Yes(_))));
+        assert!(matches!(scope.put(KIND, scope.lock_name(), &lease, &Expected::Absent), Ok(Written::Yes(_))));
     }
 
     #[tokio::test]
@@ -196,7 +234,12 @@ mod tests {
         assert_eq!(take(&scope).unwrap_err().exit, 11);
         let other = tempfile::tempdir().unwrap();
         let expired = self::scope(other.path());
-        plant(&expired, |lease| lease.expires_at = Utc::now() - TimeDelta::seconds(1));
+        plant(&expired, |_| {});
+        let file = other.path().join("om/lock/target.json");
+        let age = |seconds| std::time::SystemTime::now() - Duration::from_secs(seconds);
+        std::fs::File::open(&file).unwrap().set_modified(age(55)).unwrap();
+        assert_eq!(take(&expired).unwrap_err().exit, 11);
+        std::fs::File::open(&file).unwrap().set_modified(age(62)).unwrap();
         assert!(take(&expired).is_ok());
     }
 
@@ -219,11 +262,15 @@ mod tests {
         let scope = scope(folder.path());
         let lost = CancellationToken::new();
         let lock = Lock::take(&scope, &"om".parse().unwrap(), "create", lost.clone()).unwrap();
-        let (_, version) = scope.get::<Lease>(KIND, NAME).unwrap().unwrap();
-        scope.delete(KIND, NAME, &version).unwrap();
+        let (_, version) = scope.get::<Lease>(KIND, scope.lock_name()).unwrap().unwrap();
+        scope.delete(KIND, scope.lock_name(), &version).unwrap();
         plant(&scope, |_| {});
         lost.cancelled().await;
         drop(lock);
-        assert_eq!(scope.get::<Lease>(KIND, NAME).unwrap().unwrap().0.owner.host, "elsewhere", "it is the other's now");
+        assert_eq!(
+            scope.get::<Lease>(KIND, scope.lock_name()).unwrap().unwrap().0.owner.host,
+            "elsewhere",
+            "it is the other's now"
+        );
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::{Hold, NativeId, Origin, Snapshot};
 
 use crate::failure::Failure;
@@ -14,10 +15,30 @@ const ADOPTED: &str = "adopted";
 /// How often a write is tried again when another process was quicker.
 const TRIES: usize = 5;
 
-/// A snapshot that was adopted.
+/// How long a claim is believed whose process is gone.
+const CLAIM: TimeDelta = TimeDelta::seconds(60);
+
+/// A snapshot that was adopted. Another one that gets its id later is another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Adoption {
     at: DateTime<Utc>,
+    created_at: Option<DateTime<Utc>>,
+}
+
+/// What stands where a hold may stand: a hold, or the claim of whoever is deleting the snapshot this moment. One
+/// object for both, so that of a hold and a deletion at once only one succeeds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    #[serde(flatten)]
+    hold: Hold,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    deleting: bool,
+}
+
+impl Mark {
+    fn is_in_force(&self, now: DateTime<Utc>) -> bool {
+        self.hold.until.is_none_or(|until| until > now)
+    }
 }
 
 /// The marks of one target.
@@ -31,9 +52,12 @@ impl Marks {
     /// What is in force now: a hold that has run out holds nothing.
     pub(crate) fn read(scope: &Scope) -> Result<Self, Failure> {
         let now = Utc::now();
-        let holds =
-            scope.all::<Hold>(HOLDS)?.into_iter().filter(|(_, hold)| hold.until.is_none_or(|until| until > now));
-        Ok(Self { holds: holds.collect(), adopted: scope.all(ADOPTED)?.into_iter().collect() })
+        let marks = scope.all::<Mark>(HOLDS)?.into_iter();
+        let holds = marks.filter(|(_, mark)| !mark.deleting && mark.is_in_force(now));
+        Ok(Self {
+            holds: holds.map(|(name, mark)| (name, mark.hold)).collect(),
+            adopted: scope.all(ADOPTED)?.into_iter().collect(),
+        })
     }
 
     /// Puts the marks on a snapshot as its provider gave it.
@@ -42,7 +66,8 @@ impl Marks {
         if let Some(hold) = self.holds.get(native) {
             snapshot.hold = Some(hold.clone());
         }
-        if snapshot.origin == Origin::Manual && self.adopted.contains_key(native) {
+        let adopted = self.adopted.get(native).is_some_and(|adoption| adoption.created_at == snapshot.created_at);
+        if snapshot.origin == Origin::Manual && adopted {
             snapshot.origin = Origin::Owned;
         }
     }
@@ -50,40 +75,103 @@ impl Marks {
 
 /// Holds a snapshot, instead of any hold that is on it.
 pub(crate) fn hold(scope: &Scope, native: &NativeId, hold: &Hold) -> Result<(), Failure> {
+    let mark = Mark { hold: hold.clone(), deleting: false };
     for _ in 0..TRIES {
-        let expected = match scope.get::<Hold>(HOLDS, native.as_str())? {
+        let expected = match scope.get::<Mark>(HOLDS, native.as_str())? {
+            Some((other, _)) if other.deleting && other.is_in_force(Utc::now()) => {
+                let message = format!("cannot hold {native}: it is being deleted this moment");
+                return Err(Failure::new(ErrorKind::Refused, message));
+            }
             Some((_, version)) => Expected::Version(version),
             None => Expected::Absent,
         };
-        if let Written::Yes(_) = scope.put(HOLDS, native.as_str(), hold, &expected)? {
+        if let Written::Yes(_) = scope.put(HOLDS, native.as_str(), &mark, &expected)? {
             return Ok(());
         }
     }
-    Err(Failure::new(
-        snapkeep_providers::ErrorKind::Busy,
-        format!("the hold of {native} is being changed by another process"),
-    ))
+    Err(busy(native))
 }
 
 /// Releases a snapshot; `false` when nothing held it.
 pub(crate) fn release(scope: &Scope, native: &NativeId) -> Result<bool, Failure> {
-    match scope.get::<Hold>(HOLDS, native.as_str())? {
-        Some((_, version)) => scope.delete(HOLDS, native.as_str(), &version).map(|()| true),
-        None => Ok(false),
+    for _ in 0..TRIES {
+        match scope.get::<Mark>(HOLDS, native.as_str())? {
+            Some((mark, version)) if scope.delete(HOLDS, native.as_str(), &version)? => return Ok(!mark.deleting),
+            Some(_) => {}
+            None => return Ok(false),
+        }
     }
+    Err(busy(native))
+}
+
+/// Claims a snapshot for deletion: from here on it can't be held. `false` when a hold stands.
+pub(crate) fn claim(scope: &Scope, native: &NativeId) -> Result<bool, Failure> {
+    let now = Utc::now();
+    let expected = match scope.get::<Mark>(HOLDS, native.as_str())? {
+        Some((mark, _)) if !mark.deleting && mark.is_in_force(now) => return Ok(false),
+        Some((_, version)) => Expected::Version(version),
+        None => Expected::Absent,
+    };
+    let hold = Hold { reason: "being deleted".into(), until: Some(now + CLAIM) };
+    let written = scope.put(HOLDS, native.as_str(), &Mark { hold, deleting: true }, &expected)?;
+    Ok(matches!(written, Written::Yes(_)))
+}
+
+fn busy(native: &NativeId) -> Failure {
+    Failure::new(ErrorKind::Busy, format!("the hold of {native} is being changed by another process"))
 }
 
 /// Takes ownership of a snapshot that the provider says is manual.
-pub(crate) fn adopt(scope: &Scope, native: &NativeId, at: DateTime<Utc>) -> Result<(), Failure> {
-    // Adopted by two at once, it is adopted.
-    scope.put(ADOPTED, native.as_str(), &Adoption { at }, &Expected::Absent).map(drop)
+pub(crate) fn adopt(scope: &Scope, snapshot: &Snapshot, at: DateTime<Utc>) -> Result<(), Failure> {
+    let adoption = Adoption { at, created_at: snapshot.created_at };
+    let name = snapshot.native_id.as_str();
+    // One of a snapshot that is gone gives way. Adopted by two at once, it is adopted.
+    let expected = match scope.get::<Adoption>(ADOPTED, name)? {
+        Some((_, version)) => Expected::Version(version),
+        None => Expected::Absent,
+    };
+    scope.put(ADOPTED, name, &adoption, &expected).map(drop)
 }
 
 /// Forgets the marks of a snapshot that is gone.
 pub(crate) fn forget(scope: &Scope, native: &NativeId) -> Result<(), Failure> {
     release(scope, native)?;
     match scope.get::<Adoption>(ADOPTED, native.as_str())? {
-        Some((_, version)) => scope.delete(ADOPTED, native.as_str(), &version),
+        Some((_, version)) => scope.delete(ADOPTED, native.as_str(), &version).map(drop),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::tests::scope;
+
+    fn held() -> Hold {
+        Hold { reason: "audit".into(), until: None }
+    }
+
+    #[test]
+    fn of_a_hold_and_a_deletion_at_once_one_succeeds() {
+        let folder = tempfile::tempdir().unwrap();
+        let (scope, native) = (scope(folder.path()), NativeId::new("a"));
+        assert!(claim(&scope, &native).unwrap());
+        assert_eq!(hold(&scope, &native, &held()).unwrap_err().exit, 10);
+        assert!(Marks::read(&scope).unwrap().holds.is_empty(), "a claim is no hold");
+        forget(&scope, &native).unwrap();
+        hold(&scope, &native, &held()).unwrap();
+        assert!(!claim(&scope, &native).unwrap());
+        assert!(release(&scope, &native).unwrap());
+        assert!(claim(&scope, &native).unwrap());
+    }
+
+    #[test]
+    fn a_claim_whose_process_died_gives_way_to_a_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let (scope, native) = (scope(folder.path()), NativeId::new("a"));
+        let dead = Hold { reason: "being deleted".into(), until: Some(Utc::now() - TimeDelta::seconds(1)) };
+        scope.put(HOLDS, "a", &Mark { hold: dead, deleting: true }, &Expected::Absent).unwrap();
+        hold(&scope, &native, &held()).unwrap();
+        assert!(!claim(&scope, &native).unwrap());
     }
 }

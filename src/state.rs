@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -51,21 +52,31 @@ pub(crate) enum Written {
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     folder: PathBuf,
+    sharing: Sharing,
+}
+
+/// Who else may keep state in the same folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sharing {
+    /// Configs that name it: those of one place, on however many machines.
+    Named,
+    /// Every config of one user, whatever it is about.
+    Everything,
 }
 
 /// The state of one target.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope {
-    state: State,
-    prefix: String,
+    folder: PathBuf,
+    lock: String,
 }
 
 impl State {
     /// The state of a config: in its `[state] store`, else in the user's state folder.
     pub(crate) fn of(config: &Config) -> Result<Self, Failure> {
-        let folder = match &config.state.store {
+        let (folder, sharing) = match &config.state.store {
             Some(name) => match config.stores.get(name).map(|store| &store.place) {
-                Some(Place::Local(local)) => config.resolve(&local.path).join(IN_STORE),
+                Some(Place::Local(local)) => (config.resolve(&local.path).join(IN_STORE), Sharing::Named),
                 _ => {
                     let message =
                         format!("state: cannot use store {name}: this version keeps state in local folders only");
@@ -73,34 +84,33 @@ impl State {
                         .with_hint("name a store of type \"local\" in [state], or leave it out"));
                 }
             },
-            None => default_folder(&config.base),
+            None => (default_folder()?, Sharing::Everything),
         };
-        Ok(Self { folder })
+        Ok(Self { folder, sharing })
     }
 
-    /// The state in `folder`.
-    #[cfg(test)]
-    pub(crate) fn at(folder: PathBuf) -> Self {
-        Self { folder }
-    }
-
-    /// The part of it that belongs to the target of `provider`: by name, and by where its snapshots are, so that two
-    /// configs that use one name for two databases don't meet.
+    /// The part of it that belongs to the target of `provider`: by its name alone, so that a store that is moved, or
+    /// mounted elsewhere, keeps its holds.
+    ///
+    /// Only the lock is told apart by where the snapshots are, where unrelated configs share the folder: two databases
+    /// that two configs call by one name need not wait for each other. A hold can't be mistaken, ids being unique.
     pub(crate) fn scope(&self, provider: &dyn Provider) -> Scope {
-        let digest = Sha256::digest(provider.identity().as_bytes());
-        let prefix = format!("{}-{}", provider.target(), hex(&digest[..6]));
-        Scope { state: self.clone(), prefix }
+        let lock = match self.sharing {
+            Sharing::Named => "target".to_owned(),
+            Sharing::Everything => format!("target-{}", hex(&Sha256::digest(provider.identity().as_bytes())[..6])),
+        };
+        Scope { folder: self.folder.join(provider.target().as_str()), lock }
     }
 }
 
-fn default_folder(base: &Path) -> PathBuf {
+fn default_folder() -> Result<PathBuf, Failure> {
     let xdg = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
-    let home =
-        || std::env::var_os("HOME").filter(|home| !home.is_empty()).map(|home| Path::new(&home).join(".local/state"));
-    match xdg.or_else(home) {
-        Some(folder) => folder.join("snapkeep"),
-        None => base.join(IN_STORE),
-    }
+    // Without HOME, as under many schedulers, the user's entry says where it is: the same place as with it.
+    let home = || std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".local/state"));
+    xdg.or_else(home).map(|folder| folder.join("snapkeep")).ok_or_else(|| {
+        Failure::new(ErrorKind::Failed, "state: cannot find a folder for holds and locks: this user has no home")
+            .with_hint("name a store in [state], or set XDG_STATE_HOME")
+    })
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -131,7 +141,29 @@ fn decode(file: &str) -> Option<String> {
 
 impl Scope {
     fn path(&self, kind: &str, name: &str) -> PathBuf {
-        self.state.folder.join(&self.prefix).join(kind).join(format!("{}.json", file_name(name)))
+        self.folder.join(kind).join(format!("{}.json", file_name(name)))
+    }
+
+    /// What the target's lock is called.
+    pub(crate) fn lock_name(&self) -> &str {
+        &self.lock
+    }
+
+    /// How long ago an object was written, by the clock of the file system that holds it: machines' own clocks differ.
+    pub(crate) fn age(&self, kind: &str, name: &str) -> Result<Option<Duration>, Failure> {
+        let path = self.path(kind, name);
+        let age = || -> io::Result<Option<Duration>> {
+            let written = match path.metadata() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                metadata => metadata?.modified()?,
+            };
+            let _guard = self.guard(&path)?;
+            let clock = path.with_extension("clock");
+            let now = File::create(&clock)?.metadata()?.modified()?;
+            std::fs::remove_file(&clock)?;
+            Ok(Some(now.duration_since(written).unwrap_or_default()))
+        };
+        age().map_err(|error| failed("read the age of", &path, &error))
     }
 
     /// Reads one object.
@@ -149,7 +181,7 @@ impl Scope {
 
     /// Reads every object of a kind, by name.
     pub(crate) fn all<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<(String, T)>, Failure> {
-        let folder = self.state.folder.join(&self.prefix).join(kind);
+        let folder = self.folder.join(kind);
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -189,18 +221,19 @@ impl Scope {
         write().map_err(|error| failed("write", &path, &error))
     }
 
-    /// Deletes one object, if it is what was expected. What is gone already is deleted.
-    pub(crate) fn delete(&self, kind: &str, name: &str, expected: &Version) -> Result<(), Failure> {
+    /// Deletes one object, if it is what was expected; `false` when something else is there. What is gone is deleted.
+    pub(crate) fn delete(&self, kind: &str, name: &str, expected: &Version) -> Result<bool, Failure> {
         let path = self.path(kind, name);
-        let delete = || -> io::Result<()> {
-            if !path.exists() {
-                return Ok(());
+        let delete = || -> io::Result<bool> {
+            if !path.try_exists()? {
+                return Ok(true);
             }
             let _guard = self.guard(&path)?;
             if is_as_expected(&path, &Expected::Version(expected.clone()))? {
                 std::fs::remove_file(&path)?;
+                return Ok(true);
             }
-            Ok(())
+            Ok(!path.try_exists()?)
         };
         delete().map_err(|error| failed("delete", &path, &error))
     }
@@ -211,7 +244,7 @@ impl Scope {
         if let Written::Yes(version) = self.put("probe", &name, &0, &Expected::Absent)? {
             self.delete("probe", &name, &version)?;
         }
-        Ok(self.state.folder.display().to_string())
+        Ok(self.folder.parent().unwrap_or(&self.folder).display().to_string())
     }
 
     /// Lets one process at a time compare and write. The kernel releases it when a process dies.
@@ -219,7 +252,7 @@ impl Scope {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let guard = self.state.folder.join(&self.prefix).join("guard");
+        let guard = self.folder.join("guard");
         let file = File::options().create(true).truncate(false).write(true).open(guard)?;
         file.lock()?;
         Ok(file)
@@ -240,7 +273,9 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(&new)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    std::fs::rename(&new, path)
+    std::fs::rename(&new, path)?;
+    // A hold that a power cut takes back would be none.
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 fn failed(action: &str, path: &Path, error: &io::Error) -> Failure {
@@ -262,7 +297,7 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn scope(folder: &Path) -> Scope {
-        Scope { state: State::at(folder.to_owned()), prefix: "om-000000".into() }
+        Scope { folder: folder.join("om"), lock: "target".into() }
     }
 
     #[test]

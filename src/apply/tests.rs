@@ -71,7 +71,7 @@ async fn a_kept_good_one_that_is_bad_now_stops_all() {
 async fn a_floor_that_stood_on_an_adoption_is_gone_with_it() {
     let bed = Bed::of("keep_last = 1\nmin_keep = 1").await;
     let foreign = bed.memory.add_foreign(Origin::Manual);
-    marks::adopt(&bed.opened.scope, &foreign, minute(8)).unwrap();
+    bed.adopt(&foreign).await;
     let plan = bed.plan().await;
     marks::forget(&bed.opened.scope, &foreign).unwrap();
     insta::assert_snapshot!(bed.refused(&plan).await, @"10 the world has moved since the plan was made: 0 good ones would be left, and min_keep is 1; nothing was deleted");
@@ -159,7 +159,9 @@ async fn an_incomplete_list_stops_all_with_the_code_of_its_cause() {
     {
         bed.memory.script(Verb::List, fault);
         let run = Run::silent();
-        let applied = apply(&bed.opened, &bed.policy, &plan.digest, &plan.planned, &run, &|| minute(12)).await;
+        let lock = bed.lock();
+        let applied = apply(&bed.opened, &bed.policy, &plan.digest, &plan.planned, &lock, &run, &|| minute(12)).await;
+        drop(lock);
         assert!(shown(&applied).starts_with(exit), "{fault:?}: {}", shown(&applied));
         assert_eq!(bed.left().await, all(1..=6), "{fault:?}");
     }
@@ -191,7 +193,8 @@ async fn the_clock_is_asked_when_the_list_is_read_so_nothing_in_it_is_in_the_fut
     let plan = bed.plan().await;
     bed.memory.script(Verb::List, Fault::Denied);
     let clock = || panic!("it is asked too early");
-    let applied = apply(&bed.opened, &bed.policy, &plan.digest, &plan.planned, &Run::silent(), &clock).await;
+    let lock = bed.lock();
+    let applied = apply(&bed.opened, &bed.policy, &plan.digest, &plan.planned, &lock, &Run::silent(), &clock).await;
     assert_eq!(applied.failures[0].exit, 5);
 }
 
@@ -339,7 +342,7 @@ async fn a_damaged_hold_stops_all() {
 async fn the_marks_of_what_is_deleted_are_forgotten() {
     let bed = Bed::new().await;
     let early = bed.memory.add_foreign(Origin::Manual);
-    marks::adopt(&bed.opened.scope, &early, minute(8)).unwrap();
+    bed.adopt(&early).await;
     bed.create().await;
     bed.create().await;
     let plan = bed.plan().await;
@@ -358,4 +361,15 @@ async fn debris_is_swept_when_its_grace_is_over() {
     let plan = bed.plan().await;
     bed.apply(&plan).await;
     assert_eq!(*bed.meddling.debris.lock().unwrap(), [young]);
+}
+
+#[tokio::test]
+async fn a_lock_that_was_taken_away_stops_the_next_deletion() {
+    let bed = Bed::new().await;
+    let plan = bed.plan().await;
+    let (lock, run) = (bed.lock(), Run::silent());
+    std::fs::remove_file(bed.folder.path().join("state/om/lock/target.json")).unwrap();
+    let _thief = bed.lock();
+    let applied = apply(&bed.opened, &bed.policy, &plan.digest, &plan.planned, &lock, &run, &|| minute(12)).await;
+    assert_eq!((applied.deleted.len(), applied.failures[0].exit), (0, 11));
 }

@@ -15,6 +15,7 @@ use crate::apply::{self, Applied};
 use crate::catalog::{self, Opened};
 use crate::config::{Config, Target};
 use crate::failure::Failure;
+use crate::lock::Lock;
 use crate::operate;
 use crate::units;
 
@@ -103,7 +104,7 @@ impl Create {
             return self.try_out(app, provider).await;
         }
         let (task, run) = app.run(target.name.as_str(), "create");
-        let _lock = opened.lock("create", run.cancel.clone())?;
+        let lock = opened.lock("create", run.cancel.clone())?;
         let request = self.request(target);
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         let begun = chrono::Utc::now().trunc_subsecs(3); // as exact as a manifest is
@@ -113,7 +114,7 @@ impl Create {
             return Ok(Made::GoingOn(running_row(provider, &operation)));
         }
         let snapshot = operate::wait(provider, operation, deadline, &run).await?;
-        sweep(app, &opened).await;
+        sweep(app, &opened, &lock).await;
         let told = tell(&snapshot, begun, task.elapsed());
         drop((task, run));
         app.report.info(&told);
@@ -137,9 +138,9 @@ impl Create {
 }
 
 /// Sweeps the debris of earlier runs. The snapshot is made: what goes wrong here is told, and no failure.
-async fn sweep(app: &App, opened: &Opened) {
+async fn sweep(app: &App, opened: &Opened, lock: &Lock) {
     let mut applied = Applied::default();
-    apply::sweep(opened, &mut applied, app.now).await;
+    apply::sweep(opened, &mut applied, lock, app.now).await;
     if applied.swept > 0 {
         app.report.info(&format!("{}: swept {} unfinished from before", opened.name(), applied.swept));
     }

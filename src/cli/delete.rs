@@ -9,6 +9,7 @@ use super::{App, Mode, Outcome, confirm};
 use crate::catalog::{self, Opened, SnapshotRef, Which};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::lock::Lock;
 use crate::marks;
 
 /// Delete snapshots
@@ -73,16 +74,19 @@ impl Delete {
         let target = catalog::target(config, &id.target)?;
         let opened = catalog::open(config, target)?;
         let run = app.cancel.child_token();
-        let _lock = if app.mode == Mode::Act { Some(opened.lock("delete", run)?) } else { None };
+        let lock = if app.mode == Mode::Act { Some(opened.lock("delete", run)?) } else { None };
         let row = |id: &SnapshotId, result| DeletionRow { id: id.to_string(), target: id.target.to_string(), result };
         let found = match opened.resolve(id).await {
             Ok(snapshot) => snapshot,
             Err(failure) => {
-                return self.delete_unlisted(app, &opened, id, failure).await.map(|(id, word)| row(&id, word));
+                return self
+                    .delete_unlisted(app, &opened, lock.as_ref(), id, failure)
+                    .await
+                    .map(|(id, word)| row(&id, word));
             }
         };
         self.permits(&opened, id, &found).await?;
-        self.act(app, &opened, &found.id).await?;
+        self.act(app, &opened, lock.as_ref(), &found.id).await?;
         Ok(row(&found.id, "deleted"))
     }
 
@@ -91,6 +95,7 @@ impl Delete {
         &self,
         app: &App,
         opened: &Opened,
+        lock: Option<&Lock>,
         reference: &SnapshotRef,
         failure: Failure,
     ) -> Result<(SnapshotId, &'static str), Failure> {
@@ -106,7 +111,7 @@ impl Delete {
                 Err(Failure { exit: refused().exit, code: refused().code, ..Failure::from(error) }.with_hint(hint))
             }
             Ok(_) | Err(_) if self.force => {
-                self.act(app, opened, &id).await?;
+                self.act(app, opened, lock, &id).await?;
                 Ok((id, "deleted"))
             }
             Ok(_) | Err(_) => Err(failure),
@@ -135,12 +140,23 @@ impl Delete {
         }
     }
 
-    async fn act(&self, app: &App, opened: &Opened, id: &SnapshotId) -> Result<(), Failure> {
-        if app.mode == Mode::DryRun {
+    /// Deletes; without a lock nothing is done but told.
+    async fn act(&self, app: &App, opened: &Opened, lock: Option<&Lock>, id: &SnapshotId) -> Result<(), Failure> {
+        let Some(lock) = lock else {
             app.report.info(&format!("would delete {id}"));
             return Ok(());
+        };
+        lock.check()?;
+        // A hold that came since it was looked at still counts.
+        if !self.force && !marks::claim(&opened.scope, &id.native)? {
+            return Err(Failure::new(ErrorKind::Refused, format!("cannot delete {id}: it was held this moment"))
+                .with_hint(format!("see `snapkeep show {id}`")));
         }
-        opened.provider.delete(&id.native).await?;
+        if let Err(error) = opened.provider.delete(&id.native).await {
+            // The claim gives way to a hold again; if it can't be taken back it runs out.
+            let _ = marks::release(&opened.scope, &id.native);
+            return Err(error.into());
+        }
         marks::forget(&opened.scope, &id.native)?;
         app.report.info(&format!("deleted {id}"));
         Ok(())

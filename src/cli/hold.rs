@@ -100,7 +100,7 @@ impl Adopt {
                 Ok(())
             }
             Origin::Manual => {
-                marks::adopt(&opened.scope, &snapshot.native_id, app.now)?;
+                marks::adopt(&opened.scope, snapshot, app.now)?;
                 app.report.info(&format!("{} is adopted", snapshot.id));
                 Ok(())
             }

@@ -375,11 +375,11 @@ impl Apply {
             let lock = opened.lock("prune apply", run.cancel.clone())?;
             Ok((opened, policy, planned, task, run, lock))
         });
-        let (opened, policy, planned, _task, run, _lock) = match prepared {
+        let (opened, policy, planned, _task, run, lock) = match prepared {
             Ok(prepared) => prepared,
             Err(failure) => return outcome.failures.push(failure.of(name)),
         };
-        let applied = apply::apply(&opened, policy, &plan.digest, &planned, &run, &Utc::now).await;
+        let applied = apply::apply(&opened, policy, &plan.digest, &planned, &lock, &run, &Utc::now).await;
         let removed = applied.deleted.iter().filter(|deleted| deleted.ended == Ended::Deleted).count();
         if removed > 0 || applied.swept > 0 {
             let swept = if applied.swept > 0 { format!(", swept {} unfinished", applied.swept) } else { String::new() };

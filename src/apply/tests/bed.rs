@@ -17,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 use super::super::{Applied, Planned, apply};
 use crate::catalog::Opened;
 use crate::config::Retention;
+use crate::lock::Lock;
 use crate::marks;
 use crate::plan::{self, Rules};
 use crate::plan_file::{Made, PlanFile};
-use crate::state::{Scope, State};
+use crate::state::Scope;
 
 /// How a snapshot looks otherwise than it is.
 pub(super) type Change = fn(&mut Snapshot);
@@ -155,7 +156,7 @@ impl Bed {
         let meddling = Arc::new(Meddling::default());
         let folder = tempfile::tempdir().unwrap();
         let cloud = Cloud { memory: memory.clone(), meddling: meddling.clone() };
-        let scope = State::at(folder.path().join("state")).scope(&cloud);
+        let scope = crate::state::tests::scope(&folder.path().join("state"));
         let opened = Opened { provider: Arc::new(cloud), scope };
         let policy = toml::from_str(policy).unwrap();
         let bed = Self { memory, meddling, opened, policy, cancel: CancellationToken::new(), folder };
@@ -167,6 +168,15 @@ impl Bed {
 
     pub(super) async fn create(&self) {
         self.memory.create(&CreateRequest::default(), &Run::silent()).await.unwrap();
+    }
+
+    pub(super) async fn adopt(&self, native: &NativeId) {
+        let snapshot = self.opened.get(native).await.unwrap().snapshot;
+        marks::adopt(&self.opened.scope, &snapshot, minute(8)).unwrap();
+    }
+
+    pub(super) fn lock(&self) -> Lock {
+        self.opened.lock("prune apply", self.cancel.clone()).unwrap()
     }
 
     /// Somebody else deletes a snapshot.
@@ -203,7 +213,8 @@ impl Bed {
 
     pub(super) async fn apply_at(&self, plan: &Plan, now: DateTime<Utc>) -> String {
         let run = Run { reporter: Arc::new(Silent), cancel: self.cancel.clone() };
-        shown(&apply(&self.opened, &self.policy, &plan.digest, &plan.planned, &run, &|| now).await)
+        let lock = self.lock();
+        shown(&apply(&self.opened, &self.policy, &plan.digest, &plan.planned, &lock, &run, &|| now).await)
     }
 
     /// The numbers of the snapshots that are left, oldest first.

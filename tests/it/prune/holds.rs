@@ -188,3 +188,15 @@ fn what_is_owned_already_is_adopted() {
     notes/[ID1] is owned already
     ");
 }
+
+#[test]
+fn a_hold_survives_the_move_of_its_store() {
+    let (past, [_, old]) = Past::of("keep_last = 1", [1, 9]);
+    past.run(&format!("-q hold {old} --reason audit"));
+    std::fs::rename(past.path("snapshots"), past.path("moved")).unwrap();
+    let config = std::fs::read_to_string(past.path("snapkeep.toml")).unwrap();
+    std::fs::write(past.path("snapkeep.toml"), config.replace("\"snapshots\"", "\"moved\"")).unwrap();
+    let ran = past.run("prune apply --yes");
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(past.path("moved").join(&old).join("manifest.json").exists(), "{ran}");
+}

@@ -103,10 +103,15 @@ impl Past {
 
     /// The folder in which the state of a target is.
     fn state(&self, target: &str) -> PathBuf {
-        let folder = self.path("home/.local/state/snapkeep");
-        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        let mut own = entries.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(target));
-        own.next().unwrap()
+        self.path("home/.local/state/snapkeep").join(target)
+    }
+
+    /// The file of a target's lock: told apart by where its snapshots are.
+    fn lock_file(&self, target: &str) -> PathBuf {
+        use sha2::{Digest, Sha256};
+        let place = format!("file://{}", self.path("snapshots").canonicalize().unwrap().display());
+        let hash: String = Sha256::digest(place)[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+        self.state(target).join(format!("lock/target-{hash}.json"))
     }
 }
 
