@@ -10,6 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::local::LocalFileSystem;
 use object_store::path::{Path, PathPart};
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use rustix::io::Errno;
 
 use super::manifest;
 use crate::error::{Error, ErrorKind, Result};
@@ -129,10 +130,23 @@ impl Store {
 
     /// Writes the manifest: the commit. Never over another.
     pub(crate) async fn commit(&self, target: &TargetName, native: &NativeId, manifest: Vec<u8>) -> Result<()> {
-        let path = self.path(target, native, manifest::FILE);
-        let options = PutOptions::from(PutMode::Create);
-        let put = self.objects.put_opts(&path, PutPayload::from(manifest), options).await;
-        put.map(|_| ()).map_err(|error| self.error("write", &path, error))
+        self.put_new(&self.path(target, native, manifest::FILE), manifest).await
+    }
+
+    /// Writes an object where there is none; a local store does so by a hard link.
+    async fn put_new(&self, path: &Path, bytes: impl Into<PutPayload>) -> Result<()> {
+        let put = self.objects.put_opts(path, bytes.into(), PutOptions::from(PutMode::Create)).await;
+        put.map(|_| ()).map_err(|error| self.put_error(path, error))
+    }
+
+    fn put_error(&self, path: &Path, error: object_store::Error) -> Error {
+        if !lacks_hard_links(&error) {
+            return self.error("write", path, error);
+        }
+        let reason = "the file system has no hard links, and without them a snapshot can't be committed";
+        Error::new(ErrorKind::Unsupported, "store", "write", format!("{path} in store {}", self.name), reason)
+            .with_hint(format!("choose a folder on another file system: df -T {}", self.folder.display()))
+            .with_source(error)
     }
 
     /// Deletes a snapshot, the manifest first: whatever is left behind then is debris, never half a snapshot.
@@ -189,8 +203,8 @@ impl Store {
     pub(crate) async fn probe(&self, target: &TargetName) -> Result<String> {
         let name = format!(".probe-{}", super::name::random(8));
         let path = Path::from_iter([target.as_str(), name.as_str()].map(PathPart::from));
-        let put = self.objects.put(&path, PutPayload::from_static(b"snapkeep")).await;
-        put.map_err(|error| self.error("write", &path, error))?;
+        // As a commit does: a store that takes parts may still have no way to put only what is absent.
+        self.put_new(&path, "snapkeep").await?;
         self.delete_object(&path).await?;
         Ok(format!("{} ({})", self.name, self.folder.display()))
     }
@@ -260,6 +274,14 @@ fn kind_of(error: &object_store::Error) -> ErrorKind {
     }
 }
 
+/// Whether this is `link(2)` on a file system without hard links: EPERM by its manual page, and what FUSE and network
+/// file systems say. object_store calls it a failed renaming, and renames nothing where it puts only what is absent.
+fn lacks_hard_links(error: &object_store::Error) -> bool {
+    let numbers = [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS].map(|number| Some(number.raw_os_error()));
+    let is_link = error.to_string().contains("Unable to rename file");
+    is_link && io_cause(error).is_some_and(|io| numbers.contains(&io.raw_os_error()))
+}
+
 /// What an error of the file system means.
 pub(crate) fn kind_of_io(error: &io::Error) -> ErrorKind {
     match error.kind() {
@@ -278,4 +300,58 @@ fn io_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a io::
         next = error.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Local;
+
+    fn store(folder: &FilePath) -> Store {
+        let place = Place::Local(Local { path: folder.to_owned() });
+        Store::open("nas", &StoreSettings { place, encrypt: None }, folder).unwrap()
+    }
+
+    /// What object_store's local store makes of an error of link(2), and of open(2).
+    fn local(what: &str, number: Errno) -> object_store::Error {
+        #[derive(Debug)]
+        struct Local(String, io::Error);
+        impl fmt::Display for Local {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}: {}", self.0, self.1)
+            }
+        }
+        impl std::error::Error for Local {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                Some(&self.1)
+            }
+        }
+        let source = Local(what.into(), number.into());
+        object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(source) }
+    }
+
+    #[test]
+    fn a_file_system_without_hard_links_is_said_to_be_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path());
+        for number in [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS] {
+            let error = store.put_error(&"x".into(), local("Unable to rename file", number));
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            assert!(error.to_string().contains("no hard links") && error.hint().unwrap().contains("df -T"), "{error}");
+        }
+        for (what, number) in [("Unable to rename file", Errno::ACCESS), ("Unable to open file x", Errno::PERM)] {
+            let error = store.put_error(&"x".into(), local(what, number));
+            assert_eq!(error.kind(), ErrorKind::Permission, "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_commit_never_replaces_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path());
+        let path = Path::from("a/b");
+        store.put_new(&path, "one").await.unwrap();
+        assert!(store.put_new(&path, "two").await.is_err());
+        assert_eq!(std::fs::read(folder.path().join("a/b")).unwrap(), b"one");
+    }
 }
