@@ -20,6 +20,7 @@ pub mod model;
 pub mod secret;
 pub mod settings;
 
+pub use dump::live::leave_nothing;
 pub use error::{Error, ErrorKind, Result};
 
 use model::{

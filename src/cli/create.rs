@@ -129,7 +129,12 @@ impl Create {
 
     /// Checks what would be needed, and makes nothing.
     async fn try_out(&self, app: &App, provider: &dyn Provider) -> Result<Made, Failure> {
-        for check in provider.check().await {
+        let checks = tokio::select! {
+            biased;
+            () = app.cancel.cancelled() => return Err(Failure::new(ErrorKind::Interrupted, "interrupted")),
+            checks = provider.check() => checks,
+        };
+        for check in checks {
             check.outcome?;
         }
         app.report.info(&format!("{}: would make a snapshot; everything that it needs is there", provider.target()));

@@ -23,7 +23,7 @@ pub(super) struct Doctor {
 
 impl Doctor {
     pub(super) async fn run(&self, app: &App) -> u8 {
-        app.finish(&self.examine(app).await.unwrap_or_else(Outcome::failed))
+        app.finish(&app.looking(self.examine(app)).await.unwrap_or_else(Outcome::failed))
     }
 
     async fn examine(&self, app: &App) -> Result<Outcome<CheckRow>, Vec<Failure>> {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -30,6 +31,9 @@ mod rows;
 mod show;
 mod targets;
 mod wait;
+
+/// How long children may take to end when the process does; a little longer than the grace that a child has.
+const CHILDREN_LIMIT: Duration = Duration::from_secs(6);
 
 /// Snapshots of databases, wherever they live: one verb set and one JSON for clouds and dumps.
 #[derive(Debug, Parser)]
@@ -314,8 +318,9 @@ fn in_runtime(app: &App, verb: Verb) -> u8 {
         let code = run(app, verb).await;
         if code == INTERRUPTED && terminated.is_cancelled() { TERMINATED } else { code }
     });
-    // A thread that is stuck in a read must not keep the process.
+    // A thread that is stuck in a read must not keep the process; a child is worth waiting for.
     runtime.shutdown_background();
+    snapkeep_providers::leave_nothing(CHILDREN_LIMIT);
     code
 }
 
@@ -362,6 +367,7 @@ fn watch_signals(app: &App) -> CancellationToken {
             _ = interrupt.recv() => INTERRUPTED,
             _ = terminate.recv() => TERMINATED,
         };
+        snapkeep_providers::leave_nothing(Duration::ZERO);
         std::process::exit(code.into());
     });
     terminated

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use super::live;
 use super::server::SecretFile;
 use crate::secret::Secret;
 
@@ -120,39 +121,30 @@ impl Program {
 
     /// Runs it to its end with `input`, and keeps what it prints. Blocks; stopped after `limit`.
     pub(crate) fn capture(&self, input: &str, limit: Duration) -> io::Result<Captured> {
+        self.start_asking()?.answer(input.to_owned(), limit)
+    }
+
+    /// As [`Program::capture`], and stopped as well when the future is dropped.
+    pub(crate) async fn ask(&self, input: &str, limit: Duration) -> io::Result<Captured> {
+        let running = self.start_asking()?;
+        let _stop = StopWhenDropped(running.stopper());
+        let input = input.to_owned();
+        tokio::task::spawn_blocking(move || running.answer(input, limit)).await.map_err(io::Error::other)?
+    }
+
+    fn start_asking(&self) -> io::Result<Running> {
         let mut command = self.command();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut running = self.start(&mut command, |_| true)?;
-        let stopper = running.stopper();
-        let (done, waiting) = std::sync::mpsc::channel::<()>();
-        let watchdog = std::thread::spawn(move || {
-            let late = waiting.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout);
-            if late {
-                stopper.stop();
-            }
-            late
-        });
-        let (stdin, stdout) = (running.child.stdin.take(), running.child.stdout.take());
-        let input = input.to_owned();
-        let feeder = std::thread::spawn(move || {
-            // A child that ends early closes its stdin; its status and stderr tell why.
-            stdin.map(|mut stdin| io::Write::write_all(&mut stdin, input.as_bytes()))
-        });
-        let mut text = Vec::new();
-        let read = stdout.map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut text));
-        let ended = running.wait();
-        drop(done);
-        let _ = feeder.join();
-        let timed_out = watchdog.join().unwrap_or(false);
-        let Ended { status, stderr } = ended?;
-        read?;
-        Ok(Captured { status, timed_out, stdout: String::from_utf8_lossy(&text).into_owned(), stderr })
+        self.start(&mut command, |_| true)
     }
 
     fn start(&self, command: &mut Command, goes_on: impl FnMut(&str) -> bool + Send + 'static) -> io::Result<Running> {
-        let mut child = command.spawn()?;
-        let group = Group { leader: Some(Pid::from_child(&child)), stopping: false };
-        let stopper = Stopper { group: Arc::new(Mutex::new(group)) };
+        let (mut child, stopper) = live::child(|| {
+            let child = command.spawn()?;
+            let group = Group { leader: Some(Pid::from_child(&child)), stopping: false };
+            let stopper = Stopper { group: Arc::new(Mutex::new(group)) };
+            Ok(((child, stopper.clone()), stopper))
+        })?;
         let stderr = child.stderr.take().map(|pipe| {
             let (secrets, stopper) = (self.secrets.clone(), stopper.clone());
             std::thread::spawn(move || keep_end(BufReader::new(pipe), &secrets, &stopper, goes_on))
@@ -204,6 +196,33 @@ impl Running {
     /// A handle by which another thread can stop the child.
     pub(crate) fn stopper(&self) -> Stopper {
         self.stopper.clone()
+    }
+
+    /// Gives it `input`, and keeps what it prints until it ends. Blocks; stopped after `limit`.
+    fn answer(mut self, input: String, limit: Duration) -> io::Result<Captured> {
+        let stopper = self.stopper();
+        let (done, waiting) = std::sync::mpsc::channel::<()>();
+        let watchdog = std::thread::spawn(move || {
+            let late = waiting.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout);
+            if late {
+                stopper.stop();
+            }
+            late
+        });
+        let (stdin, stdout) = (self.child.stdin.take(), self.child.stdout.take());
+        let feeder = std::thread::spawn(move || {
+            // A child that ends early closes its stdin; its status and stderr tell why.
+            stdin.map(|mut stdin| io::Write::write_all(&mut stdin, input.as_bytes()))
+        });
+        let mut text = Vec::new();
+        let read = stdout.map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut text));
+        let ended = self.wait();
+        drop(done);
+        let _ = feeder.join();
+        let timed_out = watchdog.join().unwrap_or(false);
+        let Ended { status, stderr } = ended?;
+        read?;
+        Ok(Captured { status, timed_out, stdout: String::from_utf8_lossy(&text).into_owned(), stderr })
     }
 
     /// Waits for its end.
@@ -267,6 +286,16 @@ impl Stopper {
         group.leader.is_some_and(|leader| kill_process_group(leader, signal).is_ok())
     }
 
+    /// Whether it has not ended yet.
+    pub(super) fn runs(&self) -> bool {
+        self.lock().leader.is_some()
+    }
+
+    /// SIGKILL now.
+    pub(super) fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
     /// SIGTERM now and, from a thread of its own, SIGKILL when the grace is over. Does not wait.
     pub(crate) fn stop(&self) {
         if self.signal(Signal::TERM) {
@@ -279,6 +308,15 @@ impl Stopper {
                 stopper.signal(Signal::KILL);
             });
         }
+    }
+}
+
+/// Stops a child whose answer no one waits for any more.
+struct StopWhenDropped(Stopper);
+
+impl Drop for StopWhenDropped {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 

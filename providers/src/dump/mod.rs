@@ -26,6 +26,7 @@ use stream::{Inspected, Meter, interrupted, load_part, store_part, verify_part};
 mod child;
 mod engine;
 mod inspect;
+pub(crate) mod live;
 mod loading;
 mod manifest;
 mod mysql;
@@ -224,6 +225,20 @@ impl DumpProvider {
     }
 }
 
+/// Does work that changes nothing, and leaves it as soon as the run is cancelled; tools that it has asked are stopped.
+async fn unless_cancelled<T>(
+    run: &Run,
+    action: &str,
+    subject: impl ToString,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::select! {
+        biased;
+        () = run.cancel.cancelled() => Err(interrupted(action, &subject.to_string())),
+        done = work => done,
+    }
+}
+
 fn to_json(manifest: &Manifest) -> Result<Vec<u8>> {
     let mut json = serde_json::to_vec_pretty(manifest).map_err(|error| {
         Error::new(ErrorKind::Failed, "dump", "write the manifest of", &manifest.id, "it is not JSON")
@@ -287,12 +302,16 @@ impl Provider for DumpProvider {
     }
 
     async fn create(&self, request: &CreateRequest, run: &Run) -> Result<Operation<Snapshot>> {
-        if let Some(key) = &request.key
-            && let Some(snapshot) = self.with_key(key).await?
-        {
+        let looked = async {
+            match &request.key {
+                Some(key) => Ok(self.with_key(key).await?),
+                None => Ok(None),
+            }
+        };
+        if let Some(snapshot) = unless_cancelled(run, "create", &self.target, looked).await? {
             return Ok(done(snapshot));
         }
-        let plan = self.engine.plan_dump(run).await?;
+        let plan = unless_cancelled(run, "create", &self.target, self.engine.plan_dump(run)).await?;
         let created_at = now();
         let native = name::new(created_at);
         match self.write(created_at, &native, plan, request, run).await {
@@ -319,7 +338,8 @@ impl Provider for DumpProvider {
             return Err(Error::new(ErrorKind::Usage, self.name(), "restore to", "\"\"", "it has no name")
                 .with_hint("choose another name with `--to NAME`"));
         }
-        let mut plan = self.engine.plan_restore(&manifest, request).await?;
+        let planned = self.engine.plan_restore(&manifest, request);
+        let mut plan = unless_cancelled(run, "restore", &manifest.id, planned).await?;
         let meter = Meter::new(run, Some(manifest.size_bytes));
         for part in manifest.objects() {
             let path = self.store.path(&self.target, id, &part.name);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::live;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Secret;
 use crate::settings::{Server, TlsMode};
@@ -55,7 +56,7 @@ impl Connection {
 #[derive(Debug)]
 pub(crate) struct SecretFile {
     path: PathBuf,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl SecretFile {
@@ -67,14 +68,21 @@ impl SecretFile {
             Some(Ok(folder)) => folder,
             _ => builder.tempdir()?,
         };
-        let path = folder.path().join(name);
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        live::folder(folder.path());
+        let secret = Self { path: folder.path().join(name), folder };
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&secret.path)?;
         file.write_all(text.as_bytes())?;
-        Ok(Self { path, _folder: folder })
+        Ok(secret)
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Drop for SecretFile {
+    fn drop(&mut self) {
+        live::forget(self.folder.path());
     }
 }
 

@@ -116,29 +116,35 @@ fn copy(path: &Path, cancel: &CancellationToken) -> Result<(File, u64)> {
             .with_hint("point TMPDIR at a folder with room for the database")
             .with_source(error)
     })?;
-    // One read transaction around all steps: else a writer between two of them starts the copy over, for ever.
-    source.execute_batch("BEGIN").map_err(|error| explain("copy", path, error))?;
-    patiently("copy", path, cancel, || source.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())))?;
-    let bytes = page_bytes(&source).map_err(|error| explain("read", path, error))?;
-    let file = copy_pages(&source, staged, path, cancel)?;
-    source.execute_batch("ROLLBACK").map_err(|error| explain("copy", path, error))?;
-    Ok((file, bytes))
-}
-
-fn copy_pages(source: &Connection, staged: NamedTempFile, path: &Path, cancel: &CancellationToken) -> Result<File> {
     let full = |error| explain("copy", path, error).with_hint("point TMPDIR at a folder with room for the database");
     let mut destination = Connection::open(staged.path()).map_err(full)?;
-    // Its name goes as soon as it is open twice: a process that is killed leaves no copy of the database behind.
+    // Its name goes as soon as it is open twice: a process that ends now leaves no copy of the database behind.
     let (file, name) = staged.into_parts();
     name.close().map_err(|error| {
         Error::new(ErrorKind::Failed, NAME, "copy", path.display(), "its copy can't be unlinked").with_source(error)
     })?;
+    // One read transaction around all steps: else a writer between two of them starts the copy over, for ever.
+    source.execute_batch("BEGIN").map_err(|error| explain("copy", path, error))?;
+    patiently("copy", path, cancel, || source.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())))?;
+    let bytes = page_bytes(&source).map_err(|error| explain("read", path, error))?;
+    copy_pages(&source, &mut destination, path, cancel)?;
+    source.execute_batch("ROLLBACK").map_err(|error| explain("copy", path, error))?;
+    Ok((file, bytes))
+}
+
+fn copy_pages(
+    source: &Connection,
+    destination: &mut Connection,
+    path: &Path,
+    cancel: &CancellationToken,
+) -> Result<()> {
+    let full = |error| explain("copy", path, error).with_hint("point TMPDIR at a folder with room for the database");
     // The copy is thrown away if anything fails: no journal, no flush.
     destination.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF").map_err(full)?;
-    let backup = Backup::new(source, &mut destination).map_err(full)?;
+    let backup = Backup::new(source, destination).map_err(full)?;
     loop {
         match backup.step(STEP_PAGES).map_err(full)? {
-            StepResult::Done => return Ok(file),
+            StepResult::Done => return Ok(()),
             _ if cancel.is_cancelled() => return Err(interrupted("copy", &path.display().to_string())),
             _ => {}
         }

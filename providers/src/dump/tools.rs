@@ -146,6 +146,15 @@ impl Places {
         Self { tool_dir, others }
     }
 
+    /// Looks for tools in a thread of its own: asking them for their versions blocks.
+    pub(crate) async fn search<T: Default + Send + 'static>(
+        &self,
+        look: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> T {
+        let places = self.clone();
+        tokio::task::spawn_blocking(move || look(&places)).await.unwrap_or_default()
+    }
+
     /// Every tool that is wanted, in the order of the places. With a `tool_dir` that has one, only that one: whoever
     /// names a folder wants what is in it.
     pub(crate) fn find(&self, wanted: Wanted) -> Vec<Tool> {

@@ -103,6 +103,92 @@ fn processes_of(path: &str) -> Vec<String> {
     lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).filter(|line| line.contains(path)).collect()
 }
 
+/// A target `om`, which is the bed's database with the tools of a folder.
+fn configure(bench: &Bench, bed: &Bed, tools: &std::path::Path) {
+    let config = format!(
+        "version = 1\n[targets.om]\nprovider = \"{}\"\nhost = \"{}\"\nport = {}\nuser = \"{}\"\n\
+         password = {{ env = \"PASSWORD\" }}\ndatabase = \"{}\"\ntool_dir = \"{}\"\nstore = \"local\"\n{}",
+        if bed.server.is_postgresql() { "postgresql" } else { "mysql" },
+        bed.server.host(),
+        bed.server.port(),
+        bed.server.user(),
+        bed.database,
+        tools.display(),
+        super::STORE,
+    );
+    fs::write(bench.path("snapkeep.toml"), config).unwrap();
+}
+
+/// A bench whose client hangs in its first question; the file that it makes then, and the command line of its child.
+fn hanging_client(bed: &Bed, number: usize) -> (Bench, std::path::PathBuf, String) {
+    let bench = Bench::empty();
+    let (begun, asleep) = (bench.path("begun"), format!("sleep 4{}{number}4711", std::process::id()));
+    let script = format!("{asleep} &\n: > '{}'\nwait", begun.display());
+    let client = bed.server.tools()[1];
+    configure(&bench, bed, &bed.sick_tool(&format!("hangs{number}"), client, &script));
+    (bench, begun, asleep)
+}
+
+fn nothing_is_left(bench: &Bench, asleep: &str) {
+    assert!(bench.files().is_empty(), "{:?}", bench.files());
+    until("no child is left", || processes_of(asleep).is_empty().then_some(()));
+    assert!(below(&bench.path("tmp")).is_empty(), "no password file is left");
+}
+
+fn a_question_that_hangs_is_left_at_once(bed: &Bed) {
+    for (number, line) in ["create om", "create om --dry-run", "targets check", "doctor"].into_iter().enumerate() {
+        let (bench, begun, asleep) = hanging_client(bed, number);
+        let mut command = bench.command();
+        command.env("PASSWORD", bed.server.password()).args(line.split(' ')).stderr(Stdio::piped());
+        let child = command.stdout(Stdio::null()).spawn().unwrap();
+        until("the client runs", || begun.exists().then_some(()));
+        send(&child, Signal::TERM);
+        let (ended_with, err) = ended(child);
+        assert_eq!(ended_with, Some(143), "{line}: {err}");
+        nothing_is_left(&bench, &asleep);
+    }
+    let (bench, _, asleep) = hanging_client(bed, 9);
+    let begun = Instant::now();
+    let mut command = bench.command();
+    command.env("PASSWORD", bed.server.password()).args(["create", "om", "--timeout", "2s"]);
+    let ran = bench.ran(command.output().unwrap());
+    assert_eq!(ran.code, Some(8), "{ran}");
+    assert!(begun.elapsed() < AT_ONCE + Duration::from_secs(2), "it took {:?}", begun.elapsed());
+    nothing_is_left(&bench, &asleep);
+}
+
+#[test]
+fn a_question_to_postgresql_that_hangs_is_left_at_once() {
+    Bed::postgresql_15().iter().for_each(a_question_that_hangs_is_left_at_once);
+}
+
+#[test]
+fn a_question_to_mariadb_that_hangs_is_left_at_once() {
+    Bed::mariadb().iter().for_each(a_question_that_hangs_is_left_at_once);
+}
+
+#[test]
+fn a_second_signal_takes_along_what_ignores_the_first() {
+    let Some(bed) = Bed::postgresql_15() else { return };
+    let bench = Bench::empty();
+    let (begun, asleep) = (bench.path("begun"), format!("sleep 5{}4711", std::process::id()));
+    let script = format!("trap '' TERM INT\n{asleep} &\n: > '{}'\nwait", begun.display());
+    configure(&bench, &bed, &bed.sick_dump("ignores", &script));
+    let mut command = bench.command();
+    command.env("PASSWORD", bed.server.password()).args(["create", "om"]).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    until("the tool runs", || begun.exists().then_some(()));
+    send(&child, Signal::INT);
+    let mut line = String::new();
+    BufReader::with_capacity(1, child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let second = Instant::now();
+    send(&child, Signal::TERM);
+    assert_eq!(ended(child).0, Some(143));
+    assert!(second.elapsed() < Duration::from_secs(3), "it took {:?}", second.elapsed());
+    until("no child is left", || processes_of(&asleep).is_empty().then_some(()));
+    assert!(below(&bench.path("tmp")).is_empty(), "no password file is left");
+}
+
 #[test]
 fn a_signal_ends_a_dump_tool_that_hangs_and_its_children() {
     let Some(bed) = Bed::postgresql_15() else { return };
@@ -111,17 +197,7 @@ fn a_signal_ends_a_dump_tool_that_hangs_and_its_children() {
         let (begun, asleep) = (bench.path("begun"), format!("sleep {code}4711"));
         let script = format!("{asleep} &\necho PGDMP\n: > '{}'\nwait", begun.display());
         let tools = bed.sick_dump(&format!("tools-{code}"), &script);
-        let config = format!(
-            "version = 1\n[targets.om]\nprovider = \"postgresql\"\nhost = \"{}\"\nport = {}\nuser = \"{}\"\n\
-             password = {{ env = \"PASSWORD\" }}\ndatabase = \"{}\"\ntool_dir = \"{}\"\nstore = \"local\"\n{}",
-            bed.server.host(),
-            bed.server.port(),
-            bed.server.user(),
-            bed.database,
-            tools.display(),
-            super::STORE,
-        );
-        fs::write(bench.path("snapkeep.toml"), config).unwrap();
+        configure(&bench, &bed, &tools);
         let mut command = bench.command();
         command.env("PASSWORD", bed.server.password()).args(["create", "om"]).stderr(Stdio::piped());
         let child = command.spawn().unwrap();

@@ -43,7 +43,7 @@ impl Client {
     /// Finds a client, connects, and settles on the client of the server's own flavour.
     pub(super) async fn open(connection: &Connection) -> Result<Self> {
         let places = Places::new(connection.tool_dir());
-        let found = places.find(Wanted { names: &["mysql", "mariadb"], flavour: None });
+        let found = places.search(|places| places.find(Wanted { names: &["mysql", "mariadb"], flavour: None })).await;
         let first = found.first().cloned().ok_or_else(|| missing("mysql or mariadb", None, &places))?;
         let mut client = Self {
             connection: connection.clone(),
@@ -152,12 +152,9 @@ impl Client {
             program = program.arg(format!("--database={database}"));
         }
         let subject = self.connection.shown();
-        let input = sql.to_owned();
-        let name = program.name();
-        let captured = tokio::task::spawn_blocking(move || program.capture(&input, QUERY_LIMIT))
-            .await
-            .map_err(|error| failed("query", &subject, "its thread ended early").with_source(error))?
-            .map_err(|error| failed("query", &subject, &format!("{name} can't be started")).with_source(error))?;
+        let captured = program.ask(sql, QUERY_LIMIT).await.map_err(|error| {
+            failed("query", &subject, &format!("{} can't be started", program.name())).with_source(error)
+        })?;
         if captured.timed_out {
             return Err(Error::new(ErrorKind::Unavailable, NAME, "query", subject, "the server took too long"));
         }

@@ -54,7 +54,10 @@ impl Client {
     pub(super) async fn open(connection: &Connection) -> Result<Self> {
         let places = Places::new(connection.tool_dir());
         let wanted = Wanted { names: &["psql"], flavour: Some(Flavour::PostgreSql) };
-        let psql = places.first(wanted, |_| true).ok_or_else(|| missing("psql", &places))?;
+        let psql = places
+            .search(move |places| places.first(wanted, |_| true))
+            .await
+            .ok_or_else(|| missing("psql", &places))?;
         let password = match connection.password().await? {
             Some(secret) => Some(password_file(secret)?),
             None => None,
@@ -97,10 +100,9 @@ impl Client {
             .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--file=-"])
             .env("PGCLIENTENCODING", "UTF8");
         let subject = format!("{} as {}", database, self.connection.shown());
-        let input = sql.to_owned();
-        let captured = tokio::task::spawn_blocking(move || program.capture(&input, QUERY_LIMIT))
+        let captured = program
+            .ask(sql, QUERY_LIMIT)
             .await
-            .map_err(|error| failed("query", &subject, "its thread ended early").with_source(error))?
             .map_err(|error| failed("query", &subject, "psql can't be started").with_source(error))?;
         if captured.timed_out {
             return Err(Error::new(ErrorKind::Unavailable, NAME, "query", subject, "the server took too long"));

@@ -43,10 +43,9 @@ impl PostgreSql {
     async fn preflight(&self) -> Result<(Client, Facts, Tool)> {
         let client = Client::open(&self.connection).await?;
         let wanted = Wanted { names: &["pg_dump"], flavour: Some(Flavour::PostgreSql) };
-        let places = client.places.clone();
-        let search = tokio::task::spawn_blocking(move || places.find_strictly(wanted));
-        let facts = client.facts(self.database()).await?;
-        let found = search.await.unwrap_or_default();
+        let search = client.places.search(move |places| places.find_strictly(wanted));
+        let (found, facts) = tokio::join!(search, client.facts(self.database()));
+        let facts = facts?;
         if found.is_empty() {
             return Err(missing("pg_dump", &client.places));
         }
@@ -134,7 +133,8 @@ impl Engine for PostgreSql {
         let (program, mut notes) = self.data_program(&client, &tool, run).await?;
         let wanted = Wanted { names: &["pg_dumpall"], flavour: Some(Flavour::PostgreSql) };
         let places = client.places.beginning_with(tool.path.parent().unwrap_or(Path::new("/")));
-        let dumpall = places.first(wanted, |found| found.version.major == tool.version.major);
+        let major = tool.version.major;
+        let dumpall = places.search(move |places| places.first(wanted, |found| found.version.major == major)).await;
         let mut tools = vec![tool.record()];
         let globals = match dumpall {
             Some(dumpall) => {

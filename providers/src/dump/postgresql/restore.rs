@@ -59,7 +59,7 @@ pub(super) async fn plan(connection: &Connection, manifest: &Manifest, request: 
         }
     };
     let client = Client::open(connection).await?;
-    let loader = loader(&client, manifest)?;
+    let loader = loader(&client, manifest).await?;
     let maintenance = client.maintenance_database().await?;
     let place = match swap_with {
         Some(name) if client.exists(&maintenance, &name).await? => Place::Swap(name),
@@ -75,11 +75,11 @@ pub(super) async fn plan(connection: &Connection, manifest: &Manifest, request: 
 }
 
 /// A pg_restore that can read what pg_dump wrote: the nearest that is not older.
-fn loader(client: &Client, manifest: &Manifest) -> Result<Tool> {
+async fn loader(client: &Client, manifest: &Manifest) -> Result<Tool> {
     let dump = manifest.tools.iter().find(|tool| tool.name == "pg_dump");
     let dump = dump.and_then(|tool| Version::find(&tool.version)).unwrap_or(Version::new(0, 0));
     let wanted = Wanted { names: &["pg_restore"], flavour: Some(Flavour::PostgreSql) };
-    let found = client.places.find(wanted);
+    let found = client.places.search(move |places| places.find(wanted)).await;
     let nearest = found.iter().filter(|tool| tool.version.major >= dump.major).min_by_key(|tool| tool.version.major);
     match (nearest, found.first()) {
         (Some(tool), _) => Ok(tool.clone()),

@@ -80,12 +80,9 @@ async fn a_copy_is_of_one_moment_while_others_write() {
     let source = open(&path, "dump").unwrap();
     source.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;").unwrap();
     files.sql("DELETE FROM t");
-    let nameless = NamedTempFile::new_in(files.folder.path()).unwrap();
-    let mut copied = copy_pages(&source, nameless, &path, &CancellationToken::new()).unwrap();
-    let staged = files.folder.path().join("copy.db");
-    std::io::copy(&mut copied, &mut File::create(&staged).unwrap()).unwrap();
-    let count: i64 =
-        Connection::open(&staged).unwrap().query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
+    let mut copied = Connection::open(files.folder.path().join("copy.db")).unwrap();
+    copy_pages(&source, &mut copied, &path, &CancellationToken::new()).unwrap();
+    let count: i64 = copied.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
     assert_eq!(count, 9001);
 }
 
