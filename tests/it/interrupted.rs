@@ -1,12 +1,13 @@
 //! A call that is told to stop half-way ends with it, and takes back what it began.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use snapkeep_providers::model::{CreateRequest, Ownership, RestoreRequest, RestoreTo};
 use snapkeep_providers::{ErrorKind, Progress, Reporter, Run};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Bed, create, list, ok, on, refused, restore};
+use crate::support::{Bed, create, list, ok, on, refused, restore, until};
 
 /// Cancels the run as soon as some bytes have come from the source.
 struct AtFirstBytes(CancellationToken);
@@ -59,4 +60,22 @@ async fn a_restore_in_place_leaves_the_old_database(bed: Bed) {
     let request = RestoreRequest { to: RestoreTo::InPlace, ownership: Ownership::Keep };
     refused(ErrorKind::Interrupted, provider.restore(&id, &request, &run()).await);
     assert_eq!(bed.content(&bed.database), before);
+}
+
+on!(postgresql_15 postgresql_17 => a_loader_that_works_on_after_the_last_byte_is_stopped);
+async fn a_loader_that_works_on_after_the_last_byte_is_stopped(bed: Bed) {
+    bed.fill();
+    let (id, copy) = (create(&*bed.provider()).await, bed.name("copy"));
+    let tools = bed.sick_tool("tools", "pg_restore", "\"$real\" \"$@\" || exit; : > \"$here/loaded\"; sleep 600");
+    let (provider, run) = (bed.with_tools(tools.clone()), Run::silent());
+    let cancel = run.cancel.clone();
+    let request = RestoreRequest { to: RestoreTo::New(copy.clone()), ownership: Ownership::Keep };
+    let restoring = tokio::spawn(async move { provider.restore(&id, &request, &run).await });
+    let loaded = tools.join("loaded");
+    until("all is loaded", || loaded.exists()).await;
+    let since = Instant::now();
+    cancel.cancel();
+    refused(ErrorKind::Interrupted, restoring.await.unwrap());
+    assert!(since.elapsed() < Duration::from_secs(4), "it took {:?}", since.elapsed());
+    assert!(!bed.exists(&copy));
 }

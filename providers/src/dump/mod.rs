@@ -219,7 +219,21 @@ impl DumpProvider {
             let path = self.store.path(&self.target, native, &part.name);
             sink = load_part(&self.store, &path, part, sink, stopper.clone(), &meter).await?;
         }
-        tokio::task::spawn_blocking(move || sink.finish()).await.map_err(|error| {
+        // Everything is delivered, but a loader may still be at its indexes for long.
+        let mut finishing = tokio::task::spawn_blocking(move || sink.finish());
+        let finished = tokio::select! {
+            biased;
+            () = run.cancel.cancelled() => {
+                if let Some(stopper) = &stopper {
+                    stopper.stop();
+                }
+                // What it did is taken back next, so it must have ended.
+                let _ = finishing.await;
+                return Err(interrupted("load", &manifest.id));
+            }
+            finished = &mut finishing => finished,
+        };
+        finished.map_err(|error| {
             Error::new(ErrorKind::Failed, "dump", "load", self.id(native), "its thread ended early").with_source(error)
         })?
     }
