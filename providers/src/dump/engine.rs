@@ -18,6 +18,9 @@ pub(crate) trait Engine: Send + Sync + Debug {
     /// The provider's name in the config.
     fn provider(&self) -> &'static str;
 
+    /// The database, as a manifest names it.
+    fn database(&self) -> String;
+
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
 

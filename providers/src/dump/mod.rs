@@ -352,6 +352,12 @@ impl Provider for DumpProvider {
             return Err(Error::new(ErrorKind::Usage, self.name(), "restore to", "\"\"", "it has no name")
                 .with_hint("choose another name with `--to NAME`"));
         }
+        let own = self.engine.database();
+        if request.to == RestoreTo::InPlace && manifest.database != own {
+            let reason = format!("the snapshot is of another database, {}", manifest.database);
+            return Err(Error::new(ErrorKind::Refused, self.name(), "restore over", own, reason)
+                .with_hint("restore it beside: `--to NAME`"));
+        }
         let planned = self.engine.plan_restore(&manifest, request);
         let mut plan = unless_cancelled(run, "restore", &manifest.id, planned).await?;
         let meter = Meter::new(run, Some(manifest.size_bytes));

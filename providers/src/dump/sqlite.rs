@@ -157,6 +157,10 @@ impl Engine for Sqlite {
         NAME
     }
 
+    fn database(&self) -> String {
+        self.path.display().to_string()
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities { tags: Support::Yes, in_place: Support::Yes, point_in_time: Support::No, delete: Support::Yes }
     }

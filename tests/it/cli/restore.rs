@@ -214,3 +214,18 @@ fn restore_over_a_database_that_is_in_use_waits_for_its_lock() {
     assert!(child.wait().unwrap().success());
     assert_eq!(bench.notes("notes.db").len(), 3);
 }
+
+#[test]
+fn in_place_takes_no_snapshot_of_another_database() {
+    let bench = Bench::new();
+    let id = bench.create();
+    let config = fs::read_to_string(bench.path("snapkeep.toml")).unwrap();
+    fs::write(bench.path("snapkeep.toml"), config.replace("notes.db", "tasks.db")).unwrap();
+    bench.sql("tasks.db", "INSERT INTO notes VALUES ('a task')");
+    let ran = bench.run(&format!("restore {id} --in-place --confirm notes"));
+    assert_eq!(ran.code, Some(10), "{ran}");
+    assert!(ran.err.contains("the snapshot is of another database") && ran.err.contains("--to NAME"), "{ran}");
+    assert_eq!(bench.notes("tasks.db"), ["one", "two", "three", "a task"]);
+    assert_eq!(bench.run(&format!("restore {id} --to copy.db")).code, Some(0));
+    assert_eq!(bench.notes("copy.db"), ["one", "two", "three"]);
+}

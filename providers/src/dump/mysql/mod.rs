@@ -167,6 +167,10 @@ impl Engine for MySql {
         NAME
     }
 
+    fn database(&self) -> String {
+        self.connection.settings.database.clone()
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities { tags: Support::Yes, in_place: Support::Yes, point_in_time: Support::No, delete: Support::Yes }
     }

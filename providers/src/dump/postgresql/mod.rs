@@ -110,6 +110,10 @@ impl Engine for PostgreSql {
         NAME
     }
 
+    fn database(&self) -> String {
+        self.connection.settings.database.clone()
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities { tags: Support::Yes, in_place: Support::Yes, point_in_time: Support::No, delete: Support::Yes }
     }
