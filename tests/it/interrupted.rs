@@ -79,3 +79,34 @@ async fn a_loader_that_works_on_after_the_last_byte_is_stopped(bed: Bed) {
     assert!(since.elapsed() < Duration::from_secs(4), "it took {:?}", since.elapsed());
     assert!(!bed.exists(&copy));
 }
+
+/// Deletes a file when so many bytes have come from the store.
+struct Prunes(std::path::PathBuf, u64);
+
+impl Reporter for Prunes {
+    fn progress(&self, progress: Progress) {
+        if progress.stored_bytes >= self.1 {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    fn warn(&self, _: &str) {}
+}
+
+on!(postgresql_15 mysql mariadb => a_snapshot_that_goes_after_it_was_verified_leaves_the_old_database);
+async fn a_snapshot_that_goes_after_it_was_verified_leaves_the_old_database(bed: Bed) {
+    bed.fill();
+    let provider = bed.provider();
+    let id = create(&*provider).await;
+    bed.sql("INSERT INTO notes VALUES (4, 'since')");
+    let before = bed.content(&bed.database);
+    let files = bed.stored();
+    let data = files.iter().find(|file| file.to_string_lossy().contains("/data.")).unwrap();
+    let size = ok(provider.get(&id).await).snapshot.size_bytes.unwrap();
+    let reporter = Arc::new(Prunes(data.clone(), size));
+    let run = Run { reporter, cancel: CancellationToken::new() };
+    let request = RestoreRequest { to: RestoreTo::InPlace, ownership: Ownership::Keep };
+    refused(ErrorKind::Verification, provider.restore(&id, &request, &run).await);
+    assert!(!data.exists());
+    assert_eq!(bed.content(&bed.database), before);
+}

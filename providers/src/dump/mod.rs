@@ -21,7 +21,7 @@ use engine::{DumpPlan, Engine, PartPlan, RestorePlan};
 use manifest::{Manifest, ManifestError, Part};
 use server::Connection;
 use store::Store;
-use stream::{Inspected, Meter, interrupted, load_part, store_part, verify_part};
+use stream::{Inspected, Meter, interrupted, load_part, open_part, store_part, verify_part};
 
 mod child;
 mod engine;
@@ -214,10 +214,17 @@ impl DumpProvider {
 
     async fn load(&self, native: &NativeId, manifest: &Manifest, plan: &mut dyn RestorePlan, run: &Run) -> Result<()> {
         let meter = Meter::new(run, Some(manifest.uncompressed_bytes));
-        let (mut sink, stopper) = plan.begin().await?;
+        let mut parts = Vec::new();
         for part in &manifest.parts {
             let path = self.store.path(&self.target, native, &part.name);
-            sink = load_part(&self.store, &path, part, sink, stopper.clone(), &meter).await?;
+            let opening = open_part(&self.store, &path, part);
+            let stored = unless_cancelled(run, "open", &part.name, opening).await?;
+            parts.push((part, path, stored));
+        }
+        // From here on the target may be gone: what was deleted since it was verified must have shown by now.
+        let (mut sink, stopper) = plan.begin().await?;
+        for (part, path, stored) in parts {
+            sink = load_part(&self.store, &path, part, stored, sink, stopper.clone(), &meter).await?;
         }
         // Everything is delivered, but a loader may still be at its indexes for long.
         let mut finishing = tokio::task::spawn_blocking(move || sink.finish());

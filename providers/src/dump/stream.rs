@@ -14,7 +14,7 @@ use crate::{Progress, Run};
 mod load;
 mod save;
 
-pub(crate) use load::{load_part, verify_part};
+pub(crate) use load::{load_part, open_part, verify_part};
 pub(crate) use save::store_part;
 
 /// Bytes per read of a source, and per chunk on its way to the store.

@@ -32,6 +32,9 @@ pub(crate) async fn verify_part(store: &Store, path: &Path, part: &Part, meter: 
     digest.compare(part)
 }
 
+/// The bytes of a part, as they are stored.
+pub(crate) type Stored = futures::stream::BoxStream<'static, object_store::Result<Bytes>>;
+
 /// Streams a part, decompressed, into `sink`, and gives the sink back for the next part.
 ///
 /// The bytes are hashed on the way again: what changed since it was verified is an error.
@@ -39,11 +42,11 @@ pub(crate) async fn load_part(
     store: &Store,
     path: &Path,
     part: &Part,
+    mut stored: Stored,
     sink: Box<dyn Sink>,
     stopper: Option<Stopper>,
     meter: &Meter,
 ) -> Result<Box<dyn Sink>> {
-    let mut stored = open_part(store, path, part).await?;
     let (sender, receiver) = mpsc::channel::<Bytes>(QUEUE);
     let (expected, thread_meter) = (part.clone(), meter.clone());
     let worker = tokio::task::spawn_blocking(move || decompress(receiver, sink, &expected, &thread_meter));
@@ -78,11 +81,8 @@ pub(crate) async fn load_part(
     failed.map_or(loaded, Err)
 }
 
-async fn open_part(
-    store: &Store,
-    path: &Path,
-    part: &Part,
-) -> Result<futures::stream::BoxStream<'static, object_store::Result<Bytes>>> {
+/// Opens a part. In a local store it can be read to its end even when its snapshot is deleted meanwhile.
+pub(crate) async fn open_part(store: &Store, path: &Path, part: &Part) -> Result<Stored> {
     match store.objects().get(path).await {
         Ok(found) => Ok(found.into_stream()),
         Err(object_store::Error::NotFound { .. }) => Err(damaged(part, "it is missing from the store")),
