@@ -9,7 +9,7 @@ use serde::Serialize;
 use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::ListScope;
 
-use super::{App, Cli, Outcome, command, run};
+use super::{App, Cli, Mode, Outcome, command, run};
 use crate::catalog;
 use crate::config;
 use crate::failure::Failure;
@@ -72,6 +72,11 @@ struct Stage<'a> {
 
 impl Demo {
     pub(super) async fn run(&self, app: &App) -> u8 {
+        if app.mode == Mode::DryRun {
+            let failure =
+                Failure::usage("the demo can't be a dry run: it shows what really happens, in a folder of its own");
+            return app.finish(&Outcome::<StepRow>::failed(vec![failure]));
+        }
         let mut stage = Stage { app, dir: self.dir.clone(), steps: Vec::new() };
         let played = stage.play().await;
         let mut outcome = Outcome { items: stage.steps, done: 0, failures: Vec::new() };
@@ -121,7 +126,8 @@ impl Stage<'_> {
         let failed = |error: std::io::Error| {
             Failure::new(ErrorKind::Failed, format!("cannot set up {}: {error}", dir.display()))
         };
-        if dir.exists() && !dir.join(MARKER).is_file() {
+        let is_empty = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
+        if dir.exists() && !is_empty && !dir.join(MARKER).is_file() {
             let message = format!("{} exists, and the demo did not make it", dir.display());
             return Err(Failure::new(ErrorKind::Refused, message).with_hint("choose another folder with `--dir DIR`"));
         }

@@ -5,6 +5,7 @@ use clap::Args;
 use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::{Hold as HoldMark, Origin, Snapshot};
 
+use super::rows::hold_text;
 use super::{App, Mode, Outcome};
 use crate::catalog::{self, Opened, SnapshotRef};
 use crate::config::{Config, elapsed};
@@ -74,10 +75,22 @@ impl Hold {
         };
         let outcome = each(app, std::slice::from_ref(&self.id), async |opened, snapshot| {
             marks::hold(&opened.scope, &snapshot.native_id, &hold)?;
+            if let Some(old) = snapshot.hold.as_ref().filter(|old| weakens(old, &hold)) {
+                app.report.warn(&format!("{} was held for longer: {}", snapshot.id, hold_text(old)));
+            }
             app.report.info(&format!("{} is held: {}", snapshot.id, hold.reason));
             Ok(())
         });
         app.finish(&outcome.await)
+    }
+}
+
+/// Whether the new hold ends before the old one.
+fn weakens(old: &HoldMark, new: &HoldMark) -> bool {
+    match (old.until, new.until) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(old), Some(new)) => new < old,
     }
 }
 

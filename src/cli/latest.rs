@@ -30,11 +30,11 @@ pub(super) struct Latest {
 
 impl Latest {
     pub(super) async fn run(&self, app: &App) -> u8 {
-        let found = app.looking(self.find(app)).await.map_or_else(Outcome::failed, |snapshot| Ok(snapshot).into());
-        app.finish(&found)
+        let found = app.looking(self.find(app)).await;
+        app.finish(&found.unwrap_or_else(Outcome::failed))
     }
 
-    async fn find(&self, app: &App) -> Result<Snapshot, Vec<Failure>> {
+    async fn find(&self, app: &App) -> Result<Outcome<Snapshot>, Vec<Failure>> {
         let config = app.load()?;
         let one = |failure: Failure| vec![failure];
         let target = catalog::target(&config, &self.target).map_err(one)?;
@@ -51,11 +51,12 @@ impl Latest {
                 && (!self.verified || snapshot.verified.is_some())
                 && self.origin.is_none_or(|origin| snapshot.origin == origin.into())
         });
-        // What could not be read may be newer: this one might not be the latest.
-        if !problems.is_empty() {
-            return Err(problems);
+        // What could not be read may be newer: what was found is told, and that the list is incomplete.
+        match self.fresh(newest, app).map_err(|failure| failure.of(&target.name)) {
+            Ok(snapshot) => Ok(Outcome { items: vec![snapshot], done: 1, failures: problems }),
+            Err(failure) if problems.is_empty() => Err(vec![failure]),
+            Err(_) => Err(problems),
         }
-        self.fresh(newest, app).map_err(|failure| vec![failure.of(&target.name)])
     }
 
     fn fresh(&self, newest: Option<Snapshot>, app: &App) -> Result<Snapshot, Failure> {

@@ -90,6 +90,7 @@ impl From<StateArg> for SnapshotState {
 /// `k=v`
 pub(super) fn tag(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
+        Some(_) if text.contains(char::is_control) => Err("a tag has no line breaks and no control characters".into()),
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write KEY=VALUE".into()),
     }

@@ -182,7 +182,8 @@ fn show(app: &App, plan: &PlanFile, failures: &[Failure]) -> u8 {
     for entry in &plan.targets {
         let refused = entry.refused.iter().filter(|_| !failed(&entry));
         refused.for_each(|refused| {
-            app.report.warn(&format!("{}: nothing may be deleted: {}", entry.target, refused.reason))
+            let message = format!("{}: nothing may be deleted: {}; {}", entry.target, refused.reason, refused.hint);
+            app.report.warn(&message);
         });
         entry.warnings.iter().for_each(|warning| app.report.warn(&format!("{}: {warning}", entry.target)));
     }
@@ -192,8 +193,10 @@ fn show(app: &App, plan: &PlanFile, failures: &[Failure]) -> u8 {
         let printed = app.print(format!("{text}\n").as_bytes());
         return if printed == 0 { exit_of(done, failures) } else { printed };
     }
-    let outcome = Outcome { items: plan.items.clone(), done, failures: failures.to_vec() };
-    let code = app.finish(&outcome);
+    // Names are for piping on: only of what would go.
+    let listed = |item: &&Item| app.format != Format::Name || item.verdict == Verdict::Remove;
+    let items = plan.items.iter().filter(listed).cloned().collect();
+    let code = app.finish(&Outcome { items, done, failures: failures.to_vec() });
     for entry in &plan.targets {
         let count =
             |verdict| plan.items.iter().filter(|item| item.target == entry.target && item.verdict == verdict).count();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use snapkeep_providers::model::{Origin, Snapshot, SnapshotState};
+use snapkeep_providers::model::{Hold, Origin, Snapshot, SnapshotState};
 
 use crate::failure::Failure;
 use crate::render::Row;
@@ -59,7 +59,7 @@ impl Row for Snapshot {
             origin_word(self.origin).into(),
             or_dash(engine),
             or_dash(verified),
-            or_dash(self.hold.as_ref().map(|hold| hold.reason.clone())),
+            or_dash(self.hold.as_ref().map(hold_text)),
         ]
     }
 
@@ -85,6 +85,12 @@ pub(super) fn origin_word(origin: Origin) -> &'static str {
         Origin::Automated => "automated",
         Origin::Shared => "shared",
     }
+}
+
+/// `audit, until 2026-12-01 02:15:00`
+pub(super) fn hold_text(hold: &Hold) -> String {
+    let until = hold.until.map(|until| format!(", until {}", units::time(until))).unwrap_or_default();
+    format!("{}{until}", hold.reason)
 }
 
 /// A configured target.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use snapkeep_providers::model::{Details, Snapshot};
 
-use super::rows::{origin_word, state_word};
+use super::rows::{hold_text, origin_word, state_word};
 use super::{App, Outcome};
 use crate::catalog::{self, SnapshotRef};
 use crate::failure::Failure;
@@ -92,7 +92,7 @@ fn page(shown: &Shown, now: DateTime<Utc>) -> String {
     fact("location", snapshot.location.clone());
     fact("encrypted", snapshot.encrypted.map(|encrypted| if encrypted { "yes" } else { "no" }.into()));
     fact("key", snapshot.key.clone());
-    fact("hold", snapshot.hold.as_ref().map(|hold| hold.reason.clone()));
+    fact("hold", snapshot.hold.as_ref().map(hold_text));
     fact(
         "verified",
         snapshot.verified.as_ref().map(|verified| format!("{} at {}", verified.level, units::time(verified.at))),

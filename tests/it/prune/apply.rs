@@ -119,7 +119,7 @@ fn a_plan_of_two_targets_can_be_carried_out_one_by_one() {
     let ran = past.harmless("-o json prune apply nots --plan plan.json");
     assert_eq!((ran.code, document(&ran)["errors"][0]["code"].as_str()), (Some(2), Some("unknown_target")), "{ran}");
     let ran = past.harmless("-q -o name prune apply tasks --plan plan.json --dry-run");
-    assert_eq!(ran.out.lines().collect::<Vec<_>>(), others);
+    assert_eq!(ran.out.trim_end(), others[1]);
     assert_eq!(past.run("-q prune apply --plan plan.json").code, Some(0));
     assert_eq!(past.left(), sorted([&new, &others[0]]));
 }

@@ -55,14 +55,14 @@ fn a_plan_in_json_has_what_a_script_needs() {
 #[test]
 fn the_other_formats_have_the_same_rows() {
     let (past, ids) = Past::of(TWO, [1, 9, 10]);
-    assert_eq!(past.run("-q -o name prune plan").out.lines().collect::<Vec<_>>(), ids);
+    assert_eq!(past.run("-q -o name prune plan").out.trim_end(), ids[2], "names are of what would go");
     assert_snapshot!(past.run("-q -o csv prune plan"), @r#"
     exit 0
     --- stdout
     id,target,created_at,size_bytes,verdict,reasons
-    notes/[ID1],notes,[TIME],39,keep,"[""last 1 of 2"",""within 3d"",""newest good""]"
-    notes/[ID2],notes,[TIME],39,keep,"[""last 2 of 2""]"
-    notes/[ID3],notes,[TIME],39,remove,"[""in no slot of keep_last, keep_within""]"
+    notes/[ID2],notes,[TIME],39,keep,"[""last 1 of 2"",""within 3d"",""newest good""]"
+    notes/[ID3],notes,[TIME],39,keep,"[""last 2 of 2""]"
+    notes/[ID1],notes,[TIME],39,remove,"[""in no slot of keep_last, keep_within""]"
     "#);
     assert_eq!(past.run("-q -o jsonl prune plan").out.lines().count(), 3);
 }
@@ -103,8 +103,6 @@ fn a_plan_file_that_can_not_be_written_is_a_failure() {
     exit 1
     --- stdout
     notes/[ID1]
-    notes/[ID2]
-    notes/[ID3]
     --- stderr
     error: cannot write the plan to gone/plan.json: No such file or directory (os error 2)
     ");

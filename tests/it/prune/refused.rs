@@ -26,7 +26,7 @@ fn more_than_max_deletes_is_refused_and_the_flag_is_named() {
     notes/[ID3]  [TIME]  [SIZE]  refused  in no slot of keep_last; too many deletions for one run
     notes/[ID4]  [TIME]  [SIZE]  refused  in no slot of keep_last; too many deletions for one run
     --- stderr
-    warning: notes: nothing may be deleted: 3 snapshots would be deleted, and max_deletes is 2
+    warning: notes: nothing may be deleted: 3 snapshots would be deleted, and max_deletes is 2; look at the plan; if it is right, raise the limit for this run with `--max-deletes N`
     notes: keep 1, remove 0 ([SIZE]), refused 3
     ");
     assert_snapshot!(past.harmless("prune apply --yes"), @"
@@ -104,7 +104,7 @@ fn nothing_goes_while_the_newest_is_too_old() {
     notes/[ID2]  [TIME]  [SIZE]  refused  in no slot of keep_last; max_age: the newest good snapshot is too old
     notes/[ID3]  [TIME]  [SIZE]  refused  in no slot of keep_last; max_age: the newest good snapshot is too old
     --- stderr
-    warning: notes: nothing may be deleted: the newest good snapshot is 3d old, and max_age is 1d 12h
+    warning: notes: nothing may be deleted: the newest good snapshot is 3d old, and max_age is 1d 12h; make a new snapshot first: old ones are the only ones that you have
     notes: keep 1, remove 0 ([SIZE]), refused 2
     ");
     assert_snapshot!(past.harmless("prune apply --yes"), @"
@@ -134,7 +134,7 @@ fn nothing_goes_while_a_snapshot_is_in_the_future() {
     notes/[ID2]  [TIME]  [SIZE]  refused  in no slot of keep_last; a snapshot is in the future
     notes/[ID3]  [TIME]  [SIZE]  refused  in no slot of keep_last; a snapshot is in the future
     --- stderr
-    warning: notes: nothing may be deleted: a snapshot is 2h in the future: a clock is wrong
+    warning: notes: nothing may be deleted: a snapshot is 2h in the future: a clock is wrong; set the clock of this machine, or of the one that made the snapshot
     notes: keep 1, remove 0 ([SIZE]), refused 3
     ");
     assert_snapshot!(past.harmless("prune apply --yes"), @"
