@@ -12,10 +12,12 @@ use object_store::path::{Path, PathPart};
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use rustix::io::Errno;
 
-use super::manifest;
+use super::manifest::{self, Manifest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Debris, NativeId, TargetName};
 use crate::settings::{Place, StoreSettings};
+
+mod debris;
 
 /// How many objects are read at once.
 const CONCURRENCY: usize = 16;
@@ -128,9 +130,25 @@ impl Store {
         }
     }
 
-    /// Writes the manifest: the commit. Never over another.
+    /// Writes the manifest: the commit. Never over another, and not where the parts were swept away meanwhile.
     pub(crate) async fn commit(&self, target: &TargetName, native: &NativeId, manifest: Vec<u8>) -> Result<()> {
-        self.put_new(&self.path(target, native, manifest::FILE), manifest).await
+        let path = self.path(target, native, manifest::FILE);
+        let fail = |reason| Error::new(ErrorKind::Failed, "store", "commit", &path, reason);
+        let made: Manifest =
+            serde_json::from_slice(&manifest).map_err(|error| fail("its manifest is none").with_source(error))?;
+        self.put_new(&path, manifest).await?;
+        // A sweep takes the whole folder: the manifest may be alone in a new one.
+        for part in made.objects() {
+            let Err(error) = self.objects.head(&self.path(target, native, &part.name)).await else { continue };
+            self.delete_object(&path).await?;
+            return Err(match error {
+                object_store::Error::NotFound { .. } => {
+                    fail("its parts are gone: another process took them for debris").with_source(error)
+                }
+                error => self.error("commit", &path, error),
+            });
+        }
+        Ok(())
     }
 
     /// Writes an object where there is none; a local store does so by a hard link.
@@ -175,21 +193,33 @@ impl Store {
     /// Looks at the folder itself: object_store does not list the files that it was still writing.
     pub(crate) async fn debris(&self, target: &TargetName) -> Result<Vec<Debris>> {
         let folder = self.folder.join(target.as_str());
-        let found = tokio::task::spawn_blocking(move || debris_in(&folder)).await.map_err(io::Error::other);
+        let found = tokio::task::spawn_blocking(move || debris::debris_in(&folder)).await.map_err(io::Error::other);
         found.and_then(|found| found).map_err(|error| {
             Error::new(kind_of_io(&error), "store", "look for debris of", target, "its folder can't be read")
                 .with_source(error)
         })
     }
 
-    /// Deletes a snapshot's folder that has no manifest, with what was still being written into it.
+    /// Deletes a snapshot's folder that has no manifest, with what was still being written into it. A snapshot that is
+    /// committed meanwhile stays.
     pub(crate) async fn sweep(&self, target: &TargetName, native: &NativeId) -> Result<()> {
-        match tokio::fs::remove_dir_all(self.folder.join(target.as_str()).join(native.as_str())).await {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Error::new(kind_of_io(&error), "store", "sweep", native, "it can't be deleted").with_source(error))
-            }
-            _ => Ok(()),
-        }
+        let (folder, name) = (self.folder.join(target.as_str()), native.clone());
+        let swept = tokio::task::spawn_blocking(move || debris::sweep(&folder, &name)).await.map_err(io::Error::other);
+        swept.and_then(|swept| swept).map_err(|error| {
+            Error::new(kind_of_io(&error), "store", "sweep", native, "it can't be deleted").with_source(error)
+        })
+    }
+
+    /// Shows others that the object at `path` is still being written, though no byte has come for a while.
+    pub(crate) async fn touch(&self, path: &Path) {
+        let folder = self.folder.join(path.as_ref());
+        // What can't be touched only looks older than it is.
+        let _ = tokio::task::spawn_blocking(move || {
+            let folder = folder.parent().map(std::fs::File::open).transpose()?;
+            folder.map_or(Ok(()), |folder| folder.set_modified(std::time::SystemTime::now()))
+        })
+        .await
+        .map_err(io::Error::other);
     }
 
     async fn delete_object(&self, path: &Path) -> Result<()> {
@@ -234,34 +264,6 @@ impl Store {
             None => built,
         }
     }
-}
-
-fn debris_in(folder: &FilePath) -> io::Result<Vec<Debris>> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        let Some(name) =
-            entry.file_name().to_str().filter(|name| super::name::is_snapshot_name(name)).map(NativeId::new)
-        else {
-            continue;
-        };
-        if !entry.file_type()?.is_dir() || entry.path().join(manifest::FILE).exists() {
-            continue;
-        }
-        let (mut touched, mut size_bytes) = (entry.metadata()?.modified()?, 0);
-        for file in std::fs::read_dir(entry.path())? {
-            let metadata = file?.metadata()?;
-            touched = touched.max(metadata.modified()?);
-            size_bytes += metadata.len();
-        }
-        found.push(Debris { native_id: name, touched_at: touched.into(), size_bytes });
-    }
-    found.sort_by(|a, b| a.native_id.cmp(&b.native_id));
-    Ok(found)
 }
 
 fn kind_of(error: &object_store::Error) -> ErrorKind {
@@ -353,5 +355,23 @@ mod tests {
         store.put_new(&path, "one").await.unwrap();
         assert!(store.put_new(&path, "two").await.is_err());
         assert_eq!(std::fs::read(folder.path().join("a/b")).unwrap(), b"one");
+    }
+
+    #[tokio::test]
+    async fn a_manifest_whose_parts_were_swept_away_is_no_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path());
+        let (target, native) = ("om".parse().unwrap(), NativeId::new("20261122T021500Z-ab12"));
+        let json = r#"{"schema":"snapkeep/manifest/v1","id":"om/20261122T021500Z-ab12","target":"om","key":null,"tags":{},
+            "created_at":"2026-11-22T02:15:00Z","completed_at":"2026-11-22T02:15:09Z","provider":"sqlite","engine":"sqlite",
+            "engine_version":"3","database":"x","format":"f","tools":[],"uncompressed_bytes":1,"size_bytes":1,
+            "parts":[{"name":"data.zst","size_bytes":1,"sha256":"00","uncompressed_bytes":1}]}"#;
+        let error = store.commit(&target, &native, json.into()).await.unwrap_err();
+        assert!(error.to_string().contains("took them for debris"), "{error}");
+        assert_eq!(store.manifest(&target, &native).await.unwrap(), None);
+        store.put_new(&store.path(&target, &native, "data.zst"), "x").await.unwrap();
+        store.commit(&target, &native, json.into()).await.unwrap();
+        store.sweep(&target, &native).await.unwrap();
+        assert_eq!(store.manifest(&target, &native).await.unwrap().unwrap(), json.as_bytes());
     }
 }

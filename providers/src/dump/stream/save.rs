@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::io::{self, PipeReader, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, WriteMultipart};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
 use zstd::stream::raw::CParameter;
 
 use super::{CHUNK, Inspected, Meter, QUEUE, Source, Step, hex, interrupted, worker_lost};
@@ -23,6 +25,9 @@ const UPLOAD_PART: usize = 2 << 20;
 const UPLOADS: usize = 2;
 /// zstd's unit of work for one thread: small, since its buffers are several times this.
 const ZSTD_JOB: u32 = 2 << 20;
+/// How often a part says that it is still being written: pg_dump may wait for a lock before its first byte, for longer
+/// than debris may lie.
+const TOUCH: Duration = Duration::from_secs(300);
 /// More threads than this cost memory, and the source can't feed them.
 const MAX_THREADS: u32 = 4;
 
@@ -60,10 +65,16 @@ pub(crate) async fn store_part(
     let worker = tokio::task::spawn_blocking(move || compress(steps, compression, sender, &thread_meter, &thread_stop));
 
     let mut failed = None;
+    let mut waiting = tokio::time::interval_at(Instant::now() + TOUCH, TOUCH);
+    waiting.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let chunk: Bytes = tokio::select! {
             biased;
             () = meter.run.cancel.cancelled() => break,
+            _ = waiting.tick() => {
+                store.touch(path).await;
+                continue;
+            }
             chunk = chunks.recv() => match chunk { Some(chunk) => chunk, None => break },
         };
         if let Err(error) = upload.wait_for_capacity(UPLOADS).await {
@@ -295,5 +306,56 @@ impl Write for StoreWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::Run;
+    use crate::settings::{Local, Place, StoreSettings};
+
+    struct Anything;
+
+    impl super::super::Inspector for Anything {
+        fn push(&mut self, _: &[u8]) -> std::result::Result<(), String> {
+            Ok(())
+        }
+
+        fn finish(self: Box<Self>) -> std::result::Result<Inspected, String> {
+            Ok(Inspected::default())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_that_waits_for_its_first_byte_does_not_look_abandoned() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::Local(Local { path: folder.path().to_owned() });
+        let store = Store::open("nas", &StoreSettings { place, encrypt: None }, folder.path()).unwrap();
+        let (reader, mut writer) = io::pipe().unwrap();
+        let (path, snapshot) = (Path::from("t/s/data.zst"), folder.path().join("t/s"));
+        let task = tokio::spawn(async move {
+            let source = Source::File(File::from(OwnedFd::from(reader)));
+            let steps = vec![Step { source, inspector: Box::new(Anything) }];
+            let meter = Meter::new(&Run::silent(), None);
+            store_part(&store, &path, "data.zst", steps, Compression::default(), &meter).await
+        });
+        while !snapshot.is_dir() {
+            tokio::task::yield_now().await;
+        }
+        let modified = || File::open(&snapshot).unwrap().metadata().unwrap().modified().unwrap();
+        File::open(&snapshot).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        tokio::time::advance(TOUCH / 2).await;
+        assert_eq!(modified(), SystemTime::UNIX_EPOCH);
+        tokio::time::advance(TOUCH).await;
+        while modified() == SystemTime::UNIX_EPOCH {
+            tokio::task::yield_now().await;
+        }
+        writer.write_all(b"at last").unwrap();
+        drop(writer);
+        assert_eq!(task.await.unwrap().unwrap().0.uncompressed_bytes, 7);
     }
 }
