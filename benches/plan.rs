@@ -40,6 +40,7 @@ fn snapshots(count: u64, now: DateTime<Utc>) -> Vec<Seen> {
             hold: (nth % 1000 == 11).then(|| Box::new(Hold { reason: "audit".to_owned(), until: None })),
             locked_until: (nth % 1000 == 13).then(|| now + TimeDelta::days(1)),
             group: 0,
+            rest: 0,
         }
     };
     (0..count).map(one).collect()

@@ -38,6 +38,8 @@ pub struct Seen {
     pub locked_until: Option<DateTime<Utc>>,
     /// Retention counts each kind and location for itself.
     pub group: u32,
+    /// Changes with everything else that is told of it: its key, tags, engine and end.
+    pub rest: u64,
 }
 
 impl Seen {
@@ -60,11 +62,36 @@ impl Seen {
         number(Some(self.origin as i64));
         number(Some(self.state as i64));
         number(self.hold.as_ref().map(|hold| hold.until.map_or(i64::MAX, |until| until.timestamp())));
+        number(Some(self.rest.cast_signed()));
         hash.update(self.native.as_bytes());
-        let mut first = [0; 8];
-        first.copy_from_slice(&hash.finalize()[..8]);
-        u64::from_le_bytes(first)
+        first_bytes(hash)
     }
+}
+
+fn first_bytes(hash: Sha256) -> u64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash.finalize()[..8]);
+    u64::from_le_bytes(first)
+}
+
+/// What no rule looks at, and what all the same makes it another snapshot when it changes.
+fn rest_of(snapshot: &Snapshot) -> u64 {
+    let mut hash = Sha256::new();
+    let mut text = |text: &str| {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    };
+    for field in
+        [&snapshot.key, &snapshot.engine, &snapshot.engine_version, &snapshot.location, &snapshot.provider_state]
+    {
+        text(field.as_deref().unwrap_or("\0"));
+    }
+    for (key, value) in &snapshot.tags {
+        text(key);
+        text(value);
+    }
+    text(&snapshot.completed_at.map(|moment| moment.to_rfc3339()).unwrap_or_default());
+    first_bytes(hash)
 }
 
 /// The snapshots of one target as planning sees them. A hold that has run out is none.
@@ -91,6 +118,7 @@ pub fn see(snapshots: &[Snapshot], now: DateTime<Utc>) -> Vec<Seen> {
                 .map(Box::new),
             locked_until: snapshot.locked_until.filter(|until| *until > now),
             group: group_of(snapshot),
+            rest: rest_of(snapshot),
         })
         .collect()
 }

@@ -48,6 +48,7 @@ pub(super) fn seen(native: &str, hours: i64) -> Seen {
         hold: None,
         locked_until: None,
         group: 0,
+        rest: 0,
     }
 }
 
@@ -459,4 +460,23 @@ fn a_hold_and_a_lock_that_ran_out_are_none() {
         let seen = see(&[snapshot], now());
         assert_eq!((seen[0].hold.is_some(), seen[0].locked_until.is_some()), (holds, holds));
     }
+}
+
+#[test]
+fn whatever_changes_of_a_snapshot_changes_its_fingerprint() {
+    let print = |change: fn(&mut Snapshot)| {
+        let mut snapshot = snapshot("a", "here");
+        change(&mut snapshot);
+        see(&[snapshot], now())[0].fingerprint()
+    };
+    let same = print(|_| {});
+    let changes: [fn(&mut Snapshot); 5] = [
+        |snapshot| snapshot.key = Some("k".into()),
+        |snapshot| drop(snapshot.tags.insert("a".into(), "b".into())),
+        |snapshot| snapshot.completed_at = Some(now()),
+        |snapshot| snapshot.engine_version = Some("1".into()),
+        |snapshot| snapshot.size_bytes = Some(7),
+    ];
+    assert_eq!(print(|_| {}), same);
+    changes.into_iter().for_each(|change| assert_ne!(print(change), same));
 }
