@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use snapkeep_providers::model::CreateRequest;
 use snapkeep_providers::{ErrorKind, Run};
 
-use crate::support::{Bed, assert_names, create, list, ok, on, refused, try_create};
+use crate::support::{Bed, assert_names, create, list, ok, on, refused, restore_in_place, try_create};
 
 /// Puts what the real tool writes into `$here/whole`, and its size into `$size`.
 const WHOLE: &str = "\"$real\" \"$@\" > \"$here/whole\" || exit 9; size=$(wc -c < \"$here/whole\")\n";
@@ -116,4 +116,29 @@ async fn roles_that_can_not_be_read_are_noted_and_the_dump_goes_on(bed: Bed) {
         ok(crate::support::restore(&*provider, &id, &bed.name(&format!("copy{number}"))).await);
         ok(provider.delete(&id).await);
     }
+}
+
+on!(postgresql_15 postgresql_17 => a_swap_that_fails_leaves_the_old_database_open_or_says_how_to_open_it);
+async fn a_swap_that_fails_leaves_the_old_database_open_or_says_how_to_open_it(bed: Bed) {
+    bed.fill();
+    let id = create(&*bed.provider()).await;
+    let before = bed.content(&bed.database);
+    let close = format!("echo 'ALTER DATABASE \"{}\" ALLOW_CONNECTIONS false' | \"$real\" \"$@\"", bed.database);
+    let luck = "echo 'ERROR:  out of luck' >&2; exit 3";
+    let psql = |opens: &str| {
+        format!(
+            "sql=$(cat); case \"$sql\" in *'RENAME TO'*) {close}; {luck};; *'CONNECTIONS true'*) {opens};; esac\n\
+             echo \"$sql\" | \"$real\" \"$@\""
+        )
+    };
+    let tools = bed.sick_tool("tools", "psql", &psql(":"));
+    let text = refused(ErrorKind::Failed, restore_in_place(&*bed.with_tools(tools), &id).await);
+    assert_names(&text, &["out of luck"]);
+    assert_eq!(bed.content(&bed.database), before);
+    let tools = bed.sick_tool("tools2", "psql", &psql(luck));
+    let text = refused(ErrorKind::Failed, restore_in_place(&*bed.with_tools(tools), &id).await);
+    let open = format!("ALTER DATABASE \"{}\" WITH ALLOW_CONNECTIONS true;", bed.database);
+    assert_names(&text, &["out of luck", &open]);
+    bed.admin(&open);
+    assert_eq!(bed.content(&bed.database), before);
 }

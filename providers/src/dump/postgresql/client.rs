@@ -137,9 +137,9 @@ impl Client {
     }
 
     /// A database to connect to that is not the one in question: for making, renaming and dropping that one.
-    pub(super) async fn maintenance_database(&self) -> Result<String> {
+    pub(super) async fn maintenance_database(&self, in_question: &str) -> Result<String> {
         let mut last = None;
-        for database in ["postgres", "template1", self.connection.settings.database.as_str()] {
+        for database in others(&self.connection.settings.database, in_question) {
             match self.run(database, "SELECT 1;").await {
                 Ok(_) => return Ok(database.to_owned()),
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Permission) => last = Some(error),
@@ -148,6 +148,11 @@ impl Client {
         }
         Err(last.unwrap_or_else(|| failed("connect to", "the server", "no database was tried")))
     }
+}
+
+/// The databases to connect to while `in_question` is made, renamed or dropped.
+fn others<'a>(own: &'a str, in_question: &str) -> Vec<&'a str> {
+    ["postgres", "template1", own].into_iter().filter(|&database| database != in_question).collect()
 }
 
 fn password_file(secret: Secret) -> Result<(Secret, Arc<SecretFile>)> {
@@ -230,4 +235,16 @@ pub(super) fn explain(action: &str, subject: &str, stderr: Stderr) -> Error {
             return failed(action, subject, "the server said no").with_source(stderr);
         };
     Error::new(kind, NAME, action, subject, reason).with_hint(hint).with_source(stderr)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_database_is_renamed_from_inside() {
+        assert_eq!(others("om", "om"), ["postgres", "template1"]);
+        assert_eq!(others("postgres", "postgres"), ["template1"]);
+        assert_eq!(others("om", "copy"), ["postgres", "template1", "om"]);
+    }
 }

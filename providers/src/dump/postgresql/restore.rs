@@ -39,6 +39,8 @@ pub(super) struct Restore {
     place: Place,
     /// Whether anything was changed yet: what another process made meanwhile is not ours to drop.
     touched: bool,
+    /// A database that may take no connections since a swap of it failed.
+    closed: Option<String>,
     loader: Tool,
     ownership: Ownership,
     settings: BTreeMap<String, String>,
@@ -60,7 +62,7 @@ pub(super) async fn plan(connection: &Connection, manifest: &Manifest, request: 
     };
     let client = Client::open(connection).await?;
     let loader = loader(&client, manifest).await?;
-    let maintenance = client.maintenance_database().await?;
+    let maintenance = client.maintenance_database(swap_with.as_deref().unwrap_or(&database)).await?;
     let place = match swap_with {
         Some(name) if client.exists(&maintenance, &name).await? => Place::Swap(name),
         Some(name) => return Ok(Restore::new(client, maintenance, name, Place::New, loader, manifest, request)),
@@ -129,7 +131,18 @@ impl Restore {
     ) -> Self {
         let (settings, ownership) = (manifest.database_settings.clone(), request.ownership);
         let warnings = Warnings::default();
-        Self { client, maintenance, database, place, touched: false, loader, ownership, settings, warnings }
+        Self {
+            client,
+            maintenance,
+            database,
+            place,
+            touched: false,
+            closed: None,
+            loader,
+            ownership,
+            settings,
+            warnings,
+        }
     }
 
     fn loader_program(&self) -> Program {
@@ -181,7 +194,7 @@ impl Restore {
     }
 
     /// Renames in a moment in which no one is connected; the old database goes last.
-    async fn swap(&self, name: &str) -> Result<()> {
+    async fn swap(&mut self, name: &str) -> Result<()> {
         self.adopt_owner(name).await?;
         let (new, name_sql, old) = (&self.database, identifier(name), format!("{}_old", self.database));
         let sql = format!(
@@ -198,8 +211,7 @@ impl Restore {
             identifier(new),
         );
         if let Err(error) = self.client.run(&self.maintenance, &sql).await {
-            let open = format!("ALTER DATABASE {name_sql} WITH ALLOW_CONNECTIONS true;");
-            let _ = self.client.run(&self.maintenance, &open).await;
+            self.closed = Some(name.to_owned());
             return Err(error);
         }
         let drop = format!("DROP DATABASE {};", identifier(&old));
@@ -232,12 +244,12 @@ impl RestorePlan for Restore {
     async fn commit(&mut self) -> Result<Restored> {
         self.restore_settings().await?;
         let to = match &self.place {
-            Place::Swap(name) => {
-                self.swap(name).await?;
-                name.clone()
-            }
+            Place::Swap(name) => name.clone(),
             Place::New | Place::Empty => self.database.clone(),
         };
+        if to != self.database {
+            self.swap(&to).await?;
+        }
         let warnings = std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Restored { to, warnings })
     }
@@ -250,9 +262,18 @@ impl RestorePlan for Restore {
         if self.place == Place::Empty {
             return Some(format!("{database} was empty and holds a part of the data now: empty it by hand"));
         }
+        let mut left = Vec::new();
+        if let Some(closed) = &self.closed {
+            let open = format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true;", identifier(closed));
+            if self.client.run(&self.maintenance, &open).await.is_err() {
+                left.push(format!("{closed} may take no connections now, run `{open}`"));
+            }
+        }
         let drop = format!("DROP DATABASE IF EXISTS {};", identifier(database));
-        let failed = self.client.run(&self.maintenance, &drop).await.is_err();
-        failed.then(|| format!("{database} was made and could not be dropped again: drop it by hand"))
+        if self.client.run(&self.maintenance, &drop).await.is_err() {
+            left.push(format!("{database} was made and could not be dropped again: drop it by hand"));
+        }
+        (!left.is_empty()).then(|| left.join("; "))
     }
 }
 
