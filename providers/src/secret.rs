@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::dump::child::Program;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long a secret's command may take.
@@ -54,20 +54,19 @@ async fn run(argv: &[String]) -> Result<Secret> {
         return Err(unreadable("an empty command", "it names no program"));
     };
     let subject = format!("command {program}");
-    let child = tokio::process::Command::new(program)
+    // In a process group of its own: a helper that it started is stopped with it.
+    let captured = Program::new(program)
         .args(arguments)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(COMMAND_LIMIT, child)
+        .ask("", COMMAND_LIMIT)
         .await
-        .map_err(|_| unreadable(&subject, &format!("it took longer than {} s", COMMAND_LIMIT.as_secs())))?
-        .map_err(|error| unreadable(&subject, "it can't be started").with_source(error))?;
-    if !output.status.success() {
-        return Err(unreadable(&subject, &format!("it ended with {}", output.status)));
+        .map_err(|error| unreadable(&subject, "it can't be run").with_source(error))?;
+    if captured.timed_out {
+        return Err(unreadable(&subject, &format!("it took longer than {} s", COMMAND_LIMIT.as_secs())));
     }
-    let text = String::from_utf8(output.stdout).map_err(|_| unreadable(&subject, "it did not print UTF-8"))?;
+    if !captured.status.success() {
+        return Err(unreadable(&subject, &format!("it ended with {}", captured.status)).with_source(captured.stderr));
+    }
+    let text = String::from_utf8(captured.stdout).map_err(|_| unreadable(&subject, "it did not print UTF-8"))?;
     Ok(Secret::new(without_newline(text)))
 }
 
@@ -137,5 +136,29 @@ mod tests {
         let error = SecretRef::Command(argv).resolve(Path::new(".")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Permission);
         assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_command_that_no_one_waits_for_is_stopped_with_its_children() {
+        let folder = tempfile::tempdir().unwrap();
+        let pid = folder.path().join("pid");
+        let script = "sleep 600 & echo $! > \"$1.new\"; mv \"$1.new\" \"$1\"; wait";
+        let mut argv = ["sh", "-c", script, "sh"].map(String::from).to_vec();
+        argv.push(pid.display().to_string());
+        let secret = SecretRef::Command(argv);
+        let begun = async {
+            while !pid.exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            _ = secret.resolve(Path::new(".")) => panic!("it sleeps"),
+            () = begun => {}
+        }
+        let stat = format!("/proc/{}/stat", std::fs::read_to_string(pid).unwrap().trim());
+        let runs = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z"));
+        while runs() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }

@@ -22,6 +22,8 @@ use crate::secret::Secret;
 /// How long a child may take to end after SIGTERM, before SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
 /// How much of a child's stderr is kept: its end, where tools say what went wrong.
+/// How much of its stdout is kept in memory, where that is wanted; more is an error.
+const CAPTURED_BYTES: u64 = 64 << 20;
 const STDERR_LINES: usize = 40;
 const STDERR_LINE_BYTES: usize = 2_000;
 
@@ -158,8 +160,15 @@ impl Program {
 pub(crate) struct Captured {
     pub(crate) status: ExitStatus,
     pub(crate) timed_out: bool,
-    pub(crate) stdout: String,
+    pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Stderr,
+}
+
+impl Captured {
+    /// What it printed, with a stand-in for what is no UTF-8.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
 }
 
 /// How a child ended.
@@ -215,14 +224,17 @@ impl Running {
             stdin.map(|mut stdin| io::Write::write_all(&mut stdin, input.as_bytes()))
         });
         let mut text = Vec::new();
-        let read = stdout.map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut text));
+        // The pipe closes after that, so a child that prints without end ends too.
+        let read = stdout.map_or(Ok(0), |stdout| stdout.take(CAPTURED_BYTES).read_to_end(&mut text));
         let ended = self.wait();
         drop(done);
         let _ = feeder.join();
         let timed_out = watchdog.join().unwrap_or(false);
         let Ended { status, stderr } = ended?;
-        read?;
-        Ok(Captured { status, timed_out, stdout: String::from_utf8_lossy(&text).into_owned(), stderr })
+        if read? as u64 == CAPTURED_BYTES {
+            return Err(io::Error::other("it printed too much"));
+        }
+        Ok(Captured { status, timed_out, stdout: text, stderr })
     }
 
     /// Waits for its end.
@@ -386,7 +398,12 @@ mod tests {
     fn variables_of_the_users_shell_do_not_reach_a_child() {
         // cargo sets no PG variable, so the check is on the list itself and on what a child sees of LC_ALL
         let captured = sh("echo \"$LC_ALL\"").capture("", Duration::from_secs(10)).unwrap();
-        assert_eq!(captured.stdout, "C\n");
+        assert_eq!(captured.text(), "C\n");
+    }
+
+    #[test]
+    fn a_child_that_prints_without_end_is_an_error() {
+        sh("yes").capture("", Duration::from_secs(60)).unwrap_err();
     }
 
     #[test]

@@ -23,7 +23,7 @@ use server::Connection;
 use store::Store;
 use stream::{Inspected, Meter, interrupted, load_part, open_part, store_part, verify_part};
 
-mod child;
+pub(crate) mod child;
 mod engine;
 mod inspect;
 pub(crate) mod live;

@@ -211,7 +211,7 @@ fn probe(name: &'static str, path: PathBuf) -> Option<Tool> {
         return None;
     }
     let answer = Program::new(&path).arg("--version").capture("", VERSION_LIMIT).ok()?;
-    let (flavour, version) = identify(&answer.stdout)?;
+    let (flavour, version) = identify(&answer.text())?;
     Some(Tool { name, path, flavour, version })
 }
 

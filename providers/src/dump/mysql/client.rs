@@ -158,7 +158,7 @@ impl Client {
         if captured.timed_out {
             return Err(Error::new(ErrorKind::Unavailable, NAME, "query", subject, "the server took too long"));
         }
-        if captured.status.success() { Ok(captured.stdout) } else { Err(explain("query", &subject, captured.stderr)) }
+        if captured.status.success() { Ok(captured.text()) } else { Err(explain("query", &subject, captured.stderr)) }
     }
 
     /// The character set and collation of `database`; `None` where there is no such database.

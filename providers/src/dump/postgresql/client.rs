@@ -110,7 +110,7 @@ impl Client {
         if !captured.status.success() {
             return Err(explain("query", &subject, captured.stderr));
         }
-        Ok(captured.stdout)
+        Ok(captured.text())
     }
 
     /// Runs a query that gives one JSON value.
