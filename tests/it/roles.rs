@@ -5,7 +5,7 @@ use std::sync::Arc;
 use snapkeep_providers::model::{Ownership, RestoreRequest, RestoreTo};
 use snapkeep_providers::{ErrorKind, Provider, Run, settings};
 
-use crate::support::{Bed, assert_names, create, manifest, ok, on, refused, restore, restore_in_place};
+use crate::support::{Bed, assert_names, create, manifest, ok, on, refused, restore, restore_in_place, try_create};
 
 const OWNERS: &str =
     "SELECT string_agg(relname || ' ' || pg_get_userbyid(relowner), ',' ORDER BY relname) FROM pg_class
@@ -110,6 +110,14 @@ async fn owners_that_a_plain_role_can_not_give_are_reported(bed: Bed) {
     assert_names(&restored.warnings.join("\n"), &[&format!("ALTER TABLE public.notes OWNER TO {owner};")]);
     assert_eq!(bed.sql_in(&copy, OWNERS), format!("bulk {restorer},notes {restorer}"));
     assert_eq!(bed.content(&copy), bed.content(&bed.database));
+}
+
+on!(postgresql_15 => a_role_that_may_not_read_a_table_lacks_a_permission);
+async fn a_role_that_may_not_read_a_table_lacks_a_permission(bed: Bed) {
+    bed.fill();
+    let reader = role(&bed, "reader", "");
+    let text = refused(ErrorKind::Permission, try_create(&*by(&bed, &reader)).await);
+    assert_names(&text, &["permission denied"]);
 }
 
 on!(postgresql_15 postgresql_17 => a_plain_role_dumps_and_restores_what_it_owns);

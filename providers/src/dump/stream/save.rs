@@ -236,7 +236,15 @@ fn explain(part: &str, failure: Failure) -> Error {
     let fail = |reason: String| Error::new(ErrorKind::Failed, "dump", "make", part, reason);
     match failure {
         Failure::Start(program, error) => fail(format!("{program} can't be started")).with_source(error),
-        Failure::Ended(program, status, stderr) => fail(format!("{program} ended with {status}")).with_source(stderr),
+        Failure::Ended(program, status, stderr) => {
+            let denied = ["permission denied", "Access denied", "command denied", "access denied"];
+            let kind = match denied.iter().any(|words| stderr.0.contains(words)) {
+                true => ErrorKind::Permission,
+                false => ErrorKind::Failed,
+            };
+            let reason = format!("{program} ended with {status}");
+            Error::new(kind, "dump", "make", part, reason).with_source(stderr)
+        }
         Failure::Incomplete(program, reason, stderr) => {
             let error = fail(format!("{program} ended as if all were well, but its output is incomplete: {reason}"));
             if stderr == Stderr::default() { error } else { error.with_source(stderr) }
