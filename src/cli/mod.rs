@@ -346,12 +346,13 @@ async fn run(app: &App, verb: Verb) -> u8 {
     }
 }
 
-/// Ctrl-C and SIGTERM cancel what runs; a second one ends the process at once. The token tells of SIGTERM.
+/// Ctrl-C, SIGTERM and SIGHUP cancel what runs; a second one ends the process at once. The token tells of SIGTERM.
 fn watch_signals(app: &App) -> CancellationToken {
     use tokio::signal::unix::{SignalKind, signal};
     let terminated = CancellationToken::new();
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
+    let heeds_hangup = !ignores_hangup(); // a handler would end that
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = signals else {
         app.report.warn("signals can't be watched: stop this process only when it is idle");
         return terminated;
     };
@@ -360,6 +361,8 @@ fn watch_signals(app: &App) -> CancellationToken {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => by_term.cancel(),
+            // The terminal is gone: nobody will press Ctrl-C any more.
+            _ = hangup.recv(), if heeds_hangup => by_term.cancel(),
         }
         report.info("stopping; once more to stop at once");
         cancel.cancel();
@@ -371,6 +374,13 @@ fn watch_signals(app: &App) -> CancellationToken {
         std::process::exit(code.into());
     });
     terminated
+}
+
+/// Whether SIGHUP is ignored, as `nohup` has it: bit 0 of SigIgn in /proc/self/status (proc(5)).
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Asks a question on the terminal; `None` when no one may or can be asked.

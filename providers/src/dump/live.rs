@@ -57,7 +57,12 @@ pub fn leave_nothing(patience: Duration) {
     }
     children.iter().for_each(Stopper::kill);
     for folder in std::mem::take(&mut live().folders) {
-        // The thread that uses it may be about to do the same.
-        let _ = std::fs::remove_dir_all(folder);
+        // The thread that uses it may be doing the same this moment, and each may trip over the other.
+        for _ in 0..100 {
+            if std::fs::remove_dir_all(&folder).is_ok() || !folder.exists() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }

@@ -119,13 +119,31 @@ impl DumpProvider {
         manifest.snapshot(native.clone(), self.store.location())
     }
 
-    async fn with_key(&self, key: &str) -> Result<Option<Snapshot>> {
+    /// The snapshot that has this key.
+    ///
+    /// A damaged manifest has no key that could be believed, and no old damage may stop new snapshots: it is told.
+    /// What could not be read for another reason may be read again, and may have the key.
+    async fn with_key(&self, key: &str, run: &Run) -> Result<Option<Snapshot>> {
         let listing = self.list(ListScope::Own).await?;
         let found = listing.snapshots.into_iter().find(|snapshot| snapshot.key.as_deref() == Some(key));
-        match (found, listing.problems.into_iter().next()) {
-            // The key may be that of a snapshot that can't be read: a second one would break the promise.
-            (None, Some(problem)) => Err(problem),
-            (found, _) => Ok(found.filter(|snapshot| snapshot.state == SnapshotState::Available)),
+        if found.is_none() {
+            for problem in listing.problems {
+                match problem.kind() {
+                    ErrorKind::Verification | ErrorKind::Unsupported => run.reporter.warn(&problem.to_string()),
+                    _ => return Err(problem),
+                }
+            }
+        }
+        Ok(found.filter(|snapshot| snapshot.state == SnapshotState::Available))
+    }
+
+    /// A name that nobody else has: what is deleted after a failure is then always our own.
+    fn claim_name(&self, now: DateTime<Utc>) -> Result<NativeId> {
+        loop {
+            let native = name::new(now);
+            if self.store.claim(&self.target, &native)? {
+                return Ok(native);
+            }
         }
     }
 
@@ -325,7 +343,7 @@ impl Provider for DumpProvider {
     async fn create(&self, request: &CreateRequest, run: &Run) -> Result<Operation<Snapshot>> {
         let looked = async {
             match &request.key {
-                Some(key) => Ok(self.with_key(key).await?),
+                Some(key) => Ok(self.with_key(key, run).await?),
                 None => Ok(None),
             }
         };
@@ -334,7 +352,7 @@ impl Provider for DumpProvider {
         }
         let plan = unless_cancelled(run, "create", &self.target, self.engine.plan_dump(run)).await?;
         let created_at = now();
-        let native = name::new(created_at);
+        let native = self.claim_name(created_at)?;
         match self.write(created_at, &native, plan, request, run).await {
             Ok(manifest) => Ok(done(self.snapshot(&native, &manifest))),
             Err(error) => {
@@ -359,14 +377,14 @@ impl Provider for DumpProvider {
             return Err(Error::new(ErrorKind::Usage, self.name(), "restore to", "\"\"", "it has no name")
                 .with_hint("choose another name with `--to NAME`"));
         }
+        let planned = self.engine.plan_restore(&manifest, request);
+        let mut plan = unless_cancelled(run, "restore", &manifest.id, planned).await?;
         let own = self.engine.database();
         if request.to == RestoreTo::InPlace && manifest.database != own {
             let reason = format!("the snapshot is of another database, {}", manifest.database);
             return Err(Error::new(ErrorKind::Refused, self.name(), "restore over", own, reason)
                 .with_hint("restore it beside: `--to NAME`"));
         }
-        let planned = self.engine.plan_restore(&manifest, request);
-        let mut plan = unless_cancelled(run, "restore", &manifest.id, planned).await?;
         let meter = Meter::new(run, Some(manifest.size_bytes));
         for part in manifest.objects() {
             let path = self.store.path(&self.target, id, &part.name);

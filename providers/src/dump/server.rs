@@ -82,6 +82,8 @@ impl SecretFile {
 
 impl Drop for SecretFile {
     fn drop(&mut self) {
+        // Gone before it is forgotten: the process may end in between.
+        let _ = std::fs::remove_dir_all(self.folder.path());
         live::forget(self.folder.path());
     }
 }

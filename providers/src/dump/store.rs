@@ -130,6 +130,20 @@ impl Store {
         }
     }
 
+    /// Makes the folder of a new snapshot; `false` when there is one of that name.
+    pub(crate) fn claim(&self, target: &TargetName, native: &NativeId) -> Result<bool> {
+        let folder = self.folder.join(target.as_str());
+        let made = std::fs::create_dir_all(&folder).and_then(|()| std::fs::create_dir(folder.join(native.as_str())));
+        match made {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => {
+                let source = object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(error) };
+                Err(self.error("write", format!("{target}/{native}"), source))
+            }
+        }
+    }
+
     /// Writes the manifest: the commit. Never over another, and not where the parts were swept away meanwhile.
     pub(crate) async fn commit(&self, target: &TargetName, native: &NativeId, manifest: Vec<u8>) -> Result<()> {
         let path = self.path(target, native, manifest::FILE);

@@ -69,7 +69,9 @@ fn what_an_incomplete_list_might_hide_is_not_guessed() {
     assert_eq!(bench.run(&format!("delete {prefix} --yes")).code, Some(9));
     assert_eq!(bench.run(&format!("show {first} -o name")).out.trim_end(), first, "a whole id is no guess");
     assert_eq!(bench.run(&format!("restore {first} --to x.db")).code, Some(0));
-    assert_eq!(bench.run("create notes --key k").code, Some(9), "the key may be the unreadable one's");
+    let keyed = bench.run("create notes --key k");
+    assert_eq!(keyed.code, Some(0), "old damage stops no new snapshot: {keyed}");
+    assert!(keyed.err.contains("it is damaged or cut short"), "{keyed}");
     assert_eq!(bench.run("create notes").code, Some(0));
     assert!(bench.stored(&second, "manifest.json").exists());
 }

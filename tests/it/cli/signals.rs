@@ -65,6 +65,11 @@ fn a_termination_ends_a_create_that_waits_for_a_lock() {
     ends_without_a_trace(Signal::TERM, 143);
 }
 
+#[test]
+fn a_terminal_that_goes_away_ends_a_create_as_a_termination_does() {
+    ends_without_a_trace(Signal::HUP, 143);
+}
+
 /// A `list` that hangs in its store.
 fn hanging_list(bench: &Bench, line: &str) -> Child {
     let fifo = bench.path("snapshots/notes/20200101T000000Z-aaaa/manifest.json");

@@ -129,8 +129,11 @@ struct Table {
 }
 
 /// The dump tool of the server's flavour, or why there is none.
-fn dump_tool(client: &Client) -> Result<Tool> {
-    let found = client.places.find_strictly(Wanted { names: &["mysqldump", "mariadb-dump"], flavour: None });
+async fn dump_tool(client: &Client) -> Result<Tool> {
+    let found = client
+        .places
+        .search(|places| places.find_strictly(Wanted { names: &["mysqldump", "mariadb-dump"], flavour: None }))
+        .await;
     let server = client.server;
     let shown = format!("{server} {}", client.version);
     let refuse = |tool: &Tool, reason: String, hint: String| {
@@ -188,7 +191,7 @@ impl Engine for MySql {
             Ok(None) => Err(no_database(self.database())),
             Err(error) => Err(error),
         };
-        let tool = dump_tool(&client).map(|tool| tool.to_string());
+        let tool = dump_tool(&client).await.map(|tool| tool.to_string());
         let mut checks = Vec::new();
         if database.is_ok() {
             let outcome = grants::doubts(&client, self.database()).await.map(|doubts| match &*doubts {
@@ -207,7 +210,7 @@ impl Engine for MySql {
         let Some((charset, collation)) = client.charset(self.database()).await? else {
             return Err(no_database(self.database()));
         };
-        let tool = dump_tool(&client)?;
+        let tool = dump_tool(&client).await?;
         let doubts = grants::doubts(&client, self.database()).await?;
         doubts.iter().for_each(|doubt| run.reporter.warn(&format!("{NAME}: {doubt}")));
         let (programs, mut notes) = self.data_programs(&client, &tool, run).await?;
