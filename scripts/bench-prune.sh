@@ -88,7 +88,7 @@ def run(arguments):
 
 
 rows = []
-for arguments in ["list -o name", "prune plan -q -o name"]:
+for arguments in ["list -o name", "prune plan -q -o jsonl"]:
     results = [run(arguments) for _ in range(int(runs) + 1)][1:]
     if any(lines != int(count) for _, _, lines in results):
         sys.exit(f"snapkeep {arguments} printed {results[0][2]} lines")
