@@ -182,8 +182,8 @@ impl fmt::Display for Reason {
             Self::Policy(kept) => kept.fmt(f),
             Self::NewestGood => f.write_str("newest good"),
             Self::NoSlot => f.write_str("in no slot"),
-            Self::NotOwned(origin) => write!(f, "not owned: {}", origin_word(*origin)),
-            Self::NotAvailable(state) => write!(f, "not available: {}", state_word(*state)),
+            Self::NotOwned(origin) => write!(f, "not owned: {origin}"),
+            Self::NotAvailable(state) => write!(f, "not available: {state}"),
             Self::NoTime => f.write_str("its time is unknown"),
             Self::FailedLately => f.write_str("failed less than 24 h ago"),
             Self::Failed => f.write_str("failed more than 24 h ago"),
@@ -201,25 +201,6 @@ impl fmt::Display for Reason {
             Self::Clock => f.write_str("a snapshot is in the future"),
             Self::Cap => f.write_str("too many deletions for one run"),
         }
-    }
-}
-
-fn origin_word(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Owned => "owned",
-        Origin::Manual => "manual",
-        Origin::Automated => "automated",
-        Origin::Shared => "shared",
-    }
-}
-
-fn state_word(state: SnapshotState) -> &'static str {
-    match state {
-        SnapshotState::Pending => "pending",
-        SnapshotState::Available => "available",
-        SnapshotState::Failed => "failed",
-        SnapshotState::Deleting => "deleting",
-        SnapshotState::Unknown => "unknown",
     }
 }
 

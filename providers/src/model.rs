@@ -137,6 +137,18 @@ pub enum Origin {
     Shared,
 }
 
+impl fmt::Display for Origin {
+    /// The word that JSON has for it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Owned => "owned",
+            Self::Manual => "manual",
+            Self::Automated => "automated",
+            Self::Shared => "shared",
+        })
+    }
+}
+
 /// Where a snapshot is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -151,6 +163,19 @@ pub enum SnapshotState {
     Deleting,
     /// A word of the cloud's that we don't know.
     Unknown,
+}
+
+impl fmt::Display for SnapshotState {
+    /// The word that JSON has for it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "pending",
+            Self::Available => "available",
+            Self::Failed => "failed",
+            Self::Deleting => "deleting",
+            Self::Unknown => "unknown",
+        })
+    }
 }
 
 /// A mark that forbids deletion.
@@ -367,4 +392,26 @@ pub struct Check {
     pub name: &'static str,
     /// What was found, or why it won't do.
     pub outcome: Result<String, crate::Error>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_and_states_are_shown_by_their_words_in_json() {
+        let word = |value: serde_json::Value| value.as_str().unwrap().to_owned();
+        for origin in [Origin::Owned, Origin::Manual, Origin::Automated, Origin::Shared] {
+            assert_eq!(origin.to_string(), word(serde_json::to_value(origin).unwrap()));
+        }
+        for state in [
+            SnapshotState::Pending,
+            SnapshotState::Available,
+            SnapshotState::Failed,
+            SnapshotState::Deleting,
+            SnapshotState::Unknown,
+        ] {
+            assert_eq!(state.to_string(), word(serde_json::to_value(state).unwrap()));
+        }
+    }
 }

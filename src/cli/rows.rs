@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use snapkeep_providers::model::{Hold, Origin, Snapshot, SnapshotState};
+use snapkeep_providers::model::{Hold, Snapshot};
 
 use crate::failure::Failure;
 use crate::render::Row;
@@ -55,8 +55,8 @@ impl Row for Snapshot {
             or_dash(self.created_at.map(units::time)),
             or_dash(self.created_at.map(|created| units::duration(now - created))),
             or_dash(self.size_bytes.map(units::bytes)),
-            state_word(self.state).into(),
-            origin_word(self.origin).into(),
+            self.state.to_string(),
+            self.origin.to_string(),
             or_dash(engine),
             or_dash(verified),
             or_dash(self.hold.as_ref().map(hold_text)),
@@ -65,25 +65,6 @@ impl Row for Snapshot {
 
     fn name(&self) -> String {
         self.id.to_string()
-    }
-}
-
-pub(super) fn state_word(state: SnapshotState) -> &'static str {
-    match state {
-        SnapshotState::Pending => "pending",
-        SnapshotState::Available => "available",
-        SnapshotState::Failed => "failed",
-        SnapshotState::Deleting => "deleting",
-        SnapshotState::Unknown => "unknown",
-    }
-}
-
-pub(super) fn origin_word(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Owned => "owned",
-        Origin::Manual => "manual",
-        Origin::Automated => "automated",
-        Origin::Shared => "shared",
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use snapkeep_providers::model::{Details, Snapshot};
 
-use super::rows::{hold_text, origin_word, state_word};
+use super::rows::hold_text;
 use super::{App, Outcome};
 use crate::catalog::{self, SnapshotRef};
 use crate::failure::Failure;
@@ -85,8 +85,8 @@ fn page(shown: &Shown, now: DateTime<Utc>) -> String {
     fact("id", Some(snapshot.id.to_string()));
     fact("created", snapshot.created_at.map(age));
     fact("completed", snapshot.completed_at.map(|time| format!("{} UTC", units::time(time))));
-    fact("state", Some(state_word(snapshot.state).into()));
-    fact("origin", Some(origin_word(snapshot.origin).into()));
+    fact("state", Some(snapshot.state.to_string()));
+    fact("origin", Some(snapshot.origin.to_string()));
     fact("size", snapshot.size_bytes.map(size));
     fact("engine", snapshot.engine.as_ref().map(|engine| format!("{engine} {version}").trim().to_owned()));
     fact("location", snapshot.location.clone());

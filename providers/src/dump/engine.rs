@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use super::child::Stopper;
 use super::manifest::{Manifest, ToolRecord};
 use super::stream::{Sink, Step};
+use crate::Run;
 use crate::error::Result;
 use crate::model::{Check, RestoreRequest, Restored};
-use crate::{Capabilities, Run};
 
 /// A database that can be dumped and loaded.
 #[async_trait]
@@ -20,9 +20,6 @@ pub(crate) trait Engine: Send + Sync + Debug {
 
     /// The database, as a manifest names it.
     fn database(&self) -> String;
-
-    /// What it can do.
-    fn capabilities(&self) -> Capabilities;
 
     /// Tools, connection, versions; changes nothing.
     async fn check(&self) -> Vec<Check>;

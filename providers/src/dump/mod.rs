@@ -16,7 +16,7 @@ use crate::model::{
     RestoreRequest, RestoreTo, Restored, Snapshot, SnapshotId, SnapshotState, TargetName,
 };
 use crate::settings::{Compression, ProviderSettings, StoreSettings};
-use crate::{Capabilities, Provider, Run};
+use crate::{Capabilities, Provider, Run, Support};
 use engine::{DumpPlan, Engine, PartPlan, RestorePlan};
 use manifest::{Manifest, ManifestError, Part};
 use server::Connection;
@@ -302,7 +302,7 @@ impl Provider for DumpProvider {
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.engine.capabilities()
+        Capabilities { tags: Support::Yes, in_place: Support::Yes, point_in_time: Support::No, delete: Support::Yes }
     }
 
     async fn check(&self) -> Vec<Check> {

@@ -20,9 +20,9 @@ use super::manifest::{Manifest, ToolRecord};
 use super::server::{checksum_by_hand, shell_word};
 use super::store::kind_of_io;
 use super::stream::{Inspected, Inspector, Sink, Source, Step, interrupted};
+use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Check, RestoreRequest, RestoreTo, Restored};
-use crate::{Capabilities, Run, Support};
 
 const NAME: &str = "sqlite";
 /// How long a lock of another process is waited for.
@@ -159,10 +159,6 @@ impl Engine for Sqlite {
 
     fn database(&self) -> String {
         self.path.display().to_string()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { tags: Support::Yes, in_place: Support::Yes, point_in_time: Support::No, delete: Support::Yes }
     }
 
     async fn check(&self) -> Vec<Check> {

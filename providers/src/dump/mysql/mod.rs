@@ -14,9 +14,9 @@ use super::manifest::Manifest;
 use super::server::{Connection, checksum_by_hand, matching_tables, shell_word};
 use super::stream::{Source, Step};
 use super::tools::{Flavour, Tool, Wanted};
+use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Check, RestoreRequest};
-use crate::{Capabilities, Run, Support};
 use client::{Client, LOWEST_MYSQLDUMP, NAME, missing, text_literal};
 
 mod client;
@@ -172,10 +172,6 @@ impl Engine for MySql {
 
     fn database(&self) -> String {
         self.connection.settings.database.clone()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { tags: Support::Yes, in_place: Support::Yes, point_in_time: Support::No, delete: Support::Yes }
     }
 
     async fn check(&self) -> Vec<Check> {

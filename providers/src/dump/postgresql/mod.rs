@@ -13,9 +13,9 @@ use super::pg_archive::{ArchiveCheck, ArchiveError};
 use super::server::{Connection, checksum_by_hand, matching_tables, shell_word};
 use super::stream::{Inspected, Inspector, Source, Step};
 use super::tools::{Flavour, Tool, Version, Wanted};
+use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Check, RestoreRequest};
-use crate::{Capabilities, Run, Support};
 use client::{Client, Facts, LOWEST_PG_DUMP, NAME, identifier, missing};
 
 mod client;
@@ -112,10 +112,6 @@ impl Engine for PostgreSql {
 
     fn database(&self) -> String {
         self.connection.settings.database.clone()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { tags: Support::Yes, in_place: Support::Yes, point_in_time: Support::No, delete: Support::Yes }
     }
 
     async fn check(&self) -> Vec<Check> {
