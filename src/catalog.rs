@@ -98,13 +98,14 @@ pub(crate) struct Opened {
 }
 
 /// Opens a target.
-pub(crate) fn open(config: &Config, target: &Target) -> Result<Opened, Failure> {
+pub(crate) async fn open(config: &Config, target: &Target) -> Result<Opened, Failure> {
     let stores: Vec<_> = target
         .store
         .iter()
         .filter_map(|name| config.stores.get(name).map(|settings| (name.clone(), settings.clone())))
         .collect();
     let provider = snapkeep_providers::open(&target.name, &target.settings, &stores, &config.base)
+        .await
         .map_err(|error| Failure::from(error).of(&target.name))?;
     let scope = State::of(config)?.scope(&*provider);
     Ok(Opened { provider, scope })

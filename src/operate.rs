@@ -42,7 +42,7 @@ pub(crate) async fn wait(
             // The operation goes on whether or not one look at it succeeds.
             Err(error) if error.kind().is_retryable() => {
                 let state = OperationState::Running { so_far: None, percent };
-                Operation { id: operation.id, state }
+                Operation { id: operation.id, state, copies: operation.copies }
             }
             Err(error) => return Err(error.into()),
         };

@@ -17,6 +17,7 @@ pub mod error;
 #[cfg(any(test, feature = "conformance"))]
 pub mod memory;
 pub mod model;
+pub mod objects;
 pub mod secret;
 pub mod settings;
 
@@ -32,7 +33,7 @@ use settings::{ProviderSettings, StoreSettings};
 /// Opens the provider of a target: the only place that knows them all.
 ///
 /// `stores` are the target's own, by name; relative paths of the settings start at `base`.
-pub fn open(
+pub async fn open(
     target: &TargetName,
     settings: &ProviderSettings,
     stores: &[(String, StoreSettings)],
@@ -40,7 +41,7 @@ pub fn open(
 ) -> Result<Arc<dyn Provider>> {
     match settings {
         ProviderSettings::Mysql(_) | ProviderSettings::Postgresql(_) | ProviderSettings::Sqlite(_) => {
-            dump::open(target, settings, stores, base)
+            dump::open(target, settings, stores, base).await
         }
         ProviderSettings::AwsRds(_)
         | ProviderSettings::AzureMysql(_)

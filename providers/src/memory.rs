@@ -227,7 +227,7 @@ impl Memory {
                 percent: u8::try_from(100 * (self.polls - record.polls_left) / self.polls.max(1)).ok(),
             },
         };
-        Operation { id: record.operation.clone(), state }
+        Operation { id: record.operation.clone(), state, copies: Vec::new() }
     }
 
     /// Where the content goes; refuses what would be overwritten unasked.

@@ -356,6 +356,8 @@ pub struct Operation<T> {
     pub id: OperationId,
     /// How far it is.
     pub state: OperationState<T>,
+    /// What was made beside it in the same go, such as a dump's copies in other stores, and why others were not.
+    pub copies: Vec<crate::Result<T>>,
 }
 
 /// How far an operation is.

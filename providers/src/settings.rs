@@ -258,6 +258,9 @@ pub struct StoreSettings {
     pub place: Place,
     /// Encryption before a byte leaves this machine.
     pub encrypt: Option<Encrypt>,
+    /// A larger dump is stored in several parts of about this many MiB; 48 GiB unless set.
+    #[schemars(range(min = 1, max = 49152))]
+    pub max_part_mib: Option<u32>,
 }
 
 /// The kinds of stores.
@@ -290,14 +293,74 @@ pub struct S3 {
     pub bucket: String,
     /// What every object's key begins with.
     pub prefix: Option<String>,
-    /// The region.
+    /// The region; that of the environment or profile unless set.
     pub region: Option<String>,
-    /// Another address, for S3-compatible and private ones.
+    /// Another address, for S3-compatible and private ones; plain http only when it says so.
     pub endpoint: Option<String>,
-    /// The access key's id, by reference; the standard environment unless set.
+    /// Whether the bucket stands in the path rather than in the host name; so for every `endpoint` unless set.
+    pub path_style: Option<bool>,
+    /// The access key's id, by reference; the credentials of AWS's own tools unless set.
     pub access_key_id: Option<SecretRef>,
     /// The secret access key, by reference.
     pub secret_access_key: Option<SecretRef>,
+    /// The token of temporary credentials, by reference.
+    pub session_token: Option<SecretRef>,
+    /// A profile of the AWS config files.
+    pub profile: Option<String>,
+    /// A role to assume.
+    pub role_arn: Option<String>,
+    /// The external id that the role asks for.
+    pub external_id: Option<String>,
+    /// The storage class of the dumps, such as `STANDARD_IA`; the manifests stay in the bucket's own.
+    pub storage_class: Option<String>,
+    /// The KMS key that S3 encrypts with: an id, ARN or alias. Without it the bucket's default holds.
+    pub kms_key_id: Option<String>,
+    /// Forbids deletion for a while, by S3 Object Lock; the bucket must have been made with it.
+    pub object_lock: Option<ObjectLock>,
+    /// How it is talked to.
+    #[serde(default)]
+    pub connection: StoreConnection,
+}
+
+/// Retention by S3 Object Lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectLock {
+    /// Who can shorten it: nobody, or who has the permission to.
+    pub mode: LockMode,
+    /// Days from the dump's end.
+    #[schemars(range(min = 1, max = 36500))]
+    pub days: u32,
+}
+
+/// Who can shorten a retention, in S3's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LockMode {
+    /// Who has the permission s3:BypassGovernanceRetention.
+    Governance,
+    /// Nobody.
+    Compliance,
+}
+
+/// How a store over the network is talked to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConnection {
+    /// Seconds without a byte after which a request counts as failed.
+    #[schemars(range(min = 1, max = 3600))]
+    pub timeout_seconds: u32,
+    /// How often a request that failed on the way is tried again.
+    #[schemars(range(min = 0, max = 100))]
+    pub retries: u32,
+    /// The certificate authorities to trust beside the system's, a PEM file, relative to the config file.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for StoreConnection {
+    fn default() -> Self {
+        Self { timeout_seconds: 60, retries: 10, ca_file: None }
+    }
 }
 
 /// A container of Azure Blob.
@@ -311,12 +374,20 @@ pub struct AzureBlob {
     pub container: String,
     /// What every blob's name begins with.
     pub prefix: Option<String>,
-    /// Another address, the account included.
+    /// Another address, the account included; plain http only when it says so.
     pub endpoint: Option<String>,
     /// The account's shared key, by reference.
     pub account_key: Option<SecretRef>,
-    /// A static bearer token, by reference.
+    /// A static bearer token, by reference; with it no credential discovery happens.
     pub access_token: Option<SecretRef>,
+    /// Whether to ask the Azure CLI for a token, where the environment names no other identity.
+    #[serde(default)]
+    pub azure_cli: bool,
+    /// The access tier of the dumps, such as `Cool`; the manifests stay in the account's own.
+    pub storage_class: Option<String>,
+    /// How it is talked to.
+    #[serde(default)]
+    pub connection: StoreConnection,
 }
 
 /// A bucket of GCS.
@@ -327,10 +398,15 @@ pub struct Gcs {
     pub bucket: String,
     /// What every object's name begins with.
     pub prefix: Option<String>,
-    /// Another address, for emulators and private ones.
+    /// Another address, for emulators and private ones; plain http only when it says so.
     pub endpoint: Option<String>,
-    /// A static bearer token, by reference.
+    /// A static bearer token, by reference; with it no credential discovery happens.
     pub access_token: Option<SecretRef>,
+    /// The storage class of the dumps, such as `NEARLINE`; the manifests stay in the bucket's own.
+    pub storage_class: Option<String>,
+    /// How it is talked to.
+    #[serde(default)]
+    pub connection: StoreConnection,
 }
 
 /// Encryption with age.

@@ -72,7 +72,7 @@ impl Delete {
             return Err(Failure::new(ErrorKind::Interrupted, format!("{id}: interrupted before it was deleted")));
         }
         let target = catalog::target(config, &id.target)?;
-        let opened = catalog::open(config, target)?;
+        let opened = catalog::open(config, target).await?;
         let run = app.cancel.child_token();
         let lock = if app.mode == Mode::Act { Some(opened.lock("delete", run)?) } else { None };
         let row = |id: &SnapshotId, result| DeletionRow { id: id.to_string(), target: id.target.to_string(), result };

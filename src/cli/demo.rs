@@ -201,7 +201,7 @@ impl Stage<'_> {
     async fn oldest(&self) -> Result<String, Failure> {
         let config = config::load(&self.dir.join("snapkeep.toml"));
         let config = config.map_err(|error| Failure::new(ErrorKind::Failed, error.to_string()))?;
-        let opened = catalog::open(&config, catalog::target(&config, "notes")?)?;
+        let opened = catalog::open(&config, catalog::target(&config, "notes")?).await?;
         let listing = opened.list(ListScope::Own).await?;
         let oldest = listing.snapshots.last().map(|snapshot| snapshot.id.to_string());
         oldest.ok_or_else(|| Failure::new(ErrorKind::NotFound, "the demo's snapshots are gone"))

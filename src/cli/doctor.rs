@@ -31,7 +31,7 @@ impl Doctor {
         let mut outcome = Outcome::new();
         for target in catalog::targets(&config, &self.targets)? {
             let mut findings = Findings { target, rows: Vec::new(), failures: Vec::new() };
-            match catalog::open(&config, target) {
+            match catalog::open(&config, target).await {
                 Ok(opened) => findings.of_target(app, &config, &opened).await,
                 Err(failure) => findings.add("provider", Err(failure)),
             }

@@ -149,7 +149,7 @@ async fn one(
     id: &SnapshotRef,
     act: &impl AsyncFn(&Opened, &Snapshot) -> Result<(), Failure>,
 ) -> Result<Snapshot, Failure> {
-    let opened = catalog::open(config, catalog::target(config, &id.target)?)?;
+    let opened = catalog::open(config, catalog::target(config, &id.target)?).await?;
     let snapshot = opened.resolve(id).await?;
     if app.mode == Mode::DryRun {
         app.report.info(&format!("would change the mark of {}", snapshot.id));

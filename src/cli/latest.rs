@@ -38,7 +38,7 @@ impl Latest {
         let config = app.load()?;
         let one = |failure: Failure| vec![failure];
         let target = catalog::target(&config, &self.target).map_err(one)?;
-        let opened = catalog::open(&config, target).map_err(one)?;
+        let opened = catalog::open(&config, target).await.map_err(one)?;
         let scope = match self.origin {
             Some(OriginArg::Shared) => ListScope::AllOrigins,
             _ => ListScope::Own,

@@ -151,6 +151,6 @@ impl List {
 }
 
 async fn listing<'t>(config: &Config, target: &'t Target, scope: ListScope) -> Result<(Listing, &'t Target), Failure> {
-    let listing = catalog::open(config, target)?.list(scope).await?;
+    let listing = catalog::open(config, target).await?.list(scope).await?;
     Ok((listing, target))
 }

@@ -262,7 +262,7 @@ async fn plan_target<'c>(
     policy: &'c Retention,
     limits: &Limits,
 ) -> Result<Made<'c>, Failure> {
-    let opened = catalog::open(config, target)?;
+    let opened = catalog::open(config, target).await?;
     let plan = plan_opened(&opened, policy, limits).await?;
     let warnings = target.cannot_meet(policy).into_iter().collect();
     let (target, config) = (target.name.as_str(), config_digest(config, target, policy));
@@ -368,17 +368,18 @@ impl Apply {
         name: &str,
         outcome: &mut Outcome<PrunedRow>,
     ) {
-        let prepared = catalog::target(config, name).and_then(|target| {
-            let opened = catalog::open(config, target)?;
+        let prepared = async {
+            let target = catalog::target(config, name)?;
+            let opened = catalog::open(config, target).await?;
             let policy = target.retention.as_ref().and_then(|name| config.retention.get(name));
             let policy = policy.ok_or_else(|| Failure::usage("it has no retention policy"))?;
             let planned =
                 plan.planned(name).ok_or_else(|| Failure::usage("the plan names what can't be a snapshot"))?;
             let (task, run) = app.run(name, "prune");
             let lock = opened.lock("prune apply", run.cancel.clone())?;
-            Ok((opened, policy, planned, task, run, lock))
-        });
-        let (opened, policy, planned, _task, run, lock) = match prepared {
+            Ok::<_, Failure>((opened, policy, planned, task, run, lock))
+        };
+        let (opened, policy, planned, _task, run, lock) = match prepared.await {
             Ok(prepared) => prepared,
             Err(failure) => return outcome.failures.push(failure.of(name)),
         };

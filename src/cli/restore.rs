@@ -45,14 +45,14 @@ impl Restore {
 
     async fn restore(&self, app: &App) -> Result<RestoreRow, Vec<Failure>> {
         if let Some(time) = self.time {
-            return self.restore_to_time(app, time);
+            return self.restore_to_time(app, time).await;
         }
         let id: SnapshotRef = self.id.parse().map_err(|error: String| vec![Failure::usage(error)])?;
         let request = self.request(&id.target).map_err(|failure| vec![failure])?;
         let config = app.load()?;
         let one = |failure: Failure| vec![failure.of(&id.target)];
         let target = catalog::target(&config, &id.target).map_err(one)?;
-        let opened = catalog::open(&config, target).map_err(one)?;
+        let opened = catalog::open(&config, target).await.map_err(one)?;
         let provider = &*opened.provider;
         if request.to == RestoreTo::InPlace && provider.capabilities().in_place == Support::No {
             let message = format!("{}: can't restore in place", provider.name());
@@ -91,11 +91,11 @@ impl Restore {
     }
 
     /// Point in time is a cloud's: no provider of this version has it.
-    fn restore_to_time(&self, app: &App, time: DateTime<Utc>) -> Result<RestoreRow, Vec<Failure>> {
+    async fn restore_to_time(&self, app: &App, time: DateTime<Utc>) -> Result<RestoreRow, Vec<Failure>> {
         let config = app.load()?;
         let one = |failure: Failure| vec![failure.of(&self.id)];
         let target = catalog::target(&config, &self.id).map_err(one)?;
-        let provider = catalog::open(&config, target).map_err(one)?.provider;
+        let provider = catalog::open(&config, target).await.map_err(one)?.provider;
         let message =
             format!("{}: cannot restore {} to {}: it has snapshots only", provider.name(), self.id, time.to_rfc3339());
         let hint = format!("choose a snapshot from before: `snapkeep list {}`", self.id);

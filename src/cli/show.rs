@@ -57,7 +57,7 @@ impl Show {
         let config = app.load()?;
         let one = |failure: Failure| vec![failure];
         let target = catalog::target(&config, &self.id.target).map_err(one)?;
-        let opened = catalog::open(&config, target).map_err(one)?;
+        let opened = catalog::open(&config, target).await.map_err(one)?;
         let snapshot = opened.resolve(&self.id).await.map_err(one)?;
         let details = opened.get(&snapshot.native_id).await;
         let Details { snapshot, record, by_hand } =

@@ -96,7 +96,7 @@ async fn check_target(config: &Config, target: &Target) -> (Vec<CheckRow>, Vec<F
         rows.push(CheckRow::new(target.name.as_str(), check, &outcome));
         failures.extend(outcome.err().map(|failure| failure.of(&target.name)));
     };
-    match catalog::open(config, target) {
+    match catalog::open(config, target).await {
         Ok(opened) => {
             for check in opened.provider.check().await {
                 add(check.name, check.outcome.map_err(Failure::from));

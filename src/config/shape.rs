@@ -22,6 +22,8 @@ pub(super) enum Shape {
     Word(Vec<String>),
     /// A text.
     Text { format: Option<Format>, min_length: u64 },
+    /// True or false.
+    Flag,
     /// A number without fraction.
     Integer { min: i64, max: i64 },
     /// An array.
@@ -106,6 +108,7 @@ impl Compiler<'_> {
                 let min_length = schema["minLength"].as_u64().unwrap_or(0);
                 Shape::Text { format: format_of(schema), min_length }
             }
+            Some("boolean") => Shape::Flag,
             Some("integer") => Shape::Integer {
                 min: schema["minimum"].as_i64().unwrap_or(i64::MIN),
                 max: schema["maximum"].as_i64().unwrap_or(i64::MAX),

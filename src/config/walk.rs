@@ -81,7 +81,7 @@ impl Walk<'_> {
 
     fn value(&mut self, shape: &Shape, node: &Spanned<DeValue<'_>>, spot: &Spot) {
         match (shape, node.get_ref()) {
-            (Shape::Unknown, _) => {}
+            (Shape::Unknown, _) | (Shape::Flag, DeValue::Boolean(_)) => {}
             (Shape::Any(shapes), value) => match shapes.iter().find(|shape| fits(shape, value)) {
                 Some(shape) => self.value(shape, node, spot),
                 None => self.wrong_type(shape, node, spot),
@@ -283,6 +283,7 @@ impl Walk<'_> {
             Shape::Text { format: Some(Format::Target), .. } => "\"*\"".to_owned(),
             Shape::Text { .. } => "\"...\"".to_owned(),
             Shape::Word(words) => format!("{:?}", words.first().map_or("...", String::as_str)),
+            Shape::Flag => "true".to_owned(),
             Shape::Integer { min, .. } => min.to_string(),
             Shape::List { items, .. } => format!("[{}]", self.example(items)),
             Shape::Any(shapes) => shapes.first().map_or_else(String::new, |shape| self.example(shape)),
@@ -295,6 +296,7 @@ fn fits(shape: &Shape, value: &DeValue<'_>) -> bool {
     match shape {
         Shape::Table(_) | Shape::Map { .. } | Shape::Secret(_) => value.is_table(),
         Shape::Word(_) | Shape::Text { .. } => value.is_str(),
+        Shape::Flag => value.is_bool(),
         Shape::Integer { .. } => value.is_integer(),
         Shape::List { .. } => value.is_array(),
         Shape::Any(shapes) => shapes.iter().any(|shape| fits(shape, value)),
@@ -306,6 +308,7 @@ fn expected(shape: &Shape) -> String {
     match shape {
         Shape::Table(_) | Shape::Map { .. } | Shape::Secret(_) => "a table".to_owned(),
         Shape::Word(_) | Shape::Text { .. } => "a string".to_owned(),
+        Shape::Flag => "true or false".to_owned(),
         Shape::Integer { .. } => "an integer".to_owned(),
         Shape::List { .. } => "an array".to_owned(),
         Shape::Any(shapes) => either(&shapes.iter().map(expected).collect::<Vec<_>>()),

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
+use super::by_hand::ByHand;
 use super::child::Stopper;
 use super::manifest::{Manifest, ToolRecord};
 use super::stream::{Sink, Step};
@@ -30,8 +31,8 @@ pub(crate) trait Engine: Send + Sync + Debug {
     /// Refuses what can't be restored there, before anything is touched.
     async fn plan_restore(&self, manifest: &Manifest, request: &RestoreRequest) -> Result<Box<dyn RestorePlan>>;
 
-    /// Shell commands that restore the snapshot, whose parts lie at the paths.
-    fn by_hand(&self, manifest: &Manifest, parts: &[String], globals: Option<&str>) -> Vec<String>;
+    /// Shell commands that restore the snapshot, which is read as `read` says.
+    fn by_hand(&self, manifest: &Manifest, read: &ByHand) -> Vec<String>;
 }
 
 /// How a dump will be made, and what is known of it already.

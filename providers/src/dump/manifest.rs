@@ -62,6 +62,22 @@ pub(crate) struct Part {
     pub(crate) uncompressed_bytes: u64,
 }
 
+impl Manifest {
+    /// The manifest of the snapshot `id`, with the sums of its parts.
+    pub(crate) fn of(mut self, id: String) -> Self {
+        let sum = |size: fn(&Part) -> u64| self.objects().map(size).sum();
+        (self.size_bytes, self.uncompressed_bytes) = (sum(|part| part.size_bytes), sum(|part| part.uncompressed_bytes));
+        Self { id, ..self }
+    }
+}
+
+impl Part {
+    /// Whether it is encrypted: its name says so.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.name.ends_with(super::encryption::ENDING)
+    }
+}
+
 /// A tool that took part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ToolRecord {
@@ -134,7 +150,7 @@ impl Manifest {
             engine: Some(self.engine.clone()),
             engine_version: Some(self.engine_version.clone()),
             location: Some(location),
-            encrypted: Some(self.objects().all(|part| part.name.ends_with(".age"))),
+            encrypted: Some(self.objects().all(Part::is_encrypted)),
             key: self.key.clone(),
             hold: None,
             verified: None,

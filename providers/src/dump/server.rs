@@ -144,16 +144,6 @@ pub(crate) fn shell_word(text: &str) -> String {
     }
 }
 
-/// The commands that prove by hand that the bytes are those of the manifest.
-pub(crate) fn checksum_by_hand<'a>(objects: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
-    let mut commands = vec!["# are the bytes whole?".to_owned()];
-    commands.extend(
-        objects
-            .map(|(sha256, path)| format!("echo {} | sha256sum --check -", shell_word(&format!("{sha256}  {path}")))),
-    );
-    commands
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

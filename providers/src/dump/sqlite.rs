@@ -14,15 +14,15 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
+use super::by_hand::ByHand;
 use super::child::Stopper;
 use super::engine::{DumpPlan, Engine, PartPlan, RestorePlan};
 use super::manifest::{Manifest, ToolRecord};
-use super::server::{checksum_by_hand, shell_word};
-use super::store::kind_of_io;
 use super::stream::{Inspected, Inspector, Sink, Source, Step, interrupted};
 use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Check, RestoreRequest, RestoreTo, Restored};
+use crate::objects::kind_of_io;
 
 const NAME: &str = "sqlite";
 /// How long a lock of another process is waited for.
@@ -208,12 +208,10 @@ impl Engine for Sqlite {
         Ok(Box::new(Restore { path, over, staged: None }))
     }
 
-    fn by_hand(&self, manifest: &Manifest, parts: &[String], _: Option<&str>) -> Vec<String> {
-        let pairs = manifest.parts.iter().zip(parts).map(|(part, path)| (part.sha256.as_str(), path.as_str()));
-        let mut commands = checksum_by_hand(pairs);
-        let parts: Vec<String> = parts.iter().map(|part| shell_word(part)).collect();
+    fn by_hand(&self, _: &Manifest, read: &ByHand) -> Vec<String> {
+        let mut commands = read.checks.clone();
         commands.push("# into a new file".into());
-        commands.push(format!("zstd -dc {} > restored.db", parts.join(" ")));
+        commands.push(format!("{} > restored.db", read.data));
         commands.push("sqlite3 restored.db 'PRAGMA integrity_check'".into());
         commands
     }

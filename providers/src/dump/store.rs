@@ -1,93 +1,122 @@
-//! A place for dumps: an `object_store`, where the snapshots of a target lie in it, and what its errors mean.
+//! A place for dumps: where the snapshots of a target lie in it, how one is committed, and how one goes.
 
-use std::fmt;
 use std::io;
-use std::path::{Path as FilePath, PathBuf};
-use std::sync::Arc;
+use std::path::Path as FilePath;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use object_store::local::LocalFileSystem;
-use object_store::path::{Path, PathPart};
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
-use rustix::io::Errno;
+use object_store::path::Path;
+use object_store::{Attribute, AttributeValue, ObjectMeta, ObjectStore, ObjectStoreExt, PutMultipartOptions};
 
+use super::encryption::Encryption;
 use super::manifest::{self, Manifest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Debris, NativeId, TargetName};
-use crate::settings::{Place, StoreSettings};
+use crate::objects::{Objects, Put, Site, kind_of_io, path_of};
+use crate::settings::StoreSettings;
 
+mod bucket;
 mod debris;
 
 /// How many objects are read at once.
 const CONCURRENCY: usize = 16;
 /// A manifest is small; more is not one of ours.
 const MANIFEST_LIMIT: u64 = 16 << 20;
+/// Bytes of one part of an upload to a folder.
+const FOLDER_PART: usize = 2 << 20;
+/// The same to a bucket: the least that S3 and GCS take.
+const BUCKET_PART: usize = 5 << 20;
+/// An upload to S3 or GCS has 10,000 parts at most; a dump that needs more is stored as several objects.
+const PART_LIMIT: u64 = 48 << 30;
 
 /// An open store. The layout below a target is the contract's, section 5.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
-    name: String,
-    objects: Arc<dyn ObjectStore>,
-    folder: PathBuf,
+    objects: Objects,
+    encryption: Option<Encryption>,
+    part_limit: u64,
+}
+
+/// How a dump is sent to a store.
+#[derive(Clone, Debug)]
+pub(crate) struct Traffic {
+    /// Bytes of one part of an upload.
+    pub(crate) part_bytes: usize,
+    /// How many parts may be on their way at once.
+    pub(crate) parts: usize,
+    storage_class: Option<String>,
+}
+
+impl Traffic {
+    pub(crate) fn options(&self) -> PutMultipartOptions {
+        let class =
+            self.storage_class.iter().map(|class| (Attribute::StorageClass, AttributeValue::from(class.clone())));
+        PutMultipartOptions { attributes: class.collect(), ..PutMultipartOptions::default() }
+    }
 }
 
 impl Store {
     /// Opens the store called `name`; relative paths start at `base`.
-    pub(crate) fn open(name: &str, settings: &StoreSettings, base: &FilePath) -> Result<Self> {
-        let open = |reason: &str, kind| Error::new(kind, "store", "open", name, reason);
-        if settings.encrypt.is_some() {
-            return Err(open("this version can't encrypt, and won't store plain text instead", ErrorKind::Unsupported)
-                .with_hint(format!("take `encrypt` out of [stores.{name}], or wait for the version that has it")));
+    pub(crate) async fn open(name: &str, settings: &StoreSettings, base: &FilePath) -> Result<Self> {
+        let encryption = settings.encrypt.as_ref().map(|encrypt| Encryption::new(name, encrypt, base)).transpose()?;
+        let part_limit = settings.max_part_mib.map_or(PART_LIMIT, |mib| u64::from(mib) << 20);
+        Ok(Self { objects: Objects::open(name, &settings.place, base).await?, encryption, part_limit })
+    }
+
+    /// A dump is split into parts of about this many bytes.
+    pub(crate) fn part_limit(&self) -> u64 {
+        self.part_limit
+    }
+
+    /// How a dump is sent here.
+    pub(crate) fn traffic(&self) -> Traffic {
+        match self.objects.site() {
+            Site::Folder(_) => Traffic { part_bytes: FOLDER_PART, parts: 2, storage_class: None },
+            Site::Bucket(bucket) => {
+                Traffic { part_bytes: BUCKET_PART, parts: 4, storage_class: bucket.storage_class.clone() }
+            }
         }
-        let Place::Local(local) = &settings.place else {
-            return Err(open("this version stores dumps in local folders only", ErrorKind::Unsupported)
-                .with_hint("use a store of type \"local\""));
-        };
-        let folder = base.join(&local.path);
-        std::fs::create_dir_all(&folder).map_err(|error| {
-            open("its folder can't be made", kind_of_io(&error))
-                .with_hint(format!("make {} writable for this user", folder.display()))
-                .with_source(error)
-        })?;
-        let objects = LocalFileSystem::new_with_prefix(&folder)
-            .map_err(|error| open("its folder can't be used", kind_of(&error)).with_source(error))?
-            // A manifest that a power cut could take back would be no commit point.
-            .with_fsync(true)
-            .with_automatic_cleanup(true);
-        let folder = folder.canonicalize().unwrap_or(folder);
-        Ok(Self { name: name.to_owned(), objects: Arc::new(objects), folder })
+    }
+
+    /// The store's name in the config.
+    pub(crate) fn name(&self) -> &str {
+        self.objects.name()
     }
 
     /// The objects, for streaming parts in and out.
-    pub(crate) fn objects(&self) -> &Arc<dyn ObjectStore> {
+    pub(crate) fn objects(&self) -> &Objects {
         &self.objects
+    }
+
+    /// How its dumps are encrypted, if they are.
+    pub(crate) fn encryption(&self) -> Option<&Encryption> {
+        self.encryption.as_ref()
     }
 
     /// Where an object of a snapshot is.
     pub(crate) fn path(&self, target: &TargetName, native: &NativeId, object: &str) -> Path {
-        Path::from_iter([target.as_str(), native.as_str(), object].map(PathPart::from))
+        path_of([target.as_str(), native.as_str(), object])
     }
 
     /// The same as a person finds it.
     pub(crate) fn shown_path(&self, target: &TargetName, native: &NativeId, object: &str) -> String {
-        self.folder.join(target.as_str()).join(native.as_str()).join(object).display().to_string()
+        self.objects.shown_path(&self.path(target, native, object))
     }
 
     /// `<store name>:<where it is>`, for `location`: the same for all its snapshots, as a region is.
     pub(crate) fn location(&self) -> String {
-        format!("{}:{}", self.name, self.folder.display())
+        format!("{}:{}", self.name(), self.objects.shown())
     }
 
     /// The place itself, whatever the config calls it.
     pub(crate) fn identity(&self) -> String {
-        format!("file://{}", self.folder.display())
+        self.objects.identity()
     }
 
     /// What looks like a snapshot of `target`, manifest or not, newest first.
     pub(crate) async fn names(&self, target: &TargetName) -> Result<Vec<NativeId>> {
-        let folder = Path::from_iter([target.as_str()].map(PathPart::from));
-        let listed = self.objects.list_with_delimiter(Some(&folder)).await;
+        let folder = path_of([target.as_str()]);
+        let listed = self.objects.store().list_with_delimiter(Some(&folder)).await;
         let listed = listed.map_err(|error| self.error("list", target, error))?;
         let mut names: Vec<NativeId> = listed
             .common_prefixes
@@ -116,23 +145,18 @@ impl Store {
             .await
     }
 
-    /// The manifest of one snapshot; `None` where there is none.
+    /// The manifest of one snapshot; `None` where there is none, and where debris is being swept.
     pub(crate) async fn manifest(&self, target: &TargetName, native: &NativeId) -> Result<Option<Bytes>> {
-        let path = self.path(target, native, manifest::FILE);
-        let fail = |error| self.error("read", &path, error);
-        match self.objects.get(&path).await {
-            Ok(found) if found.meta.size > MANIFEST_LIMIT => {
-                Err(Error::new(ErrorKind::Verification, "store", "read", &path, "it is too large for a manifest"))
-            }
-            Ok(found) => found.bytes().await.map(Some).map_err(fail),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(fail(error)),
-        }
+        let found = self.objects.read(&self.path(target, native, manifest::FILE), MANIFEST_LIMIT).await?;
+        Ok(found.filter(|bytes| !bucket::is_tombstone(bytes)))
     }
 
-    /// Makes the folder of a new snapshot; `false` when there is one of that name.
-    pub(crate) fn claim(&self, target: &TargetName, native: &NativeId) -> Result<bool> {
-        let folder = self.folder.join(target.as_str());
+    /// Makes sure that no snapshot has this name: in a folder, by making its own; `false` when there is one.
+    pub(crate) async fn claim(&self, target: &TargetName, native: &NativeId) -> Result<bool> {
+        let Some(folder) = self.objects.folder() else {
+            return Ok(self.objects_of(target, native).await?.is_empty());
+        };
+        let folder = folder.join(target.as_str());
         let made = std::fs::create_dir_all(&folder).and_then(|()| std::fs::create_dir(folder.join(native.as_str())));
         match made {
             Ok(()) => Ok(true),
@@ -150,63 +174,58 @@ impl Store {
         let fail = |reason| Error::new(ErrorKind::Failed, "store", "commit", &path, reason);
         let made: Manifest =
             serde_json::from_slice(&manifest).map_err(|error| fail("its manifest is none").with_source(error))?;
-        self.put_new(&path, manifest).await?;
+        if self.objects.put_new(&path, manifest.into()).await? == Put::Taken {
+            return Err(fail("another process wrote or swept a snapshot of that name"));
+        }
         // A sweep takes the whole folder: the manifest may be alone in a new one.
         for part in made.objects() {
-            let Err(error) = self.objects.head(&self.path(target, native, &part.name)).await else { continue };
-            self.delete_object(&path).await?;
-            return Err(match error {
-                object_store::Error::NotFound { .. } => {
+            let head = self.objects.store().head(&self.path(target, native, &part.name)).await;
+            let failure = match head {
+                Ok(found) if found.size == part.size_bytes => continue,
+                Ok(found) => {
+                    let reason = format!(
+                        "{} has {} bytes in the store, and {} were sent",
+                        part.name, found.size, part.size_bytes
+                    );
+                    Error::new(ErrorKind::Failed, "store", "commit", &path, reason)
+                }
+                Err(error @ object_store::Error::NotFound { .. }) => {
                     fail("its parts are gone: another process took them for debris").with_source(error)
                 }
-                error => self.error("commit", &path, error),
-            });
+                Err(error) => self.error("commit", &path, error),
+            };
+            self.objects.delete(&path).await?;
+            return Err(failure);
         }
         Ok(())
-    }
-
-    /// Writes an object where there is none; a local store does so by a hard link.
-    async fn put_new(&self, path: &Path, bytes: impl Into<PutPayload>) -> Result<()> {
-        let put = self.objects.put_opts(path, bytes.into(), PutOptions::from(PutMode::Create)).await;
-        put.map(|_| ()).map_err(|error| self.put_error(path, error))
-    }
-
-    fn put_error(&self, path: &Path, error: object_store::Error) -> Error {
-        if !lacks_hard_links(&error) {
-            return self.error("write", path, error);
-        }
-        let reason = "the file system has no hard links, and without them a snapshot can't be committed";
-        Error::new(ErrorKind::Unsupported, "store", "write", format!("{path} in store {}", self.name), reason)
-            .with_hint(format!("choose a folder on another file system: df -T {}", self.folder.display()))
-            .with_source(error)
     }
 
     /// Deletes a snapshot, the manifest first: whatever is left behind then is debris, never half a snapshot.
     /// Deleting what is gone succeeds.
     pub(crate) async fn delete(&self, target: &TargetName, native: &NativeId) -> Result<()> {
-        let manifest = self.path(target, native, manifest::FILE);
-        self.delete_object(&manifest).await?;
-        let folder = Path::from_iter([target.as_str(), native.as_str()].map(PathPart::from));
-        let found: Vec<Path> = self
-            .objects
-            .list(Some(&folder))
-            .map_ok(|object| object.location)
-            .try_collect()
-            .await
-            .map_err(|error| self.error("list", &folder, error))?;
-        for path in found {
-            self.delete_object(&path).await?;
+        self.objects.delete(&self.path(target, native, manifest::FILE)).await?;
+        for object in self.objects_of(target, native).await? {
+            self.objects.delete(&object.location).await?;
         }
-        // Only an empty folder goes: a file that another process is writing keeps its own.
-        let _ = tokio::fs::remove_dir(self.folder.join(target.as_str()).join(native.as_str())).await;
+        if let Some(folder) = self.objects.folder() {
+            // Only an empty folder goes: a file that another process is writing keeps its own.
+            let _ = tokio::fs::remove_dir(folder.join(target.as_str()).join(native.as_str())).await;
+        }
         Ok(())
     }
 
-    /// Folders of snapshots without a manifest.
-    ///
-    /// Looks at the folder itself: object_store does not list the files that it was still writing.
+    /// Everything that lies below a snapshot's name.
+    async fn objects_of(&self, target: &TargetName, native: &NativeId) -> Result<Vec<ObjectMeta>> {
+        let folder = path_of([target.as_str(), native.as_str()]);
+        let found = self.objects.store().list(Some(&folder)).try_collect().await;
+        found.map_err(|error| self.error("list", &folder, error))
+    }
+
+    /// What was begun under a target's name and has no manifest.
     pub(crate) async fn debris(&self, target: &TargetName) -> Result<Vec<Debris>> {
-        let folder = self.folder.join(target.as_str());
+        let Some(folder) = self.objects.folder() else { return self.debris_in_bucket(target).await };
+        // The folder itself is looked at: object_store does not list the files that it was still writing.
+        let folder = folder.join(target.as_str());
         let found = tokio::task::spawn_blocking(move || debris::debris_in(&folder)).await.map_err(io::Error::other);
         found.and_then(|found| found).map_err(|error| {
             Error::new(kind_of_io(&error), "store", "look for debris of", target, "its folder can't be read")
@@ -214,19 +233,22 @@ impl Store {
         })
     }
 
-    /// Deletes a snapshot's folder that has no manifest, with what was still being written into it. A snapshot that is
+    /// Deletes what has no manifest below a snapshot's name, with what was still being written. A snapshot that is
     /// committed meanwhile stays.
     pub(crate) async fn sweep(&self, target: &TargetName, native: &NativeId) -> Result<()> {
-        let (folder, name) = (self.folder.join(target.as_str()), native.clone());
+        let Some(folder) = self.objects.folder() else { return self.sweep_bucket(target, native).await };
+        let (folder, name) = (folder.join(target.as_str()), native.clone());
         let swept = tokio::task::spawn_blocking(move || debris::sweep(&folder, &name)).await.map_err(io::Error::other);
         swept.and_then(|swept| swept).map_err(|error| {
             Error::new(kind_of_io(&error), "store", "sweep", native, "it can't be deleted").with_source(error)
         })
     }
 
-    /// Shows others that the object at `path` is still being written, though no byte has come for a while.
+    /// Shows others that the object at `path` is still being written, though no byte has come for a while. An upload to a
+    /// bucket is in no list before it is complete, so none can take it for debris.
     pub(crate) async fn touch(&self, path: &Path) {
-        let folder = self.folder.join(path.as_ref());
+        let Some(folder) = self.objects.folder() else { return };
+        let folder = folder.join(path.as_ref());
         // What can't be touched only looks older than it is.
         let _ = tokio::task::spawn_blocking(move || {
             let folder = folder.parent().map(std::fs::File::open).transpose()?;
@@ -236,145 +258,36 @@ impl Store {
         .map_err(io::Error::other);
     }
 
-    async fn delete_object(&self, path: &Path) -> Result<()> {
-        match self.objects.delete(path).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(self.error("delete", path, error)),
-        }
-    }
-
     /// Writes, reads back and deletes a small object, so that a store that won't take a dump is known before it.
     pub(crate) async fn probe(&self, target: &TargetName) -> Result<String> {
         let name = format!(".probe-{}", super::name::random(8));
-        let path = Path::from_iter([target.as_str(), name.as_str()].map(PathPart::from));
+        let path = path_of([target.as_str(), name.as_str()]);
         // As a commit does: a store that takes parts may still have no way to put only what is absent.
-        self.put_new(&path, "snapkeep").await?;
-        self.delete_object(&path).await?;
-        Ok(format!("{} ({})", self.name, self.folder.display()))
+        self.objects.put_new(&path, Bytes::from_static(b"snapkeep")).await?;
+        self.objects.delete(&path).await?;
+        Ok(format!("{} ({})", self.name(), self.objects.shown()))
     }
 
-    /// The one place that says what an error of a store means.
-    pub(crate) fn error(&self, action: &str, subject: impl fmt::Display, error: object_store::Error) -> Error {
-        let kind = kind_of(&error);
-        let io = io_cause(&error).map(io::Error::kind);
-        let subject = format!("{subject} in store {}", self.name);
-        let folder = self.folder.display();
-        let (reason, hint) = match (kind, io) {
-            (_, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) => {
-                ("no space is left", Some(format!("free some space: df -h {folder}")))
-            }
-            (_, Some(io::ErrorKind::ReadOnlyFilesystem)) => {
-                ("the file system is read-only", Some(format!("mount {folder} writable, or choose another store")))
-            }
-            (ErrorKind::Permission, _) => {
-                ("permission denied", Some(format!("let this user read and write {folder}: ls -ld {folder}")))
-            }
-            (ErrorKind::NotFound, _) => ("it isn't there", None),
-            _ => ("the store failed", None),
-        };
-        let built = Error::new(kind, "store", action, subject, reason).with_source(error);
-        match hint {
-            Some(hint) => built.with_hint(hint),
-            None => built,
-        }
+    /// What an error of the store means.
+    pub(crate) fn error(&self, action: &str, subject: impl std::fmt::Display, error: object_store::Error) -> Error {
+        self.objects.error(action, subject, error)
     }
-}
-
-fn kind_of(error: &object_store::Error) -> ErrorKind {
-    match error {
-        object_store::Error::NotFound { .. } => ErrorKind::NotFound,
-        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
-            ErrorKind::Permission
-        }
-        _ => io_cause(error).map_or(ErrorKind::Failed, kind_of_io),
-    }
-}
-
-/// Whether this is `link(2)` on a file system without hard links: EPERM by its manual page, and what FUSE and network
-/// file systems say. object_store calls it a failed renaming, and renames nothing where it puts only what is absent.
-fn lacks_hard_links(error: &object_store::Error) -> bool {
-    let numbers = [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS].map(|number| Some(number.raw_os_error()));
-    let is_link = error.to_string().contains("Unable to rename file");
-    is_link && io_cause(error).is_some_and(|io| numbers.contains(&io.raw_os_error()))
-}
-
-/// What an error of the file system means.
-pub(crate) fn kind_of_io(error: &io::Error) -> ErrorKind {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Permission,
-        io::ErrorKind::NotFound => ErrorKind::NotFound,
-        _ => ErrorKind::Failed,
-    }
-}
-
-fn io_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a io::Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            return Some(io);
-        }
-        next = error.source();
-    }
-    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Local;
+    use crate::settings::{Local, Place};
 
-    fn store(folder: &FilePath) -> Store {
+    async fn store(folder: &FilePath) -> Store {
         let place = Place::Local(Local { path: folder.to_owned() });
-        Store::open("nas", &StoreSettings { place, encrypt: None }, folder).unwrap()
-    }
-
-    /// What object_store's local store makes of an error of link(2), and of open(2).
-    fn local(what: &str, number: Errno) -> object_store::Error {
-        #[derive(Debug)]
-        struct Local(String, io::Error);
-        impl fmt::Display for Local {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}: {}", self.0, self.1)
-            }
-        }
-        impl std::error::Error for Local {
-            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-                Some(&self.1)
-            }
-        }
-        let source = Local(what.into(), number.into());
-        object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(source) }
-    }
-
-    #[test]
-    fn a_file_system_without_hard_links_is_said_to_be_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = store(folder.path());
-        for number in [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS] {
-            let error = store.put_error(&"x".into(), local("Unable to rename file", number));
-            assert_eq!(error.kind(), ErrorKind::Unsupported);
-            assert!(error.to_string().contains("no hard links") && error.hint().unwrap().contains("df -T"), "{error}");
-        }
-        for (what, number) in [("Unable to rename file", Errno::ACCESS), ("Unable to open file x", Errno::PERM)] {
-            let error = store.put_error(&"x".into(), local(what, number));
-            assert_eq!(error.kind(), ErrorKind::Permission, "{error}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_commit_never_replaces_another() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = store(folder.path());
-        let path = Path::from("a/b");
-        store.put_new(&path, "one").await.unwrap();
-        assert!(store.put_new(&path, "two").await.is_err());
-        assert_eq!(std::fs::read(folder.path().join("a/b")).unwrap(), b"one");
+        Store::open("nas", &StoreSettings { place, encrypt: None, max_part_mib: None }, folder).await.unwrap()
     }
 
     #[tokio::test]
     async fn a_manifest_whose_parts_were_swept_away_is_no_commit() {
         let folder = tempfile::tempdir().unwrap();
-        let store = store(folder.path());
+        let store = store(folder.path()).await;
         let (target, native) = ("om".parse().unwrap(), NativeId::new("20261122T021500Z-ab12"));
         let json = r#"{"schema":"snapkeep/manifest/v1","id":"om/20261122T021500Z-ab12","target":"om","key":null,"tags":{},
             "created_at":"2026-11-22T02:15:00Z","completed_at":"2026-11-22T02:15:09Z","provider":"sqlite","engine":"sqlite",
@@ -383,7 +296,7 @@ mod tests {
         let error = store.commit(&target, &native, json.into()).await.unwrap_err();
         assert!(error.to_string().contains("took them for debris"), "{error}");
         assert_eq!(store.manifest(&target, &native).await.unwrap(), None);
-        store.put_new(&store.path(&target, &native, "data.zst"), "x").await.unwrap();
+        store.objects.put_new(&store.path(&target, &native, "data.zst"), "x".into()).await.unwrap();
         store.commit(&target, &native, json.into()).await.unwrap();
         store.sweep(&target, &native).await.unwrap();
         assert_eq!(store.manifest(&target, &native).await.unwrap().unwrap(), json.as_bytes());

@@ -11,11 +11,14 @@ use super::child::Program;
 use crate::error::{Error, ErrorKind, Result};
 use crate::{Progress, Run};
 
+mod copies;
 mod load;
 mod save;
+mod upload;
 
-pub(crate) use load::{load_part, open_part, verify_part};
-pub(crate) use save::store_part;
+pub(crate) use load::{load_part, open_part, unlock, verify_part};
+pub(crate) use save::{Saved, store_parts};
+pub(crate) use upload::Destination;
 
 /// Bytes per read of a source, and per chunk on its way to the store.
 const CHUNK: usize = 256 << 10;

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use futures::FutureExt;
 use snapkeep_providers::model::{
     CreateRequest, ListScope, NativeId, OperationState, Ownership, RestoreRequest, RestoreTo, Restored, Snapshot,
 };
@@ -248,8 +249,9 @@ pub(crate) fn try_open_at(
     store: impl Into<PathBuf>,
 ) -> Result<Arc<dyn Provider>, Error> {
     let place = Place::Local(Local { path: store.into() });
-    let store = ("local".to_owned(), StoreSettings { place, encrypt: None });
-    snapkeep_providers::open(&TARGET.parse().unwrap(), settings, &[store], folder)
+    let store = ("local".to_owned(), StoreSettings { place, encrypt: None, max_part_mib: None });
+    let (target, stores) = (TARGET.parse().unwrap(), [store]);
+    snapkeep_providers::open(&target, settings, &stores, folder).now_or_never().expect("a folder is opened at once")
 }
 
 /// Every file below a folder.

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
+use super::by_hand::ByHand;
 use super::child::Program;
 use super::engine::{DumpPlan, Engine, PartPlan, RestorePlan};
 use super::inspect::EndMark;
 use super::manifest::Manifest;
-use super::server::{Connection, checksum_by_hand, matching_tables, shell_word};
+use super::server::{Connection, matching_tables, shell_word};
 use super::stream::{Source, Step};
 use super::tools::{Flavour, Tool, Wanted};
 use crate::Run;
@@ -233,7 +234,7 @@ impl Engine for MySql {
         Ok(Box::new(restore::plan(&self.connection, manifest, request).await?))
     }
 
-    fn by_hand(&self, manifest: &Manifest, parts: &[String], _: Option<&str>) -> Vec<String> {
+    fn by_hand(&self, manifest: &Manifest, read: &ByHand) -> Vec<String> {
         let settings = &self.connection.settings;
         let client = if manifest.engine == "mariadb" { "mariadb" } else { "mysql" };
         let host = if settings.host.starts_with('/') {
@@ -242,18 +243,15 @@ impl Engine for MySql {
             format!("--host={} --port={}", shell_word(&settings.host), settings.port.unwrap_or(3306))
         };
         let server = format!("{client} {host} --user={} --password", shell_word(&settings.user));
-        let mut commands = checksum_by_hand(
-            manifest.parts.iter().zip(parts).map(|(part, path)| (part.sha256.as_str(), path.as_str())),
-        );
+        let mut commands = read.checks.clone();
         let restored = format!("{}_restored", manifest.database);
         let create = restore::create_database(&restored, &manifest.database_settings);
-        let parts: Vec<String> = parts.iter().map(|part| shell_word(part)).collect();
         commands.push("# into a new database; sed keeps the dump from altering the one that it came from".into());
         commands.push(format!("{server} --execute={}", shell_word(&create)));
         commands.push(format!(
-            "zstd -dc {} | LC_ALL=C sed 's/^ALTER DATABASE `[^`]*` CHARACTER SET /ALTER DATABASE CHARACTER SET /' | \
+            "{} | LC_ALL=C sed 's/^ALTER DATABASE `[^`]*` CHARACTER SET /ALTER DATABASE CHARACTER SET /' | \
              {server} --default-character-set=utf8mb4 --binary-mode {}",
-            parts.join(" "),
+            read.data,
             shell_word(&restored)
         ));
         commands

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
+use super::by_hand::ByHand;
 use super::child::Program;
 use super::engine::{DumpPlan, Engine, PartPlan, RestorePlan};
 use super::inspect::EndMark;
 use super::manifest::Manifest;
 use super::pg_archive::{ArchiveCheck, ArchiveError};
-use super::server::{Connection, checksum_by_hand, matching_tables, shell_word};
+use super::server::{Connection, matching_tables, shell_word};
 use super::stream::{Inspected, Inspector, Source, Step};
 use super::tools::{Flavour, Tool, Version, Wanted};
 use crate::Run;
@@ -169,17 +170,15 @@ impl Engine for PostgreSql {
         Ok(Box::new(restore::plan(&self.connection, manifest, request).await?))
     }
 
-    fn by_hand(&self, manifest: &Manifest, parts: &[String], globals: Option<&str>) -> Vec<String> {
+    fn by_hand(&self, manifest: &Manifest, read: &ByHand) -> Vec<String> {
         let settings = &self.connection.settings;
         let port = settings.port.unwrap_or(5432);
         let server =
             format!("--host={} --port={port} --username={}", shell_word(&settings.host), shell_word(&settings.user));
-        let hashes = manifest.objects().map(|part| part.sha256.as_str());
-        let paths = parts.iter().map(String::as_str).chain(globals);
-        let mut commands = checksum_by_hand(hashes.zip(paths));
-        if let Some(globals) = globals {
+        let mut commands = read.checks.clone();
+        if let Some(globals) = &read.globals {
             commands.push("# roles, if this server lacks them: look before you run it".into());
-            commands.push(format!("zstd -dc {} | psql {server} --dbname=postgres", shell_word(globals)));
+            commands.push(format!("{globals} | psql {server} --dbname=postgres"));
         }
         let value = |key: &str| manifest.database_settings.get(key).map(String::as_str);
         let mut options = String::from(" --template=template0");
@@ -189,10 +188,9 @@ impl Engine for PostgreSql {
             }
         }
         let restored = shell_word(&format!("{}_restored", manifest.database));
-        let parts: Vec<String> = parts.iter().map(|part| shell_word(part)).collect();
         commands.push("# into a new database".into());
         commands.push(format!("createdb {server}{options} {restored}"));
-        commands.push(format!("zstd -dc {} | pg_restore {server} --dbname={restored}", parts.join(" ")));
+        commands.push(format!("{} | pg_restore {server} --dbname={restored}", read.data));
         commands
     }
 }

@@ -20,8 +20,10 @@ impl Files {
             compression: Compression::default(),
         });
         let place = Place::Local(Local { path: "snapshots".into() });
-        let store = ("local".to_owned(), StoreSettings { place, encrypt: None });
-        let provider = crate::open(&target, &settings, &[store], folder.path()).unwrap();
+        let store = ("local".to_owned(), StoreSettings { place, encrypt: None, max_part_mib: None });
+        let provider = futures::FutureExt::now_or_never(crate::open(&target, &settings, &[store], folder.path()))
+            .unwrap()
+            .unwrap();
         let files = Self { folder, provider, count: 0.into() };
         files.sql("PRAGMA journal_mode = WAL; CREATE TABLE t (a INTEGER PRIMARY KEY, b BLOB); INSERT INTO t VALUES (1, x'00ff')");
         files

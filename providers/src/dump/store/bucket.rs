@@ -1,0 +1,57 @@
+//! Debris in a bucket, where nothing can be renamed: objects below a snapshot's name that no manifest holds together.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+
+use super::{Store, manifest};
+use crate::dump::name::is_snapshot_name;
+use crate::error::Result;
+use crate::model::{Debris, NativeId, TargetName};
+use crate::objects::{Put, path_of};
+
+/// What stands in a manifest's place while its debris is swept: whoever still wanted to commit there can't.
+const TOMBSTONE: &[u8] = br#"{"schema":"snapkeep/swept/v1"}"#;
+
+pub(super) fn is_tombstone(manifest: &Bytes) -> bool {
+    manifest == TOMBSTONE
+}
+
+impl Store {
+    /// Objects below snapshot names that have no manifest, by name, oldest first.
+    pub(super) async fn debris_in_bucket(&self, target: &TargetName) -> Result<Vec<Debris>> {
+        let folder = path_of([target.as_str()]);
+        let mut objects = self.objects.store().list(Some(&folder));
+        let mut found: BTreeMap<String, (Debris, bool)> = BTreeMap::new();
+        while let Some(object) = objects.try_next().await.map_err(|error| self.error("list", target, error))? {
+            let Some(mut parts) = object.location.prefix_match(&folder) else { continue };
+            let (Some(name), file) = (parts.next(), parts.next()) else { continue };
+            let name = name.as_ref().to_owned();
+            if !is_snapshot_name(&name) {
+                continue;
+            }
+            let fresh = || Debris { native_id: NativeId::new(&name), touched_at: object.last_modified, size_bytes: 0 };
+            let (debris, committed) = found.entry(name.clone()).or_insert_with(|| (fresh(), false));
+            debris.touched_at = debris.touched_at.max(object.last_modified);
+            debris.size_bytes += object.size;
+            // A tombstone is as small as this, and no manifest is.
+            *committed |=
+                file.is_some_and(|file| file.as_ref() == manifest::FILE) && object.size > TOMBSTONE.len() as u64;
+        }
+        Ok(found.into_values().filter(|(_, committed)| !committed).map(|(debris, _)| debris).collect())
+    }
+
+    /// Takes the manifest's place, deletes the rest, and then that.
+    pub(super) async fn sweep_bucket(&self, target: &TargetName, native: &NativeId) -> Result<()> {
+        let manifest = self.path(target, native, manifest::FILE);
+        if self.objects.put_new(&manifest, Bytes::from_static(TOMBSTONE)).await? == Put::Taken {
+            return Ok(());
+        }
+        for object in self.objects_of(target, native).await?.into_iter().filter(|object| object.location != manifest) {
+            self.objects.delete(&object.location).await?;
+        }
+        self.objects.delete(&manifest).await
+    }
+}

@@ -1,0 +1,173 @@
+//! One copy of a dump into one store, part by part.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ObjectStore, WriteMultipart};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::copies::part_name;
+use super::interrupted;
+use crate::Run;
+use crate::dump::store::Store;
+use crate::error::{Error, Result};
+use crate::model::{NativeId, TargetName};
+
+/// How often a copy says that it is still being written: pg_dump may wait for a lock before its first byte, for longer
+/// than debris may lie.
+const TOUCH: Duration = Duration::from_secs(300);
+/// How long a store may take to forget an upload that failed.
+const ABORT: Duration = Duration::from_secs(10);
+
+/// What comes through the queue.
+pub(super) enum Piece {
+    Bytes(Bytes),
+    /// The part is whole, and its source has proven itself.
+    End,
+}
+
+/// Where one copy goes.
+pub(crate) struct Destination<'s> {
+    pub(crate) store: &'s Store,
+    pub(crate) target: &'s TargetName,
+    pub(crate) native: &'s NativeId,
+}
+
+impl Destination<'_> {
+    fn path(&self, name: &str, number: usize) -> Path {
+        self.store.path(self.target, self.native, &part_name(name, number, self.store.encryption()))
+    }
+}
+
+/// Writes what comes through the queue, one object for each part. A part that is not ended is aborted.
+pub(super) async fn upload(
+    to: &Destination<'_>,
+    name: &str,
+    mut pieces: mpsc::Receiver<Piece>,
+    run: &Run,
+) -> Result<()> {
+    let mut number = 1;
+    let mut path = to.path(name, number);
+    let mut part: Option<WriteMultipart> = None;
+    let mut waiting = tokio::time::interval_at(Instant::now() + TOUCH, TOUCH);
+    waiting.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let ended = loop {
+        let piece = tokio::select! {
+            biased;
+            () = run.cancel.cancelled() => break Err(interrupted("dump", name)),
+            _ = waiting.tick() => {
+                to.store.touch(&path).await;
+                continue;
+            }
+            piece = pieces.recv() => piece,
+        };
+        let Some(piece) = piece else { break Ok(()) };
+        let is_end = matches!(piece, Piece::End);
+        let written = tokio::select! {
+            biased;
+            () = run.cancel.cancelled() => break Err(interrupted("dump", name)),
+            written = take(to.store, &path, &mut part, piece) => written,
+        };
+        if let Err(error) = written {
+            break Err(error);
+        }
+        if is_end {
+            number += 1;
+            path = to.path(name, number);
+        }
+    };
+    if let Some(part) = part {
+        // What failed is worth more than why the clean-up failed too; the rest is debris.
+        let _ = tokio::time::timeout(ABORT, part.abort()).await;
+    }
+    ended
+}
+
+async fn take(store: &Store, path: &Path, part: &mut Option<WriteMultipart>, piece: Piece) -> Result<()> {
+    match piece {
+        Piece::Bytes(bytes) => write(store, path, part, bytes).await,
+        Piece::End => finish(store, path, part.take()).await,
+    }
+}
+
+async fn write(store: &Store, path: &Path, part: &mut Option<WriteMultipart>, bytes: Bytes) -> Result<()> {
+    let fail = |error| store.error("write", path, error);
+    let traffic = store.traffic();
+    if part.is_none() {
+        let upload = store.objects().store().put_multipart_opts(path, traffic.options()).await.map_err(fail)?;
+        *part = Some(WriteMultipart::new_with_chunk_size(upload, traffic.part_bytes));
+    }
+    if let Some(part) = part {
+        part.wait_for_capacity(traffic.parts).await.map_err(fail)?;
+        part.put(bytes);
+    }
+    Ok(())
+}
+
+async fn finish(store: &Store, path: &Path, part: Option<WriteMultipart>) -> Result<()> {
+    let fail = |error: object_store::Error| -> Error { store.error("write", path, error) };
+    match part {
+        Some(part) => part.finish().await.map(|_| ()).map_err(fail),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{self, Write};
+    use std::os::fd::OwnedFd;
+    use std::time::SystemTime;
+
+    use super::super::{Inspected, Meter, Saved, Source, Step, store_parts};
+    use super::*;
+    use crate::settings::{Compression, Local, Place, StoreSettings};
+
+    struct Anything;
+
+    impl super::super::Inspector for Anything {
+        fn push(&mut self, _: &[u8]) -> std::result::Result<(), String> {
+            Ok(())
+        }
+
+        fn finish(self: Box<Self>) -> std::result::Result<Inspected, String> {
+            Ok(Inspected::default())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_that_waits_for_its_first_byte_does_not_look_abandoned() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::Local(Local { path: folder.path().to_owned() });
+        let store = Store::open("nas", &StoreSettings { place, encrypt: None, max_part_mib: None }, folder.path())
+            .await
+            .unwrap();
+        let (reader, mut writer) = io::pipe().unwrap();
+        let (target, native, snapshot) = ("t".parse().unwrap(), NativeId::new("s"), folder.path().join("t/s"));
+        std::fs::create_dir_all(&snapshot).unwrap();
+        let task = tokio::spawn(async move {
+            let source = Source::File(File::from(OwnedFd::from(reader)));
+            let steps = vec![Step { source, inspector: Box::new(Anything) }];
+            let meter = Meter::new(&Run::silent(), None);
+            let to = [Destination { store: &store, target: &target, native: &native }];
+            store_parts(&to, "data", steps, Compression::default(), &meter).await
+        });
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        let modified = || File::open(&snapshot).unwrap().metadata().unwrap().modified().unwrap();
+        File::open(&snapshot).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        tokio::time::advance(TOUCH / 2).await;
+        assert_eq!(modified(), SystemTime::UNIX_EPOCH);
+        tokio::time::advance(TOUCH).await;
+        while modified() == SystemTime::UNIX_EPOCH {
+            tokio::task::yield_now().await;
+        }
+        writer.write_all(b"at last").unwrap();
+        drop(writer);
+        let Saved { copies, .. } = task.await.unwrap().unwrap();
+        assert_eq!(copies.into_iter().next().unwrap().unwrap()[0].uncompressed_bytes, 7);
+    }
+}

@@ -1,0 +1,187 @@
+//! S3, Azure Blob and GCS: from the config to `object_store`'s builders.
+//!
+//! With credentials in the config nothing else is asked for any. Without, each cloud's own ways are followed, and no
+//! variable of the environment but those: an address or an option never comes from there.
+
+use std::path::Path as FilePath;
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::path::Path;
+use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, RetryConfig};
+
+use super::{Bucket, Site};
+use crate::error::{Error, ErrorKind, Result};
+use crate::secret::SecretRef;
+use crate::settings::{AzureBlob, Gcs, S3, StoreConnection};
+
+/// How long to wait for a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+/// After this long no request is tried again; `object_store` asks for less than five minutes, since credentials may
+/// run out meanwhile.
+const RETRY_LIMIT: Duration = Duration::from_secs(4 * 60);
+
+type Opened = (Arc<dyn ObjectStore>, Site);
+
+pub(super) async fn s3(name: &str, settings: &S3, base: &FilePath) -> Result<Opened> {
+    let S3 { bucket, endpoint, .. } = settings;
+    let (options, retry) = client(name, &settings.connection, endpoint.as_deref(), base).await?;
+    let path_style = settings.path_style.unwrap_or(endpoint.is_some());
+    let mut builder = AmazonS3Builder::new()
+        .with_bucket_name(bucket)
+        .with_client_options(options)
+        .with_retry(retry)
+        .with_virtual_hosted_style_request(!path_style)
+        .with_conditional_put(S3ConditionalPut::ETagMatch);
+    if let Some(endpoint) = endpoint {
+        builder = builder.with_endpoint(if path_style { endpoint.clone() } else { hosted(endpoint, bucket) });
+    }
+    if let Some(key) = &settings.kms_key_id {
+        builder = builder.with_sse_kms_encryption(key);
+    }
+    let region = settings.region.clone().or_else(|| ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(variable));
+    builder = builder.with_region(region.unwrap_or_else(|| "us-east-1".into()));
+    let secret = async |secret: &Option<SecretRef>| resolved(secret.as_ref(), base).await;
+    let (id, key) = (secret(&settings.access_key_id).await?, secret(&settings.secret_access_key).await?);
+    if let (Some(id), Some(key)) = (id, key) {
+        builder = builder.with_access_key_id(id).with_secret_access_key(key);
+        if let Some(token) = secret(&settings.session_token).await? {
+            builder = builder.with_token(token);
+        }
+    }
+    let store = builder.build().map_err(|error| unusable(name, error))?;
+    let site =
+        bucket_site("s3", bucket.clone(), settings.prefix.as_deref(), endpoint.as_ref(), &settings.storage_class);
+    Ok((Arc::new(store), site))
+}
+
+/// The endpoint with the bucket in its host name.
+fn hosted(endpoint: &str, bucket: &str) -> String {
+    match endpoint.split_once("://") {
+        Some((scheme, rest)) => format!("{scheme}://{bucket}.{rest}"),
+        None => format!("{bucket}.{endpoint}"),
+    }
+}
+
+pub(super) async fn azure_blob(name: &str, settings: &AzureBlob, base: &FilePath) -> Result<Opened> {
+    let AzureBlob { account, container, endpoint, .. } = settings;
+    let (options, retry) = client(name, &settings.connection, endpoint.as_deref(), base).await?;
+    let mut builder = MicrosoftAzureBuilder::new()
+        .with_account(account)
+        .with_container_name(container)
+        .with_client_options(options)
+        .with_retry(retry);
+    if let Some(endpoint) = endpoint {
+        builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
+    }
+    let (key, token) =
+        (resolved(settings.account_key.as_ref(), base).await?, resolved(settings.access_token.as_ref(), base).await?);
+    builder = match (key, token) {
+        (Some(key), _) => builder.with_access_key(key),
+        (None, Some(token)) => builder.with_bearer_token_authorization(token),
+        (None, None) => azure_identity(builder).with_use_azure_cli(settings.azure_cli),
+    };
+    let store = builder.build().map_err(|error| unusable(name, error))?;
+    let shown = format!("{account}/{container}");
+    let site = bucket_site("az", shown, settings.prefix.as_deref(), endpoint.as_ref(), &settings.storage_class);
+    Ok((Arc::new(store), site))
+}
+
+/// The variables by which Azure's SDKs know a client secret, a workload identity or a managed identity:
+/// <https://learn.microsoft.com/azure/developer/rust/sdk/authentication/credential-chains>.
+fn azure_identity(builder: MicrosoftAzureBuilder) -> MicrosoftAzureBuilder {
+    let known = [
+        ("AZURE_TENANT_ID", AzureConfigKey::AuthorityId),
+        ("AZURE_CLIENT_ID", AzureConfigKey::ClientId),
+        ("AZURE_CLIENT_SECRET", AzureConfigKey::ClientSecret),
+        ("AZURE_FEDERATED_TOKEN_FILE", AzureConfigKey::FederatedTokenFile),
+        ("AZURE_AUTHORITY_HOST", AzureConfigKey::AuthorityHost),
+        ("IDENTITY_ENDPOINT", AzureConfigKey::MsiEndpoint),
+    ];
+    known.into_iter().fold(builder, |builder, (name, key)| match variable(&name) {
+        Some(value) => builder.with_config(key, value),
+        None => builder,
+    })
+}
+
+pub(super) async fn gcs(name: &str, settings: &Gcs, base: &FilePath) -> Result<Opened> {
+    let Gcs { bucket, endpoint, .. } = settings;
+    let (options, retry) = client(name, &settings.connection, endpoint.as_deref(), base).await?;
+    let mut builder =
+        GoogleCloudStorageBuilder::new().with_bucket_name(bucket).with_client_options(options).with_retry(retry);
+    if let Some(endpoint) = endpoint {
+        builder = builder.with_base_url(endpoint.trim_end_matches('/'));
+    }
+    match resolved(settings.access_token.as_ref(), base).await? {
+        Some(token) => builder = builder.with_bearer_token(token),
+        None => {
+            if let Some(file) = variable(&"GOOGLE_APPLICATION_CREDENTIALS") {
+                builder = builder.with_config(GoogleConfigKey::ApplicationCredentials, file);
+            }
+        }
+    }
+    let store = builder.build().map_err(|error| unusable(name, error))?;
+    let site =
+        bucket_site("gs", bucket.clone(), settings.prefix.as_deref(), endpoint.as_ref(), &settings.storage_class);
+    Ok((Arc::new(store), site))
+}
+
+fn bucket_site(
+    scheme: &'static str,
+    name: String,
+    prefix: Option<&str>,
+    endpoint: Option<&String>,
+    storage_class: &Option<String>,
+) -> Site {
+    let (prefix, storage_class) = (Path::from(prefix.unwrap_or_default()), storage_class.clone());
+    Site::Bucket(Bucket { scheme, name, prefix, endpoint: endpoint.cloned(), storage_class })
+}
+
+/// How the store is talked to. A request may take as long as bytes flow: a part of a dump on a slow line, or a restore
+/// that waits for its database.
+async fn client(
+    name: &str,
+    connection: &StoreConnection,
+    endpoint: Option<&str>,
+    base: &FilePath,
+) -> Result<(ClientOptions, RetryConfig)> {
+    let mut options = ClientOptions::new()
+        .with_allow_http(endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")))
+        .with_timeout_disabled()
+        .with_read_timeout(Duration::from_secs(connection.timeout_seconds.into()))
+        .with_connect_timeout(CONNECT);
+    if let Some(file) = &connection.ca_file {
+        let file = base.join(file);
+        let unreadable =
+            || Error::new(ErrorKind::Failed, "store", "open", name, format!("{} can't be read", file.display()));
+        let pem = tokio::fs::read(&file).await.map_err(|error| unreadable().with_source(error))?;
+        let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| unreadable().with_source(error))?;
+        options = certificates.into_iter().fold(options, ClientOptions::with_root_certificate);
+    }
+    let retry = RetryConfig {
+        backoff: BackoffConfig::default(),
+        max_retries: connection.retries as usize,
+        retry_timeout: RETRY_LIMIT,
+    };
+    Ok((options, retry))
+}
+
+fn variable(name: &&str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+async fn resolved(secret: Option<&SecretRef>, base: &FilePath) -> Result<Option<String>> {
+    match secret {
+        Some(secret) => Ok(Some(secret.resolve(base).await?.expose().to_owned())),
+        None => Ok(None),
+    }
+}
+
+fn unusable(name: &str, error: object_store::Error) -> Error {
+    Error::new(ErrorKind::Permission, "store", "open", name, "its settings or credentials can't be used")
+        .with_hint(format!("look at [stores.{name}] in the config"))
+        .with_source(error)
+}

@@ -1,0 +1,180 @@
+//! The one place that says what an error of a store means.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+use object_store::client::{HttpError, HttpErrorKind};
+use rustix::io::Errno;
+
+use super::Objects;
+use crate::error::{Error, ErrorKind};
+
+impl Objects {
+    /// What an error of the store means.
+    pub fn error(&self, action: &str, subject: impl fmt::Display, error: object_store::Error) -> Error {
+        let kind = kind_of(&error);
+        let (reason, hint) = match self.folder() {
+            Some(folder) => of_folder(kind, &error, &folder.display().to_string()),
+            None => self.of_bucket(kind, &error),
+        };
+        let kind = if reason == NO_LINKS { ErrorKind::Unsupported } else { kind };
+        let built = Error::new(kind, "store", action, self.subject(subject), reason).with_source(error);
+        match hint {
+            Some(hint) => built.with_hint(hint),
+            None => built,
+        }
+    }
+
+    fn of_bucket(&self, kind: ErrorKind, error: &object_store::Error) -> (&'static str, Option<String>) {
+        let place = self.shown();
+        let no_bucket =
+            ["NoSuchBucket", "ContainerNotFound"].iter().any(|code| texts(error).any(|text| text.contains(code)));
+        match kind {
+            _ if no_bucket => {
+                ("there is no such bucket", Some(format!("make it, or correct [stores.{}]: {place}", self.name())))
+            }
+            ErrorKind::Permission => (
+                "the credentials are refused, or don't permit it",
+                Some(format!("let them read, write, list and delete below {place}")),
+            ),
+            ErrorKind::NotFound => ("it isn't there", None),
+            ErrorKind::Busy => ("it is throttling", Some("try again later, or with fewer targets at once".into())),
+            ErrorKind::Unavailable => {
+                ("it did not answer as it should, also when asked again", Some("try again later".into()))
+            }
+            _ => ("the store failed", None),
+        }
+    }
+}
+
+const NO_LINKS: &str = "the file system has no hard links, and without them a snapshot can't be committed";
+
+fn of_folder(kind: ErrorKind, error: &object_store::Error, folder: &str) -> (&'static str, Option<String>) {
+    match (kind, io_cause(error).map(io::Error::kind)) {
+        _ if lacks_hard_links(error) => {
+            (NO_LINKS, Some(format!("choose a folder on another file system: df -T {folder}")))
+        }
+        (_, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) => {
+            ("no space is left", Some(format!("free some space: df -h {folder}")))
+        }
+        (_, Some(io::ErrorKind::ReadOnlyFilesystem)) => {
+            ("the file system is read-only", Some(format!("mount {folder} writable, or choose another store")))
+        }
+        (ErrorKind::Permission, _) => {
+            ("permission denied", Some(format!("let this user read and write {folder}: ls -ld {folder}")))
+        }
+        (ErrorKind::NotFound, _) => ("it isn't there", None),
+        _ => ("the store failed", None),
+    }
+}
+
+pub(super) fn kind_of(error: &object_store::Error) -> ErrorKind {
+    match error {
+        object_store::Error::NotFound { .. } => return ErrorKind::NotFound,
+        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+            return ErrorKind::Permission;
+        }
+        _ => {}
+    }
+    if let Some(status) = texts(error).find_map(|text| status_in(&text)) {
+        return match status {
+            401 | 403 => ErrorKind::Permission,
+            429 | 503 => ErrorKind::Busy,
+            408 | 500.. => ErrorKind::Unavailable,
+            _ => ErrorKind::Failed,
+        };
+    }
+    if let Some(http) = causes(error).find_map(|cause| cause.downcast_ref::<HttpError>()) {
+        return match http.kind() {
+            HttpErrorKind::Decode => ErrorKind::Failed,
+            _ => ErrorKind::Unavailable,
+        };
+    }
+    io_cause(error).map_or(ErrorKind::Failed, kind_of_io)
+}
+
+/// The status of an answer; `object_store` keeps it in a type that it doesn't export, and prints it.
+fn status_in(text: &str) -> Option<u16> {
+    text.split_once("status code: ")?.1.get(..3)?.parse().ok()
+}
+
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
+}
+
+fn texts(error: &object_store::Error) -> impl Iterator<Item = String> {
+    causes(error).map(ToString::to_string)
+}
+
+/// Whether this is `link(2)` on a file system without hard links: EPERM by its manual page, and what FUSE and network
+/// file systems say. object_store calls it a failed renaming, and renames nothing where it puts only what is absent.
+fn lacks_hard_links(error: &object_store::Error) -> bool {
+    let numbers = [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS].map(|number| Some(number.raw_os_error()));
+    let is_link = error.to_string().contains("Unable to rename file");
+    is_link && io_cause(error).is_some_and(|io| numbers.contains(&io.raw_os_error()))
+}
+
+/// What an error of the file system means.
+pub fn kind_of_io(error: &io::Error) -> ErrorKind {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Permission,
+        io::ErrorKind::NotFound => ErrorKind::NotFound,
+        _ => ErrorKind::Failed,
+    }
+}
+
+fn io_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
+    causes(error).find_map(|cause| cause.downcast_ref::<io::Error>())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path as FilePath;
+
+    use super::*;
+    use crate::settings::{Local, Place};
+
+    /// What object_store's local store makes of an error of link(2), and of open(2).
+    fn local(what: &str, number: Errno) -> object_store::Error {
+        #[derive(Debug)]
+        struct Local(String, io::Error);
+        impl fmt::Display for Local {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}: {}", self.0, self.1)
+            }
+        }
+        impl StdError for Local {
+            fn source(&self) -> Option<&(dyn StdError + 'static)> {
+                Some(&self.1)
+            }
+        }
+        let source = Local(what.into(), number.into());
+        object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(source) }
+    }
+
+    async fn nas(folder: &FilePath) -> Objects {
+        let place = Place::Local(Local { path: folder.to_owned() });
+        Objects::open("nas", &place, folder).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_file_system_without_hard_links_is_said_to_be_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let objects = nas(folder.path()).await;
+        for number in [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS] {
+            let error = objects.error("write", "x", local("Unable to rename file", number));
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            assert!(error.to_string().contains("no hard links") && error.hint().unwrap().contains("df -T"), "{error}");
+        }
+        for (what, number) in [("Unable to rename file", Errno::ACCESS), ("Unable to open file x", Errno::PERM)] {
+            let error = objects.error("write", "x", local(what, number));
+            assert_eq!(error.kind(), ErrorKind::Permission, "{error}");
+        }
+    }
+}

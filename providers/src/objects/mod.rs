@@ -1,0 +1,254 @@
+//! A place for objects: one `object_store` below a prefix, and what it is called for people and for comparisons.
+//!
+//! What dumps and the state share of a store. Knows nothing of snapshots.
+
+use std::fmt;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use object_store::local::LocalFileSystem;
+use object_store::path::{Path, PathPart};
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::settings::Place;
+
+mod cloud;
+mod failure;
+
+pub use failure::kind_of_io;
+
+/// How often a small object is written again after an answer that tells nothing.
+const ATTEMPTS: u32 = 4;
+/// How long to wait before that, at first.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// An open place.
+#[derive(Clone, Debug)]
+pub struct Objects {
+    name: String,
+    store: Arc<dyn ObjectStore>,
+    site: Site,
+}
+
+/// Where a place is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Site {
+    /// A folder of this machine, in full.
+    Folder(PathBuf),
+    /// A bucket or container.
+    Bucket(Bucket),
+}
+
+/// A bucket or container of a cloud, and the part of it that is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bucket {
+    /// `s3`, `az` or `gs`, as the clouds' own tools write it.
+    pub(crate) scheme: &'static str,
+    /// The bucket; `<account>/<container>` for Azure.
+    pub(crate) name: String,
+    /// What every object's name begins with, without slashes at its ends.
+    pub(crate) prefix: Path,
+    /// The endpoint, where it isn't the cloud's own.
+    pub(crate) endpoint: Option<String>,
+    /// The storage class of large objects.
+    pub(crate) storage_class: Option<String>,
+}
+
+impl Objects {
+    /// Opens the place of the store called `name`; relative paths start at `base`. Asks no server anything.
+    pub async fn open(name: &str, place: &Place, base: &FilePath) -> Result<Self> {
+        let (store, site) = match place {
+            Place::Local(local) => open_folder(name, &base.join(&local.path))?,
+            Place::S3(s3) => cloud::s3(name, s3, base).await?,
+            Place::AzureBlob(blob) => cloud::azure_blob(name, blob, base).await?,
+            Place::Gcs(gcs) => cloud::gcs(name, gcs, base).await?,
+        };
+        let store = match &site {
+            Site::Bucket(bucket) if !bucket.prefix.as_ref().is_empty() => {
+                Arc::new(PrefixStore::new(store, bucket.prefix.clone()))
+            }
+            _ => store,
+        };
+        Ok(Self { name: name.to_owned(), store, site })
+    }
+
+    /// The store's name in the config.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The objects themselves; their paths begin below the prefix.
+    pub fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    /// The folder, of a local place.
+    pub fn folder(&self) -> Option<&FilePath> {
+        match &self.site {
+            Site::Folder(folder) => Some(folder),
+            Site::Bucket(_) => None,
+        }
+    }
+
+    pub(crate) fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Where it is, as a person or a cloud's own tool writes it.
+    pub fn shown(&self) -> String {
+        match &self.site {
+            Site::Folder(folder) => folder.display().to_string(),
+            Site::Bucket(bucket) => bucket.url(&Path::default()),
+        }
+    }
+
+    /// Where an object is, the same way.
+    pub fn shown_path(&self, path: &Path) -> String {
+        match &self.site {
+            Site::Folder(folder) => folder.join(path.as_ref()).display().to_string(),
+            Site::Bucket(bucket) => bucket.url(path),
+        }
+    }
+
+    /// The place itself, whatever a config calls it: the same on every machine.
+    pub fn identity(&self) -> String {
+        match &self.site {
+            Site::Folder(folder) => format!("file://{}", folder.display()),
+            Site::Bucket(bucket) => match &bucket.endpoint {
+                Some(endpoint) => format!("{}@{endpoint}", bucket.url(&Path::default())),
+                None => bucket.url(&Path::default()),
+            },
+        }
+    }
+
+    /// Reads a small object; `None` where there is none.
+    pub async fn read(&self, path: &Path, limit: u64) -> Result<Option<Bytes>> {
+        let fail = |error| self.error("read", path, error);
+        match self.store.get(path).await {
+            Ok(found) if found.meta.size > limit => {
+                let reason = format!("it is larger than {limit} bytes, and nothing of ours is");
+                Err(Error::new(ErrorKind::Verification, "store", "read", self.subject(path), reason))
+            }
+            Ok(found) => found.bytes().await.map(Some).map_err(fail),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(fail(error)),
+        }
+    }
+
+    /// Writes a small object where there is none, and never over another.
+    ///
+    /// An answer that was lost on the way is found out by reading: what stands there with our own bytes is written.
+    pub async fn put_new(&self, path: &Path, bytes: Bytes) -> Result<Put> {
+        let mut pause = PAUSE;
+        for attempt in 1.. {
+            let put = self.store.put_opts(path, bytes.clone().into(), PutOptions::from(PutMode::Create)).await;
+            let Err(error) = put else { return Ok(Put::Written) };
+            if self.folder().is_some() && !is_taken(&error) {
+                return Err(self.error("write", path, error));
+            }
+            match self.read(path, bytes.len() as u64).await {
+                Ok(Some(found)) if found == bytes => return Ok(Put::Written),
+                Ok(Some(_)) => return Ok(Put::Taken),
+                Err(larger) if larger.kind() == ErrorKind::Verification => return Ok(Put::Taken),
+                Ok(None) | Err(_) => {}
+            }
+            let failure = self.error("write", path, error);
+            if attempt == ATTEMPTS || !failure.kind().is_retryable() {
+                return Err(failure);
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        Ok(Put::Taken)
+    }
+
+    /// Deletes an object; what is gone is deleted.
+    pub async fn delete(&self, path: &Path) -> Result<()> {
+        match self.store.delete(path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.error("delete", path, error)),
+        }
+    }
+
+    pub(crate) fn subject(&self, what: impl fmt::Display) -> String {
+        format!("{what} in store {}", self.name)
+    }
+}
+
+/// How a write of a new object ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is there, with our bytes.
+    Written,
+    /// Something else is there.
+    Taken,
+}
+
+fn is_taken(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. })
+}
+
+impl Bucket {
+    fn url(&self, path: &Path) -> String {
+        let parts = [self.name.as_str(), self.prefix.as_ref(), path.as_ref()];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        format!("{}://{}", self.scheme, parts.join("/"))
+    }
+}
+
+fn open_folder(name: &str, folder: &FilePath) -> Result<(Arc<dyn ObjectStore>, Site)> {
+    let open = |reason: &str, kind| Error::new(kind, "store", "open", name, reason);
+    std::fs::create_dir_all(folder).map_err(|error| {
+        open("its folder can't be made", kind_of_io(&error))
+            .with_hint(format!("make {} writable for this user", folder.display()))
+            .with_source(error)
+    })?;
+    let store = LocalFileSystem::new_with_prefix(folder)
+        .map_err(|error| open("its folder can't be used", failure::kind_of(&error)).with_source(error))?
+        // A manifest that a power cut could take back would be no commit point.
+        .with_fsync(true)
+        .with_automatic_cleanup(true);
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    Ok((Arc::new(store), Site::Folder(folder)))
+}
+
+/// A path of these parts, each percent-encoded where it must be.
+pub fn path_of<'a>(parts: impl IntoIterator<Item = &'a str>) -> Path {
+    Path::from_iter(parts.into_iter().map(PathPart::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Local;
+
+    #[tokio::test]
+    async fn what_is_there_is_never_replaced_and_writing_the_same_again_succeeds() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::Local(Local { path: folder.path().to_owned() });
+        let objects = Objects::open("nas", &place, folder.path()).await.unwrap();
+        let path = Path::from("a/b");
+        assert_eq!(objects.put_new(&path, "one".into()).await.unwrap(), Put::Written);
+        assert_eq!(objects.put_new(&path, "one".into()).await.unwrap(), Put::Written);
+        assert_eq!(objects.put_new(&path, "two, and longer".into()).await.unwrap(), Put::Taken);
+        assert_eq!(objects.put_new(&path, "2".into()).await.unwrap(), Put::Taken);
+        assert_eq!(std::fs::read(folder.path().join("a/b")).unwrap(), b"one");
+    }
+
+    #[test]
+    fn a_bucket_is_written_as_its_own_tools_do() {
+        let bucket = |prefix: &str| Bucket {
+            scheme: "s3",
+            name: "dumps".into(),
+            prefix: Path::from(prefix),
+            endpoint: None,
+            storage_class: None,
+        };
+        assert_eq!(bucket("").url(&Path::default()), "s3://dumps");
+        assert_eq!(bucket("/prod/eu/").url(&Path::from("om/x")), "s3://dumps/prod/eu/om/x");
+    }
+}
