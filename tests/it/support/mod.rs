@@ -6,10 +6,15 @@ use std::time::{Duration, Instant};
 use snapkeep_providers::{Error, ErrorKind};
 
 mod bed;
+mod gcs;
+mod proxy;
+mod serve;
 mod server;
 mod tools;
 
 pub(crate) use bed::*;
+pub(crate) use gcs::Gcs;
+pub(crate) use proxy::{Action, Fault, Proxy};
 pub(crate) use server::*;
 pub(crate) use tools::install;
 

@@ -1,0 +1,222 @@
+//! A reverse proxy that fails by script, before any store that speaks HTTP/1.1 without TLS. It forwards a request as it
+//! came, `Host` and all, so that a signature made for the proxy's address holds; a body streams through.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::{Request, Response, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::gcs::decoded;
+use super::serve::{Broken, Serving};
+use rest::{Part, Then};
+
+mod rest;
+
+/// What happens to a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    /// The connection is closed, and nothing is forwarded.
+    CutBefore,
+    /// Forwarded, so that it takes effect; then the connection is closed without an answer.
+    CutAfter,
+    /// The connection is closed after this many bytes of the answer's body, of which a slow reader may miss the last.
+    /// A shorter body passes whole.
+    CutBody(usize),
+    /// This many bytes of the request's body are read, then the connection is closed. Nothing is forwarded.
+    CutRequest(usize),
+    /// Answered by the proxy with a status and an XML body. Nothing is forwarded.
+    Status(u16, String),
+    /// Never answered, and nothing is forwarded. The connection is closed when the proxy is dropped.
+    Stall,
+    /// The same after this many bytes of the answer's body.
+    StallBody(usize),
+}
+
+/// An action for some of the requests.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    method: &'static str,
+    part: String,
+    first: usize,
+    times: usize,
+    action: Action,
+}
+
+impl Fault {
+    /// The first request with this method whose path and query contain `part`, percent-encoding decoded.
+    pub(crate) fn on(method: &'static str, part: &str, action: Action) -> Self {
+        Self { method, part: part.to_owned(), first: 1, times: 1, action }
+    }
+
+    /// Not the first that matches but the nth, counted from one and from when the fault was given to the proxy.
+    pub(crate) fn nth(self, first: usize) -> Self {
+        Self { first, ..self }
+    }
+
+    /// Also those that match next, so many in all.
+    pub(crate) fn times(self, times: usize) -> Self {
+        Self { times, ..self }
+    }
+}
+
+/// A request that came to the proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    /// Path and query, percent-encoding decoded: stores encode a slash in a name or don't.
+    pub(crate) target: String,
+    /// What the store or the script answered, also when the client never got it.
+    pub(crate) status: Option<u16>,
+}
+
+impl Seen {
+    fn is(&self, method: &str, part: &str) -> bool {
+        self.method == method && self.target.contains(part)
+    }
+}
+
+/// The proxy. It is gone when dropped, with all its connections.
+pub(crate) struct Proxy {
+    serving: Serving,
+    path: String,
+    script: Arc<Mutex<Script>>,
+}
+
+#[derive(Default)]
+struct Script {
+    /// Each with how many requests matched it so far.
+    faults: Vec<(Fault, usize)>,
+    fired: usize,
+    seen: Vec<Seen>,
+}
+
+impl Proxy {
+    /// Stands before the store at `endpoint`, an `http` URL with host and port, perhaps also with a path.
+    pub(crate) fn before(endpoint: &str) -> Self {
+        let rest = endpoint.strip_prefix("http://").unwrap_or_else(|| panic!("not an http URL: {endpoint}"));
+        let (store, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (store, script) = (store.to_owned(), Arc::new(Mutex::new(Script::default())));
+        let served = Arc::clone(&script);
+        let serving = Serving::start(move |request| answer(store.clone(), Arc::clone(&served), request));
+        Self { serving, path: path.to_owned(), script }
+    }
+
+    /// The store's endpoint, by way of the proxy.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("{}{}", self.serving.url(), self.path)
+    }
+
+    /// Adds a fault. Of several that are due for one request, the first that was added counts.
+    pub(crate) fn fail(&self, fault: Fault) {
+        self.script().faults.push((fault, 0));
+    }
+
+    /// Takes all faults away; what stalls goes on stalling.
+    pub(crate) fn heal(&self) {
+        self.script().faults.clear();
+    }
+
+    /// How many requests met a fault: a test of a fault that never struck tests nothing.
+    pub(crate) fn fired(&self) -> usize {
+        self.script().fired
+    }
+
+    /// All requests, in the order in which they came.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.script().seen.clone()
+    }
+
+    /// How many requests with this method had `part` in their path and query.
+    pub(crate) fn count(&self, method: &str, part: &str) -> usize {
+        self.script().seen.iter().filter(|seen| seen.is(method, part)).count()
+    }
+
+    fn script(&self) -> MutexGuard<'_, Script> {
+        lock(&self.script)
+    }
+}
+
+fn lock(script: &Mutex<Script>) -> MutexGuard<'_, Script> {
+    script.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Script {
+    /// Notes a request, and gives its number and what is to happen to it.
+    fn meet(&mut self, request: &Request<Incoming>) -> (usize, Option<Action>) {
+        let target = decoded(request.uri().path_and_query().map_or("/", |target| target.as_str()));
+        let seen = Seen { method: request.method().to_string(), target, status: None };
+        let mut due = None;
+        for (fault, matched) in &mut self.faults {
+            if seen.is(fault.method, &fault.part) {
+                *matched += 1;
+                if due.is_none() && *matched >= fault.first && *matched - fault.first < fault.times {
+                    due = Some(fault.action.clone());
+                }
+            }
+        }
+        self.fired += usize::from(due.is_some());
+        self.seen.push(seen);
+        (self.seen.len() - 1, due)
+    }
+}
+
+type Reply = Response<BoxBody<Bytes, Broken>>;
+
+async fn answer(store: String, script: Arc<Mutex<Script>>, request: Request<Incoming>) -> Result<Reply, Broken> {
+    let (number, action) = lock(&script).meet(&request);
+    let note = |status: StatusCode| lock(&script).seen[number].status = Some(status.as_u16());
+    match action {
+        Some(Action::CutBefore) => Err("cut before".into()),
+        Some(Action::CutRequest(bytes)) => {
+            read(request.into_body(), bytes).await?;
+            Err("cut within the request".into())
+        }
+        Some(Action::Stall) => std::future::pending().await,
+        Some(Action::Status(status, body)) => {
+            // a client that is still writing would see a closed connection, not the answer
+            read(request.into_body(), usize::MAX).await?;
+            let reply = Response::builder().status(status).header(header::CONTENT_TYPE, "application/xml");
+            let reply = reply.body(Full::from(body).map_err(|never| match never {}).boxed())?;
+            note(reply.status());
+            Ok(reply)
+        }
+        forwarded => {
+            let reply = forward(&store, request).await?;
+            note(reply.status());
+            let whole = |body: Incoming| body.map_err(Broken::from).boxed();
+            match forwarded {
+                Some(Action::CutAfter) => {
+                    read(reply.into_body(), usize::MAX).await?;
+                    Err("cut after".into())
+                }
+                Some(Action::CutBody(bytes)) => Ok(reply.map(|body| Part::of(body, bytes, Then::Cut).boxed())),
+                Some(Action::StallBody(bytes)) => Ok(reply.map(|body| Part::of(body, bytes, Then::Stall).boxed())),
+                _ => Ok(reply.map(whole)),
+            }
+        }
+    }
+}
+
+/// By a connection of its own: one that the store closed meanwhile would be a fault that no script asked for.
+async fn forward(store: &str, request: Request<Incoming>) -> Result<Response<Incoming>, Broken> {
+    let stream = TcpStream::connect(store).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    // its error reaches the request or the answer's body, too
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(sender.send_request(request).await?)
+}
+
+/// Reads at least so many bytes of a body, or all of it, and drops them.
+async fn read(mut body: Incoming, bytes: usize) -> Result<(), Broken> {
+    let mut left = bytes;
+    while left > 0 {
+        let Some(frame) = body.frame().await else { break };
+        left = left.saturating_sub(frame?.data_ref().map_or(0, Bytes::len));
+    }
+    Ok(())
+}
