@@ -5,7 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use snapkeep_providers::model::{Details, ListScope, Listing, NativeId, Snapshot, SnapshotId, TargetName};
+use snapkeep_providers::settings::StoreSettings;
 use snapkeep_providers::{Error, ErrorKind, Provider};
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +16,7 @@ use crate::config::{Config, Target, nearest};
 use crate::failure::Failure;
 use crate::lock::Lock;
 use crate::marks::Marks;
-use crate::state::{Scope, State};
+use crate::state::{Expected, Scope, State};
 
 /// What a user types for a snapshot: `<target>/<prefix>`, `<target>/latest` or `<target>/latest-verified`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,17 +107,46 @@ pub(crate) async fn open(config: &Config, target: &Target) -> Result<Opened, Fai
         .iter()
         .filter_map(|name| config.stores.get(name).map(|settings| (name.clone(), settings.clone())))
         .collect();
-    let provider = snapkeep_providers::open(&target.name, &target.settings, &stores, &config.base)
-        .await
-        .map_err(|error| Failure::from(error).of(&target.name))?;
+    let open = async |held: &[(String, StoreSettings)]| {
+        let provider = snapkeep_providers::open(&target.name, &target.settings, &stores, held, &config.base).await;
+        provider.map_err(|error| Failure::from(error).of(&target.name))
+    };
+    let provider = open(&[]).await?;
     let scope = State::of(config)?.scope(&*provider);
+    let held = held_stores(&scope, config, target)?;
+    let provider = if held.is_empty() { provider } else { open(&held).await? };
     Ok(Opened { provider, scope })
 }
+
+/// The stores beside the target's own that copies of its snapshots were made to.
+fn held_stores(scope: &Scope, config: &Config, target: &Target) -> Result<Vec<(String, StoreSettings)>, Failure> {
+    if !target.settings.is_dump() {
+        return Ok(Vec::new());
+    }
+    let names = scope.all::<HeldStore>(HELD)?.into_iter().map(|(name, _)| name);
+    let others = names.filter(|name| !target.store.contains(name));
+    // One that the config no longer has can't be asked; whoever took it out knows.
+    Ok(others.filter_map(|name| config.stores.get(&name).map(|settings| (name.clone(), settings.clone()))).collect())
+}
+
+/// That a store has copies of a target's snapshots.
+#[derive(Debug, Serialize, Deserialize)]
+struct HeldStore {
+    since: DateTime<Utc>,
+}
+
+const HELD: &str = "stores";
 
 impl Opened {
     /// The target's name.
     pub(crate) fn name(&self) -> &TargetName {
         self.provider.target()
+    }
+
+    /// Remembers that a store holds copies of the target's snapshots: from now on it is looked at too.
+    pub(crate) fn remember_store(&self, name: &str) -> Result<(), Failure> {
+        // Another process may remember it at the same time, and that is as good.
+        self.scope.put(HELD, name, &HeldStore { since: Utc::now() }, &Expected::Absent).map(drop)
     }
 
     /// Takes the target's lock for `verb`. `lost` is cancelled if it can't be kept.

@@ -115,6 +115,15 @@ impl Error {
         self
     }
 
+    /// The same once more, for what fails each time it is used; the cause is kept in words.
+    #[must_use]
+    pub fn repeated(&self) -> Self {
+        let Self { kind, provider, action, subject, reason, hint, source } = self;
+        let (provider, action, subject, reason) = (provider.clone(), action.clone(), subject.clone(), reason.clone());
+        let source = source.as_ref().map(|source| source.to_string().into());
+        Self { kind: *kind, provider, action, subject, reason, hint: hint.clone(), source }
+    }
+
     /// What a caller should do about it.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -25,23 +25,25 @@ pub use dump::live::leave_nothing;
 pub use error::{Error, ErrorKind, Result};
 
 use model::{
-    Check, CreateRequest, Debris, Details, ListScope, Listing, NativeId, Operation, OperationId, RestoreRequest,
-    Restored, Snapshot, TargetName,
+    Check, CopyRequest, CreateRequest, Debris, Details, ListScope, Listing, NativeId, Operation, OperationId,
+    RestoreRequest, Restored, Snapshot, TargetName,
 };
 use settings::{ProviderSettings, StoreSettings};
 
 /// Opens the provider of a target: the only place that knows them all.
 ///
-/// `stores` are the target's own, by name; relative paths of the settings start at `base`.
+/// `stores` are the target's own, by name, and `held` others that may hold copies of its snapshots; relative paths of the
+/// settings start at `base`.
 pub async fn open(
     target: &TargetName,
     settings: &ProviderSettings,
     stores: &[(String, StoreSettings)],
+    held: &[(String, StoreSettings)],
     base: &Path,
 ) -> Result<Arc<dyn Provider>> {
     match settings {
         ProviderSettings::Mysql(_) | ProviderSettings::Postgresql(_) | ProviderSettings::Sqlite(_) => {
-            dump::open(target, settings, stores, base).await
+            dump::open(target, settings, stores, held, base).await
         }
         ProviderSettings::AwsRds(_)
         | ProviderSettings::AzureMysql(_)
@@ -160,6 +162,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
     ///
     /// Two calls at once with one key may make two: callers hold the target's lock.
     async fn create(&self, request: &CreateRequest, run: &Run) -> Result<Operation<Snapshot>>;
+
+    /// Copies a snapshot elsewhere; what is there already is not copied again.
+    async fn copy(&self, id: &NativeId, _: &CopyRequest, _: &Run) -> Result<Operation<Snapshot>> {
+        Err(Error::new(ErrorKind::Unsupported, self.name(), "copy", id, "this provider has no copies"))
+    }
 
     /// How far a creation is; [`ErrorKind::NotFound`] when there is none of that id.
     async fn poll(&self, operation: &OperationId) -> Result<Operation<Snapshot>>;

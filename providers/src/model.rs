@@ -9,6 +9,8 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::settings::StoreSettings;
+
 /// Labels that travel with a snapshot.
 pub type Tags = BTreeMap<String, String>;
 
@@ -286,6 +288,32 @@ pub struct CreateRequest {
     pub key: Option<String>,
     /// Labels, the target's and the caller's.
     pub tags: Tags,
+}
+
+/// Where to copy to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyTo {
+    /// A dump into another store.
+    Store {
+        /// Its name in the config.
+        name: String,
+        /// What the config says of it.
+        settings: StoreSettings,
+    },
+    /// A cloud's snapshot into another region.
+    Region {
+        /// The region.
+        region: String,
+        /// The KMS key there; the cloud's default unless set.
+        kms_key_id: Option<String>,
+    },
+}
+
+/// A copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyRequest {
+    /// Where to.
+    pub to: CopyTo,
 }
 
 /// Where to restore to.

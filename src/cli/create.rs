@@ -51,7 +51,8 @@ fn key(text: &str) -> Result<String, String> {
 
 /// What became of one target.
 enum Made {
-    Done(Box<Snapshot>),
+    /// The snapshot and its copies in other stores, and why there is none in some.
+    Done(Vec<Snapshot>, Vec<Failure>),
     GoingOn(OperationRow),
     NotTried,
 }
@@ -74,8 +75,14 @@ impl Create {
         let (mut snapshots, mut operations) = (Outcome::new(), Outcome::new());
         for result in made {
             match result {
-                Ok(Made::Done(snapshot)) if self.no_wait => operations.add(Ok(done_row(&snapshot))),
-                Ok(Made::Done(snapshot)) => snapshots.add(Ok(*snapshot)),
+                Ok(Made::Done(made, failed)) if self.no_wait => {
+                    made.iter().for_each(|snapshot| operations.add(Ok(done_row(snapshot))));
+                    operations.failures.extend(failed);
+                }
+                Ok(Made::Done(made, failed)) => {
+                    made.into_iter().for_each(|snapshot| snapshots.add(Ok(snapshot)));
+                    snapshots.failures.extend(failed);
+                }
                 Ok(Made::GoingOn(row)) => operations.add(Ok(row)),
                 Ok(Made::NotTried) => snapshots.done += 1,
                 Err(failure) if self.no_wait => operations.failures.push(failure),
@@ -109,16 +116,25 @@ impl Create {
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         let begun = chrono::Utc::now().trunc_subsecs(3); // as exact as a manifest is
         let operation = operate::within(deadline, &run, provider.create(&request, &run)).await;
-        let operation = operation.map_err(|failure| app.or_lock_lost(failure))?;
+        let mut operation = operation.map_err(|failure| app.or_lock_lost(failure))?;
         if self.no_wait && matches!(operation.state, OperationState::Running { .. }) {
             return Ok(Made::GoingOn(running_row(provider, &operation)));
         }
-        let snapshot = operate::wait(provider, operation, deadline, &run).await?;
+        let copies = std::mem::take(&mut operation.copies);
+        let mut made = vec![operate::wait(provider, operation, deadline, &run).await?];
+        let mut failed = Vec::new();
+        for copy in copies {
+            match copy {
+                Ok(snapshot) => made.push(snapshot),
+                Err(error) => failed.push(Failure::from(error).of(&target.name)),
+            }
+        }
         sweep(app, &opened, &lock).await;
-        let told = tell(&snapshot, begun, task.elapsed());
+        let told: Vec<String> =
+            made.iter().map(|snapshot| tell(snapshot, begun, task.elapsed(), "with the same key")).collect();
         drop((task, run));
-        app.report.info(&told);
-        Ok(Made::Done(Box::new(snapshot)))
+        told.iter().for_each(|line| app.report.info(line));
+        Ok(Made::Done(made, failed))
     }
 
     fn request(&self, target: &Target) -> CreateRequest {
@@ -154,13 +170,21 @@ async fn sweep(app: &App, opened: &Opened, lock: &Lock) {
     }
 }
 
-fn tell(snapshot: &Snapshot, begun: chrono::DateTime<chrono::Utc>, elapsed: TimeDelta) -> String {
+/// What was made; `same` says what it has in common with what was asked for, when it was there before.
+pub(super) fn tell(
+    snapshot: &Snapshot,
+    begun: chrono::DateTime<chrono::Utc>,
+    elapsed: TimeDelta,
+    same: &str,
+) -> String {
     let size = snapshot.size_bytes.map(|size| format!(", {}", units::bytes(size))).unwrap_or_default();
+    let place = snapshot.location.as_ref().and_then(|location| location.split_once(':'));
+    let place = place.map(|(store, _)| format!(" in {store}")).unwrap_or_default();
     let existed = snapshot.completed_at.is_some_and(|completed| completed < begun);
     if existed {
-        return format!("{}: {} is there already, with the same key{size}", snapshot.target, snapshot.id);
+        return format!("{}: {} is there already{place}, {same}{size}", snapshot.target, snapshot.id);
     }
-    format!("{}: made {}{size}, in {}", snapshot.target, snapshot.id, units::duration(elapsed))
+    format!("{}: made {}{place}{size}, in {}", snapshot.target, snapshot.id, units::duration(elapsed))
 }
 
 fn done_row(snapshot: &Snapshot) -> OperationRow {

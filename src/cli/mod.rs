@@ -17,6 +17,7 @@ use crate::report::{Colour, Level, LogFormat, Report};
 
 mod completion;
 mod config_command;
+mod copy;
 mod create;
 mod delete;
 mod demo;
@@ -95,6 +96,7 @@ enum Verb {
     Latest(latest::Latest),
     Create(create::Create),
     Wait(wait::Wait),
+    Copy(copy::Copy),
     Restore(restore::Restore),
     Delete(delete::Delete),
     Hold(hold::Hold),
@@ -333,6 +335,7 @@ async fn run(app: &App, verb: Verb) -> u8 {
         Verb::Latest(verb) => verb.run(app).await,
         Verb::Create(verb) => verb.run(app).await,
         Verb::Wait(verb) => verb.run(app).await,
+        Verb::Copy(verb) => verb.run(app).await,
         Verb::Restore(verb) => verb.run(app).await,
         Verb::Delete(verb) => verb.run(app).await,
         Verb::Hold(verb) => verb.run(app).await,

@@ -12,6 +12,7 @@ mod postgresql;
 mod prune;
 mod restic;
 mod roles;
+mod s3_credentials;
 mod secrets;
 mod sick_tools;
 mod simulators;

@@ -9,9 +9,7 @@ use super::stream::{Destination, Meter, Saved, interrupted, store_parts};
 use super::{DumpProvider, name, unless_cancelled};
 use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{
-    CreateRequest, ListScope, NativeId, Operation, OperationId, OperationState, Snapshot, SnapshotState,
-};
+use crate::model::{CreateRequest, NativeId, Operation, OperationId, OperationState, Snapshot, SnapshotState};
 use crate::settings::Compression;
 
 /// One copy that is being made.
@@ -37,15 +35,20 @@ impl DumpProvider {
             }
         };
         let found = unless_cancelled(run, "create", &self.target, looked).await?;
-        let missing: Vec<&Store> = self
-            .stores
-            .iter()
-            .filter(|store| !found.iter().any(|snapshot| snapshot.location.as_ref() == Some(&store.location())))
-            .collect();
+        let has = |store: &Store| found.iter().any(|snapshot| snapshot.location.as_ref() == Some(&store.location()));
+        let (mut missing, mut failed) = (Vec::new(), Vec::new());
+        for store in self.stores.written() {
+            match store {
+                Ok(store) if has(store) => {}
+                Ok(store) => missing.push(store),
+                Err(error) => failed.push(Err(error)),
+            }
+        }
         let mut made: Vec<Result<Snapshot>> = found.into_iter().map(Ok).collect();
         if !missing.is_empty() {
             made.extend(self.make_in(missing, request, run).await?);
         }
+        made.extend(failed);
         done(made)
     }
 
@@ -54,11 +57,12 @@ impl DumpProvider {
     /// A damaged manifest has no key that could be believed, and no old damage may stop new snapshots: it is told.
     /// What could not be read for another reason may be read again, and may have the key.
     async fn with_key(&self, key: &str, run: &Run) -> Result<Vec<Snapshot>> {
-        let listing = self.list_all(ListScope::Own).await?;
+        let listing = self.stores.list().await?;
         let has_key =
             |snapshot: &Snapshot| snapshot.key.as_deref() == Some(key) && snapshot.state == SnapshotState::Available;
         let found: Vec<Snapshot> = listing.snapshots.into_iter().filter(has_key).collect();
-        if found.len() < self.stores.len() {
+        let is_in = |store: &Store| found.iter().any(|snapshot| snapshot.location.as_ref() == Some(&store.location()));
+        if !self.stores.written().flatten().all(is_in) {
             for problem in listing.problems {
                 match problem.kind() {
                     ErrorKind::Verification | ErrorKind::Unsupported => run.reporter.warn(&problem.to_string()),
@@ -190,6 +194,7 @@ impl DumpProvider {
             size_bytes: 0,
             parts: Vec::new(),
             globals: None,
+            dump: (copies.len() > 1).then(|| self.stores.id(&copies[0].native).to_string()),
             notes: plan.notes.into_iter().chain(note).chain(inspected_notes).collect(),
         };
         self.commit_all(copies, Common { manifest, globals, data }, run).await
@@ -216,7 +221,7 @@ impl DumpProvider {
 
     /// Writes the manifest of one copy: from then on it is a snapshot.
     pub(super) async fn commit(&self, store: &Store, native: &NativeId, manifest: Manifest) -> Result<Snapshot> {
-        let manifest = manifest.of(self.id(native).to_string());
+        let manifest = manifest.of(self.stores.id(native).to_string());
         store.commit(&self.target, native, to_json(&manifest)?).await?;
         Ok(manifest.snapshot(native.clone(), store.location()))
     }

@@ -45,6 +45,9 @@ pub(crate) struct Manifest {
     /// Roles and other things of the whole server, where they could be read.
     #[serde(default)]
     pub(crate) globals: Option<Part>,
+    /// Names the dump itself, where this is one of several copies of it: the id of the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dump: Option<String>,
     /// What was left out or could not be had, in words.
     #[serde(default)]
     pub(crate) notes: Vec<String>,
@@ -63,6 +66,11 @@ pub(crate) struct Part {
 }
 
 impl Manifest {
+    /// Names the dump: the same for all copies of it.
+    pub(crate) fn dump(&self) -> &str {
+        self.dump.as_deref().unwrap_or(&self.id)
+    }
+
     /// The manifest of the snapshot `id`, with the sums of its parts.
     pub(crate) fn of(mut self, id: String) -> Self {
         let sum = |size: fn(&Part) -> u64| self.objects().map(size).sum();

@@ -3,30 +3,30 @@
 //! A dump becomes a snapshot in the moment in which its manifest is written, and stops being one in the moment in
 //! which its manifest is deleted. Whatever else lies in a store is debris.
 
-use std::cmp::Reverse;
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Check, CreateRequest, Debris, Details, ListScope, Listing, NativeId, Operation, OperationId, RestoreRequest,
-    RestoreTo, Restored, Snapshot, SnapshotId, TargetName,
+    Check, CopyRequest, CreateRequest, Debris, Details, ListScope, Listing, NativeId, Operation, OperationId,
+    RestoreRequest, RestoreTo, Restored, Snapshot, TargetName,
 };
 use crate::settings::{Compression, ProviderSettings, StoreSettings};
 use crate::{Capabilities, Provider, Run, Support};
 use by_hand::ByHand;
 use encryption::Key;
 use engine::{Engine, RestorePlan};
-use manifest::{Manifest, ManifestError, Part};
+use manifest::{Manifest, Part};
 use server::Connection;
 use store::Store;
+use stores::Stores;
 use stream::{Meter, interrupted, load_part, open_part, unlock, verify_part};
 
 mod by_hand;
 pub(crate) mod child;
+mod copy;
 mod create;
 mod encryption;
 mod engine;
@@ -41,6 +41,7 @@ mod postgresql;
 mod server;
 mod sqlite;
 mod store;
+mod stores;
 mod stream;
 mod tools;
 
@@ -49,9 +50,9 @@ mod tools;
 pub(crate) struct DumpProvider {
     target: TargetName,
     engine: Box<dyn Engine>,
-    /// Where each new dump goes. There is one at least.
-    stores: Vec<Store>,
+    stores: Stores,
     compression: Compression,
+    base: PathBuf,
 }
 
 impl DumpProvider {
@@ -60,6 +61,7 @@ impl DumpProvider {
         target: &TargetName,
         settings: &ProviderSettings,
         stores: &[(String, StoreSettings)],
+        held: &[(String, StoreSettings)],
         base: &FilePath,
     ) -> Result<Self> {
         let refuse = |reason: &str| Error::new(ErrorKind::Unsupported, settings.name(), "open", target, reason);
@@ -77,97 +79,17 @@ impl DumpProvider {
             }
             _ => return Err(refuse("it has no logical dumps")),
         };
-        let opened = stores.iter().map(|(name, settings)| Store::open(name, settings, base));
-        let stores = futures::future::try_join_all(opened).await?;
-        Ok(Self { target: target.clone(), engine, stores, compression })
-    }
-
-    fn id(&self, native: &NativeId) -> SnapshotId {
-        SnapshotId { target: self.target.clone(), native: native.clone() }
-    }
-
-    fn parse(&self, store: &Store, native: &NativeId, bytes: &Bytes) -> Result<Manifest> {
-        let id = self.id(native);
-        Manifest::parse(bytes, &id).map_err(|error| {
-            let unusable = |kind, reason: &str| Error::new(kind, "dump", "read the manifest of", &id, reason);
-            match error {
-                ManifestError::Unreadable(error) => unusable(ErrorKind::Verification, "it is damaged or cut short")
-                    .with_source(error)
-                    .with_hint(format!("look at it: {}", store.shown_path(&self.target, native, manifest::FILE))),
-                ManifestError::Newer(schema) => unusable(
-                    ErrorKind::Unsupported,
-                    &format!("its schema is {schema:?}, and this version knows {:?}", manifest::SCHEMA),
-                )
-                .with_hint("use the snapkeep that wrote it, or a later one"),
-                ManifestError::Foreign(reason) => unusable(ErrorKind::Verification, &reason),
-            }
-        })
+        let stores = Stores::open(target, stores, held, base).await?;
+        Ok(Self { target: target.clone(), engine, stores, compression, base: base.to_owned() })
     }
 
     /// The manifest of a snapshot and the store that it is in, or why there is none.
-    ///
-    /// A store that can't be asked may have it: its error is told when no other does.
     async fn find(&self, native: &NativeId) -> Result<(&Store, Manifest)> {
-        let mut unasked = None;
-        if name::is_snapshot_name(native.as_str()) {
-            for store in &self.stores {
-                match store.manifest(&self.target, native).await {
-                    Ok(Some(bytes)) => return Ok((store, self.parse(store, native, &bytes)?)),
-                    Ok(None) => {}
-                    Err(error) => unasked = unasked.or(Some(error)),
-                }
-            }
-        }
-        Err(unasked.unwrap_or_else(|| {
+        self.stores.find(native).await?.ok_or_else(|| {
             let reason = "there is no such snapshot";
-            Error::new(ErrorKind::NotFound, self.engine.provider(), "find", self.id(native), reason)
+            Error::new(ErrorKind::NotFound, self.engine.provider(), "find", self.stores.id(native), reason)
                 .with_hint(format!("see `snapkeep list {}`", self.target))
-        }))
-    }
-
-    /// The snapshots of one store.
-    async fn list_in(&self, store: &Store) -> Result<Listing> {
-        let names = store.names(&self.target).await?;
-        let mut listing = Listing::default();
-        for (native, found) in store.manifests(&self.target, names).await {
-            let manifest = match found {
-                Ok(Some(bytes)) => self.parse(store, &native, &bytes),
-                Ok(None) => continue,
-                Err(error) => Err(error),
-            };
-            match manifest {
-                Ok(manifest) => listing.snapshots.push(manifest.snapshot(native, store.location())),
-                Err(error) => listing.problems.push(error),
-            }
-        }
-        Ok(listing)
-    }
-
-    /// The snapshots of every store; of one dump's copies, that in the store named first comes first.
-    async fn list_all(&self, _: ListScope) -> Result<Listing> {
-        let mut all = Listing::default();
-        let mut asked = 0;
-        for listed in futures::future::join_all(self.stores.iter().map(|store| self.list_in(store))).await {
-            match listed {
-                Ok(listing) => {
-                    asked += 1;
-                    all.snapshots.extend(listing.snapshots);
-                    all.problems.extend(listing.problems);
-                }
-                Err(error) => all.problems.push(error),
-            }
-        }
-        if asked == 0 && !all.problems.is_empty() {
-            return Err(all.problems.remove(0));
-        }
-        let rank = |snapshot: &Snapshot| {
-            self.stores.iter().position(|store| snapshot.location.as_ref() == Some(&store.location()))
-        };
-        // Names tell seconds only.
-        all.snapshots.sort_by_cached_key(|snapshot| {
-            (Reverse(snapshot.created_at), rank(snapshot), Reverse(snapshot.native_id.clone()))
-        });
-        Ok(all)
+        })
     }
 
     /// Reads every object of a snapshot once and compares it with the manifest, having made sure that it can be decrypted.
@@ -220,7 +142,8 @@ impl DumpProvider {
             finished = &mut finishing => finished,
         };
         finished.map_err(|error| {
-            Error::new(ErrorKind::Failed, "dump", "load", self.id(native), "its thread ended early").with_source(error)
+            Error::new(ErrorKind::Failed, "dump", "load", self.stores.id(native), "its thread ended early")
+                .with_source(error)
         })?
     }
 }
@@ -259,7 +182,7 @@ impl Provider for DumpProvider {
     }
 
     fn identity(&self) -> String {
-        self.stores.iter().map(Store::identity).collect::<Vec<_>>().join(" ")
+        self.stores.identity()
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -268,14 +191,15 @@ impl Provider for DumpProvider {
 
     async fn check(&self) -> Vec<Check> {
         let mut checks = self.engine.check().await;
-        for store in &self.stores {
+        for store in self.stores.opened() {
             checks.push(Check { name: "store", outcome: store.probe(&self.target).await });
         }
+        checks.extend(self.stores.broken().map(|error| Check { name: "store", outcome: Err(error) }));
         checks
     }
 
-    async fn list(&self, scope: ListScope) -> Result<Listing> {
-        self.list_all(scope).await
+    async fn list(&self, _: ListScope) -> Result<Listing> {
+        self.stores.list().await
     }
 
     async fn get(&self, id: &NativeId) -> Result<Details> {
@@ -287,6 +211,10 @@ impl Provider for DumpProvider {
 
     async fn create(&self, request: &CreateRequest, run: &Run) -> Result<Operation<Snapshot>> {
         self.make(request, run).await
+    }
+
+    async fn copy(&self, id: &NativeId, request: &CopyRequest, run: &Run) -> Result<Operation<Snapshot>> {
+        self.copy_to(id, request, run).await
     }
 
     async fn poll(&self, operation: &OperationId) -> Result<Operation<Snapshot>> {
@@ -336,7 +264,7 @@ impl Provider for DumpProvider {
             Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Busy) => Err(error),
             // Without a manifest, or with a damaged one: what is left of it, wherever it is.
             Err(_) => {
-                for store in &self.stores {
+                for store in self.stores.opened() {
                     store.delete(&self.target, id).await?;
                 }
                 Ok(())
@@ -346,7 +274,7 @@ impl Provider for DumpProvider {
 
     async fn debris(&self) -> Result<Vec<Debris>> {
         let mut found = Vec::new();
-        for store in &self.stores {
+        for store in self.stores.opened() {
             found.extend(store.debris(&self.target).await?);
         }
         found.sort_by(|a, b| a.native_id.cmp(&b.native_id));
@@ -355,7 +283,7 @@ impl Provider for DumpProvider {
 
     async fn sweep(&self, debris: &Debris) -> Result<()> {
         let native = &debris.native_id;
-        for store in &self.stores {
+        for store in self.stores.opened() {
             if store.manifest(&self.target, native).await?.is_none() {
                 store.sweep(&self.target, native).await?;
             }
@@ -369,7 +297,8 @@ pub(crate) async fn open(
     target: &TargetName,
     settings: &ProviderSettings,
     stores: &[(String, StoreSettings)],
+    held: &[(String, StoreSettings)],
     base: &FilePath,
 ) -> Result<Arc<dyn Provider>> {
-    Ok(Arc::new(DumpProvider::open(target, settings, stores, base).await?))
+    Ok(Arc::new(DumpProvider::open(target, settings, stores, held, base).await?))
 }

@@ -108,11 +108,6 @@ impl Store {
         format!("{}:{}", self.name(), self.objects.shown())
     }
 
-    /// The place itself, whatever the config calls it.
-    pub(crate) fn identity(&self) -> String {
-        self.objects.identity()
-    }
-
     /// What looks like a snapshot of `target`, manifest or not, newest first.
     pub(crate) async fn names(&self, target: &TargetName) -> Result<Vec<NativeId>> {
         let folder = path_of([target.as_str()]);

@@ -14,10 +14,12 @@ use crate::{Progress, Run};
 mod copies;
 mod load;
 mod save;
+mod transfer;
 mod upload;
 
 pub(crate) use load::{load_part, open_part, unlock, verify_part};
 pub(crate) use save::{Saved, store_parts};
+pub(crate) use transfer::{At, name_in, send_part};
 pub(crate) use upload::Destination;
 
 /// Bytes per read of a source, and per chunk on its way to the store.

@@ -16,6 +16,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::settings::Place;
 
+mod aws;
 mod cloud;
 mod failure;
 
@@ -114,17 +115,6 @@ impl Objects {
         }
     }
 
-    /// The place itself, whatever a config calls it: the same on every machine.
-    pub fn identity(&self) -> String {
-        match &self.site {
-            Site::Folder(folder) => format!("file://{}", folder.display()),
-            Site::Bucket(bucket) => match &bucket.endpoint {
-                Some(endpoint) => format!("{}@{endpoint}", bucket.url(&Path::default())),
-                None => bucket.url(&Path::default()),
-            },
-        }
-    }
-
     /// Reads a small object; `None` where there is none.
     pub async fn read(&self, path: &Path, limit: u64) -> Result<Option<Bytes>> {
         let fail = |error| self.error("read", path, error);
@@ -176,6 +166,26 @@ impl Objects {
 
     pub(crate) fn subject(&self, what: impl fmt::Display) -> String {
         format!("{what} in store {}", self.name)
+    }
+}
+
+/// The place itself, whatever a config calls it: the same on every machine, whether or not it can be opened.
+pub(crate) fn identity_of(place: &Place, base: &FilePath) -> String {
+    let bucket = |scheme: &str, name: &str, prefix: &Option<String>, endpoint: &Option<String>| {
+        let prefix = Path::from(prefix.as_deref().unwrap_or_default());
+        let endpoint = endpoint.as_ref().map(|endpoint| format!("@{endpoint}")).unwrap_or_default();
+        format!("{scheme}://{name}/{prefix}{endpoint}")
+    };
+    match place {
+        Place::Local(local) => {
+            let folder = base.join(&local.path);
+            format!("file://{}", folder.canonicalize().unwrap_or(folder).display())
+        }
+        Place::S3(s3) => bucket("s3", &s3.bucket, &s3.prefix, &s3.endpoint),
+        Place::AzureBlob(blob) => {
+            bucket("az", &format!("{}/{}", blob.account, blob.container), &blob.prefix, &blob.endpoint)
+        }
+        Place::Gcs(gcs) => bucket("gs", &gcs.bucket, &gcs.prefix, &gcs.endpoint),
     }
 }
 

@@ -16,7 +16,7 @@ fn create_makes_a_snapshot_and_shows_it() {
     ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  VERIFIED  HOLD
     notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
     --- stderr
-    notes: made notes/[ID1], [SIZE], in [DURATION]
+    notes: made notes/[ID1] in local, [SIZE], in [DURATION]
     ");
     assert_eq!(bench.ids().len(), 1);
     let files = bench.files();
@@ -35,7 +35,7 @@ fn one_target_that_fails_stops_no_other() {
     ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  VERIFIED  HOLD
     notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
     --- stderr
-    notes: made notes/[ID1], [SIZE], in [DURATION]
+    notes: made notes/[ID1] in local, [SIZE], in [DURATION]
     error: gone: sqlite: cannot dump [DIR]/gone.db: there is no such file
     caused by: No such file or directory (os error 2)
     hint: check `path` in the config; it is relative to the config file
@@ -137,7 +137,7 @@ fn the_same_key_is_the_same_snapshot() {
     --- stdout
     notes/[ID1]
     --- stderr
-    notes: notes/[ID1] is there already, with the same key, [SIZE]
+    notes: notes/[ID1] is there already in local, with the same key, [SIZE]
     ");
     assert_ne!(bench.run("create notes --key release-8 -o name").out, first.out);
     assert_ne!(bench.run("create tasks --key release-7 -o name").out, first.out, "a key is a target's own");
@@ -162,7 +162,7 @@ fn create_without_waiting_prints_the_operation() {
     OPERATION  TARGET  SNAPSHOT  STATE
     notes/[ID1]  notes  notes/[ID1]  done
     --- stderr
-    notes: made notes/[ID1], [SIZE], in [DURATION]
+    notes: made notes/[ID1] in local, [SIZE], in [DURATION]
     ");
     let document = bench.run("create notes --no-wait -o json").document();
     assert_eq!(document["kind"], "OperationList");

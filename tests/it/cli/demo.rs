@@ -80,9 +80,9 @@ fn demo_plays_the_whole_cycle_and_prints_each_command() {
 
     Go on by hand: snapkeep --config snapkeep-demo/snapkeep.toml targets
     --- stderr
-    notes: made notes/[ID1], [SIZE], in [DURATION]
-    notes: made notes/[ID2], [SIZE], in [DURATION]
-    notes: notes/[ID2] is there already, with the same key, [SIZE]
+    notes: made notes/[ID1] in local, [SIZE], in [DURATION]
+    notes: made notes/[ID2] in local, [SIZE], in [DURATION]
+    notes: notes/[ID2] is there already in local, with the same key, [SIZE]
     notes: restored notes/[ID1] to [DIR]/snapkeep-demo/restored.db, in [DURATION]
     deleted notes/[ID1]
     ");

@@ -251,7 +251,9 @@ pub(crate) fn try_open_at(
     let place = Place::Local(Local { path: store.into() });
     let store = ("local".to_owned(), StoreSettings { place, encrypt: None, max_part_mib: None });
     let (target, stores) = (TARGET.parse().unwrap(), [store]);
-    snapkeep_providers::open(&target, settings, &stores, folder).now_or_never().expect("a folder is opened at once")
+    snapkeep_providers::open(&target, settings, &stores, &[], folder)
+        .now_or_never()
+        .expect("a folder is opened at once")
 }
 
 /// Every file below a folder.

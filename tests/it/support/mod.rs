@@ -15,6 +15,7 @@ mod tools;
 pub(crate) use bed::*;
 pub(crate) use gcs::Gcs;
 pub(crate) use proxy::{Action, Fault, Proxy};
+pub(crate) use serve::{Broken, Serving};
 pub(crate) use server::*;
 pub(crate) use tools::install;
 

@@ -101,6 +101,15 @@ pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"))
 }
 
+/// The same of a server that may not have been started: the test is left out then.
+pub(crate) fn variable_or_leave_out(name: &str) -> Option<String> {
+    let value = std::env::var(name).ok();
+    if value.is_none() {
+        leave_out(&format!("{name} is not set; tests/run.sh runs it all"));
+    }
+    value
+}
+
 /// The servers' passwords, as far as they are known.
 pub(crate) fn passwords() -> Vec<String> {
     ["SK_PG_PASSWORD", "SK_MYSQL_PASSWORD", "SK_MARIADB_PASSWORD"].iter().flat_map(std::env::var).collect()

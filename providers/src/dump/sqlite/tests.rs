@@ -21,7 +21,7 @@ impl Files {
         });
         let place = Place::Local(Local { path: "snapshots".into() });
         let store = ("local".to_owned(), StoreSettings { place, encrypt: None, max_part_mib: None });
-        let provider = futures::FutureExt::now_or_never(crate::open(&target, &settings, &[store], folder.path()))
+        let provider = futures::FutureExt::now_or_never(crate::open(&target, &settings, &[store], &[], folder.path()))
             .unwrap()
             .unwrap();
         let files = Self { folder, provider, count: 0.into() };

@@ -27,21 +27,21 @@ pub(super) fn part_name(name: &str, number: usize, encrypted: Option<&Encryption
 /// A writer to every copy.
 pub(super) struct Copies {
     name: String,
-    copies: Vec<Copy>,
+    copies: Vec<(Copy, Vec<Part>)>,
     /// A part is full at so many bytes.
     limit: u64,
     meter: Meter,
     counted: u64,
 }
 
-struct Copy {
+/// A writer to one copy, part by part.
+pub(super) struct Copy {
     sender: mpsc::Sender<Piece>,
     encryption: Option<Encryption>,
-    /// `None` once its store takes no more.
+    /// The part that is being written; `None` between two, and once the store takes no more.
     writer: Option<CopyWriter>,
-    /// Bytes that were handed on of the part that is being written.
+    /// Bytes that were handed on of it.
     stored: Arc<AtomicU64>,
-    parts: Vec<Part>,
 }
 
 enum CopyWriter {
@@ -56,46 +56,42 @@ impl Copies {
         limit: u64,
         meter: Meter,
     ) -> Self {
-        let copies = copies.map(|(sender, encryption)| {
-            let stored = Arc::default();
-            let writer = CopyWriter::new(&sender, encryption.as_ref(), &stored).ok();
-            Copy { sender, encryption, writer, stored, parts: Vec::new() }
-        });
+        let copies = copies.map(|(sender, encryption)| (Copy::new(sender, encryption), Vec::new()));
         Self { name: name.to_owned(), copies: copies.collect(), limit, meter, counted: 0 }
     }
 
     /// Whether the part that is being written has its size.
     pub(super) fn is_full(&self) -> bool {
-        self.copies.iter().any(|copy| copy.stored() >= self.limit)
+        self.copies.iter().any(|(copy, _)| copy.stored() >= self.limit)
+    }
+
+    /// Begins a part of every copy.
+    pub(super) fn begin_part(&mut self) -> io::Result<()> {
+        self.counted = 0;
+        self.copies.iter_mut().filter(|(copy, _)| !copy.sender.is_closed()).try_for_each(|(copy, _)| copy.begin_part())
     }
 
     /// Ends the part of every copy.
     pub(super) fn end_part(&mut self, uncompressed_bytes: u64) -> io::Result<()> {
         let name = self.name.clone();
-        self.each(|copy| copy.end_part(&name, uncompressed_bytes))?;
-        self.counted = 0;
-        Ok(())
-    }
-
-    /// Begins the next part of every copy.
-    pub(super) fn begin_part(&mut self) -> io::Result<()> {
-        for copy in self.copies.iter_mut().filter(|copy| !copy.sender.is_closed()) {
-            copy.writer = Some(CopyWriter::new(&copy.sender, copy.encryption.as_ref(), &copy.stored)?);
-        }
-        Ok(())
+        self.each(|copy, parts| {
+            let name = part_name(&name, parts.len() + 1, copy.encryption.as_ref());
+            parts.push(copy.end_part(name, uncompressed_bytes)?);
+            Ok(())
+        })
     }
 
     /// The parts of every copy; of one that ended early, those that it has.
     pub(super) fn parts(self) -> Vec<Vec<Part>> {
-        self.copies.into_iter().map(|copy| copy.parts).collect()
+        self.copies.into_iter().map(|(_, parts)| parts).collect()
     }
 
     /// Does something with every copy that goes on; an error is the end of that one, and of all when it was the last.
-    fn each(&mut self, mut work: impl FnMut(&mut Copy) -> io::Result<()>) -> io::Result<()> {
+    fn each(&mut self, mut work: impl FnMut(&mut Copy, &mut Vec<Part>) -> io::Result<()>) -> io::Result<()> {
         let mut last = None;
         let mut going_on = false;
-        for copy in self.copies.iter_mut().filter(|copy| copy.writer.is_some()) {
-            match work(copy) {
+        for (copy, parts) in self.copies.iter_mut().filter(|(copy, _)| copy.writer.is_some()) {
+            match work(copy, parts) {
                 Ok(()) => going_on = true,
                 Err(error) => {
                     copy.writer = None;
@@ -109,8 +105,8 @@ impl Copies {
 
 impl Write for Copies {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.each(|copy| copy.writer.as_mut().map_or(Ok(()), |writer| writer.write_all(bytes)))?;
-        let stored = self.copies.iter().map(Copy::stored).max().unwrap_or_default();
+        self.each(|copy, _| copy.write_all(bytes))?;
+        let stored = self.copies.iter().map(|(copy, _)| copy.stored()).max().unwrap_or_default();
         self.meter.count(0, stored.saturating_sub(self.counted) as usize);
         self.counted = stored;
         Ok(bytes.len())
@@ -122,43 +118,46 @@ impl Write for Copies {
 }
 
 impl Copy {
+    pub(super) fn new(sender: mpsc::Sender<Piece>, encryption: Option<Encryption>) -> Self {
+        Self { sender, encryption, writer: None, stored: Arc::default() }
+    }
+
     fn stored(&self) -> u64 {
         self.writer.as_ref().map_or(0, |_| self.stored.load(Ordering::Relaxed))
     }
 
-    fn end_part(&mut self, name: &str, uncompressed_bytes: u64) -> io::Result<()> {
+    pub(super) fn begin_part(&mut self) -> io::Result<()> {
+        self.stored.store(0, Ordering::Relaxed);
+        let pieces = PieceWriter {
+            sender: self.sender.clone(),
+            hash: Sha256::new(),
+            stored: self.stored.clone(),
+            pending: Vec::with_capacity(CHUNK),
+        };
+        self.writer = Some(match &self.encryption {
+            Some(encryption) => CopyWriter::Encrypted(encryption.wrap(pieces)?),
+            None => CopyWriter::Plain(pieces),
+        });
+        Ok(())
+    }
+
+    pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.writer {
+            Some(CopyWriter::Plain(writer)) => writer.write_all(bytes),
+            Some(CopyWriter::Encrypted(writer)) => writer.write_all(bytes),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    /// Ends the part, which gets this name, and describes it.
+    pub(super) fn end_part(&mut self, name: String, uncompressed_bytes: u64) -> io::Result<Part> {
         let writer = match self.writer.take() {
             Some(CopyWriter::Plain(writer)) => writer,
             Some(CopyWriter::Encrypted(writer)) => writer.finish()?,
-            None => return Ok(()),
+            None => return Err(io::ErrorKind::BrokenPipe.into()),
         };
         let sha256 = writer.finish()?;
-        let name = part_name(name, self.parts.len() + 1, self.encryption.as_ref());
-        let size_bytes = self.stored.swap(0, Ordering::Relaxed);
-        self.parts.push(Part { name, size_bytes, sha256, uncompressed_bytes });
-        Ok(())
-    }
-}
-
-impl CopyWriter {
-    fn new(sender: &mpsc::Sender<Piece>, encryption: Option<&Encryption>, stored: &Arc<AtomicU64>) -> io::Result<Self> {
-        let pieces = PieceWriter {
-            sender: sender.clone(),
-            hash: Sha256::new(),
-            stored: stored.clone(),
-            pending: Vec::with_capacity(CHUNK),
-        };
-        Ok(match encryption {
-            Some(encryption) => Self::Encrypted(encryption.wrap(pieces)?),
-            None => Self::Plain(pieces),
-        })
-    }
-
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Plain(writer) => writer.write_all(bytes),
-            Self::Encrypted(writer) => writer.write_all(bytes),
-        }
+        Ok(Part { name, size_bytes: self.stored.load(Ordering::Relaxed), sha256, uncompressed_bytes })
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) async fn verify_part(store: &Store, path: &Path, part: &Part, meter: 
         let chunk = tokio::select! {
             biased;
             () = meter.run.cancel.cancelled() => return Err(interrupted("verify", &part.name)),
-            chunk = stored.chunks.try_next() => chunk.map_err(|error| store.error("read", path, error))?,
+            chunk = stored.next() => chunk.map_err(|error| store.error("read", path, error))?,
         };
         let Some(chunk) = chunk else { break };
         digest.update(&chunk);
@@ -75,7 +75,7 @@ pub(crate) async fn load_part(
                 failed = Some(interrupted("load", &part.name));
                 break;
             }
-            chunk = stored.chunks.try_next() => chunk,
+            chunk = stored.next() => chunk,
         };
         match chunk {
             Ok(Some(chunk)) => {
@@ -181,11 +181,29 @@ impl PartDigest {
     }
 }
 
+impl Stored {
+    /// The next bytes, as they are stored.
+    pub(super) async fn next(&mut self) -> object_store::Result<Option<Bytes>> {
+        self.chunks.try_next().await
+    }
+}
+
 /// Reads the chunks of a channel, and hashes them.
-struct ChunkReader {
+pub(super) struct ChunkReader {
     chunks: mpsc::Receiver<Bytes>,
     current: Bytes,
     digest: PartDigest,
+}
+
+impl ChunkReader {
+    pub(super) fn new(chunks: mpsc::Receiver<Bytes>) -> Self {
+        Self { chunks, current: Bytes::new(), digest: PartDigest::default() }
+    }
+
+    /// Whether what was read is the whole part.
+    pub(super) fn compare(self, part: &Part) -> Result<()> {
+        self.digest.compare(part)
+    }
 }
 
 impl Read for ChunkReader {
@@ -212,9 +230,9 @@ fn decode(
     part: &Part,
     meter: &Meter,
 ) -> Result<Box<dyn Sink>> {
-    let mut chunks = ChunkReader { chunks, current: Bytes::new(), digest: PartDigest::default() };
+    let mut chunks = ChunkReader::new(chunks);
     let copied = copy_decoded(&mut chunks, key, &mut *sink, part, meter);
-    match copied.and_then(|()| chunks.digest.compare(part)) {
+    match copied.and_then(|()| chunks.compare(part)) {
         Ok(()) => Ok(sink),
         Err(error) => Err(sink.fail(error)),
     }

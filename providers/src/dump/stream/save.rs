@@ -60,8 +60,10 @@ pub(crate) async fn store_parts(
     let (thread_stop, thread_meter) = (stop.clone(), meter.clone());
     let worker = tokio::task::spawn_blocking(move || compress(steps, compression, copies, &thread_meter, &thread_stop));
 
-    let uploads =
-        destinations.iter().zip(receivers).map(|(destination, pieces)| upload(destination, name, pieces, &meter.run));
+    let uploads = destinations
+        .iter()
+        .zip(receivers)
+        .map(|(to, pieces)| upload(to.store, |number| to.path(name, number), name, pieces, &meter.run));
     let uploaded = futures::future::join_all(uploads).await;
     if uploaded.iter().all(Result::is_err) || meter.run.cancel.is_cancelled() {
         stop.stop();
@@ -133,8 +135,8 @@ struct Compressor {
 
 impl Compressor {
     fn new(compression: Compression, copies: Copies) -> std::result::Result<Self, Failure> {
-        let encoder = Some(encoder(compression, copies).map_err(Failure::Io)?);
-        Ok(Self { compression, encoder, uncompressed: 0 })
+        let encoder = next_encoder(compression, copies).map_err(Failure::Io)?;
+        Ok(Self { compression, encoder: Some(encoder), uncompressed: 0 })
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -143,7 +145,7 @@ impl Compressor {
         self.uncompressed += bytes.len() as u64;
         if encoder.get_ref().is_full() {
             let copies = self.end_part()?;
-            self.encoder = Some(encoder_for_next(self.compression, copies)?);
+            self.encoder = Some(next_encoder(self.compression, copies)?);
         }
         Ok(())
     }
@@ -156,12 +158,9 @@ impl Compressor {
     }
 }
 
-fn encoder_for_next(compression: Compression, mut copies: Copies) -> io::Result<zstd::Encoder<'static, Copies>> {
+/// Begins a part, and the frame that fills it.
+fn next_encoder(compression: Compression, mut copies: Copies) -> io::Result<zstd::Encoder<'static, Copies>> {
     copies.begin_part()?;
-    encoder(compression, copies)
-}
-
-fn encoder(compression: Compression, copies: Copies) -> io::Result<zstd::Encoder<'static, Copies>> {
     let mut encoder = zstd::Encoder::new(copies, compression.level)?;
     encoder.include_checksum(true)?;
     encoder.multithread(threads(compression))?;

@@ -36,20 +36,21 @@ pub(crate) struct Destination<'s> {
 }
 
 impl Destination<'_> {
-    fn path(&self, name: &str, number: usize) -> Path {
+    pub(super) fn path(&self, name: &str, number: usize) -> Path {
         self.store.path(self.target, self.native, &part_name(name, number, self.store.encryption()))
     }
 }
 
-/// Writes what comes through the queue, one object for each part. A part that is not ended is aborted.
+/// Writes what comes through the queue, one object for each part, the first of which has number 1. A part that is not ended is aborted.
 pub(super) async fn upload(
-    to: &Destination<'_>,
+    store: &Store,
+    path_of: impl Fn(usize) -> Path,
     name: &str,
     mut pieces: mpsc::Receiver<Piece>,
     run: &Run,
 ) -> Result<()> {
     let mut number = 1;
-    let mut path = to.path(name, number);
+    let mut path = path_of(number);
     let mut part: Option<WriteMultipart> = None;
     let mut waiting = tokio::time::interval_at(Instant::now() + TOUCH, TOUCH);
     waiting.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -58,7 +59,7 @@ pub(super) async fn upload(
             biased;
             () = run.cancel.cancelled() => break Err(interrupted("dump", name)),
             _ = waiting.tick() => {
-                to.store.touch(&path).await;
+                store.touch(&path).await;
                 continue;
             }
             piece = pieces.recv() => piece,
@@ -68,14 +69,14 @@ pub(super) async fn upload(
         let written = tokio::select! {
             biased;
             () = run.cancel.cancelled() => break Err(interrupted("dump", name)),
-            written = take(to.store, &path, &mut part, piece) => written,
+            written = take(store, &path, &mut part, piece) => written,
         };
         if let Err(error) = written {
             break Err(error);
         }
         if is_end {
             number += 1;
-            path = to.path(name, number);
+            path = path_of(number);
         }
     };
     if let Some(part) = part {

