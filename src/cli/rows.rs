@@ -39,7 +39,7 @@ impl Row for Snapshot {
         "locked_until",
     ];
     const HEADINGS: &'static [&'static str] =
-        &["ID", "CREATED (UTC)", "AGE", "SIZE", "STATE", "ORIGIN", "ENGINE", "VERIFIED", "HOLD"];
+        &["ID", "CREATED (UTC)", "AGE", "SIZE", "STATE", "ORIGIN", "ENGINE", "LOCATION", "VERIFIED", "HOLD"];
 
     fn cells(&self, now: DateTime<Utc>) -> Vec<String> {
         let engine = self.engine.as_ref().map(|engine| {
@@ -58,6 +58,8 @@ impl Row for Snapshot {
             self.state.to_string(),
             self.origin.to_string(),
             or_dash(engine),
+            // A region, or the name of a store and where that is.
+            or_dash(self.location.as_ref().map(|location| location.split(':').next().unwrap_or_default().to_owned())),
             or_dash(verified),
             or_dash(self.hold.as_ref().map(hold_text)),
         ]

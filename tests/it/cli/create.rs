@@ -13,8 +13,8 @@ fn create_makes_a_snapshot_and_shows_it() {
     assert_snapshot!(bench.run("create notes"), @"
     exit 0
     --- stdout
-    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  VERIFIED  HOLD
-    notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
     --- stderr
     notes: made notes/[ID1] in local, [SIZE], in [DURATION]
     ");
@@ -32,8 +32,8 @@ fn one_target_that_fails_stops_no_other() {
     assert_snapshot!(bench.run("create gone notes"), @"
     exit 3
     --- stdout
-    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  VERIFIED  HOLD
-    notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
     --- stderr
     notes: made notes/[ID1] in local, [SIZE], in [DURATION]
     error: gone: sqlite: cannot dump [DIR]/gone.db: there is no such file

@@ -33,9 +33,9 @@ fn a_truncated_manifest_makes_the_list_incomplete_and_hides_no_other() {
     assert_snapshot!(bench.run("list"), @"
     exit 3
     --- stdout
-    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  VERIFIED  HOLD
-    notes/[ID3]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
-    notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    notes/[ID3]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
+    notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
     --- stderr
     error: dump: cannot read the manifest of notes/[ID2]: it is damaged or cut short
     caused by: EOF while parsing an object at line 16 column 2
@@ -53,8 +53,8 @@ fn what_an_incomplete_list_might_hide_is_not_guessed() {
     assert_snapshot!(bench.run("latest notes"), @"
     exit 3
     --- stdout
-    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  VERIFIED  HOLD
-    notes/[ID3]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    notes/[ID3]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
     --- stderr
     error: dump: cannot read the manifest of notes/[ID2]: it is damaged or cut short
     caused by: EOF while parsing an object at line 16 column 2
@@ -83,9 +83,9 @@ fn a_manifest_of_a_later_version_is_left_to_that_version() {
     assert_snapshot!(bench.run("list"), @r#"
     exit 3
     --- stdout
-    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  VERIFIED  HOLD
-    notes/[ID3]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
-    notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    notes/[ID3]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
+    notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
     --- stderr
     error: dump: cannot read the manifest of notes/[ID2]: its schema is "snapkeep/manifest/v2", and this version knows "snapkeep/manifest/v1"
     hint: use the snapkeep that wrote it, or a later one
@@ -104,9 +104,9 @@ fn a_manifest_copied_from_another_snapshot_is_not_believed() {
     assert_snapshot!(bench.run("list"), @"
     exit 3
     --- stdout
-    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  VERIFIED  HOLD
-    notes/[ID3]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
-    notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    notes/[ID3]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
+    notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
     --- stderr
     error: dump: cannot read the manifest of notes/[ID2]: it says that it belongs to notes/[ID1]
     ");

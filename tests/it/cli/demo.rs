@@ -14,25 +14,25 @@ fn demo_plays_the_whole_cycle_and_prints_each_command() {
     In snapkeep-demo: a database with 3 notes, and a config for it.
 
     $ snapkeep --config snapkeep-demo/snapkeep.toml create notes --tag reason=before-the-change
-    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  VERIFIED  HOLD
-    notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
 
     Now a change that somebody will regret: one note is lost, another one is new.
 
     $ snapkeep --config snapkeep-demo/snapkeep.toml create notes --key change-1
-    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  VERIFIED  HOLD
-    notes/[ID2]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    notes/[ID2]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
 
     The same key is the same snapshot, so a script may simply try again:
 
     $ snapkeep --config snapkeep-demo/snapkeep.toml create notes --key change-1
-    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  VERIFIED  HOLD
-    notes/[ID2]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    notes/[ID2]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
 
     $ snapkeep --config snapkeep-demo/snapkeep.toml list notes
-    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  VERIFIED  HOLD
-    notes/[ID2]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
-    notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    notes/[ID2]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
+    notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
 
     What is known of the first one, and how to restore it even without snapkeep:
 
@@ -75,8 +75,8 @@ fn demo_plays_the_whole_cycle_and_prints_each_command() {
     notes/[ID1]  deleted
 
     $ snapkeep --config snapkeep-demo/snapkeep.toml list notes
-    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  VERIFIED  HOLD
-    notes/[ID2]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    notes/[ID2]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
 
     Go on by hand: snapkeep --config snapkeep-demo/snapkeep.toml targets
     --- stderr

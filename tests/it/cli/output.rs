@@ -158,7 +158,7 @@ fn the_columns_of_a_table_begin_where_their_headings_do() {
     bench.create_of("a-much-longer-name");
     let out = bench.run("list").out;
     let (head, rows) = out.split_once('\n').unwrap();
-    for heading in ["CREATED", "AGE", "SIZE", "STATE", "ORIGIN", "ENGINE", "VERIFIED", "HOLD"] {
+    for heading in ["CREATED", "AGE", "SIZE", "STATE", "ORIGIN", "ENGINE", "LOCATION", "VERIFIED", "HOLD"] {
         let place = head.find(heading).unwrap();
         for row in rows.lines() {
             assert!(row[..place].ends_with("  ") && !row[place..].starts_with(' '), "{heading}: {out}");

@@ -123,9 +123,9 @@ fn list_has_the_newest_first_in_every_format() {
     assert_snapshot!(bench.run("list"), @"
     exit 0
     --- stdout
-    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  VERIFIED  HOLD
-    notes/[ID2]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
-    notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  -  -
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    notes/[ID2]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
+    notes/[ID1]  [TIME]  [AGE]  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
     ");
     assert_eq!(bench.ids(), [second, first]);
     assert_snapshot!(bench.run("list -o csv"), @"

@@ -24,8 +24,8 @@ fn a_hold_is_shown_until_it_is_released() {
     assert_snapshot!(past.run_words(&["hold", &id, "--reason", "audit of 2026"]), @"
     exit 0
     --- stdout
-    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  VERIFIED  HOLD
-    notes/[ID2]  [TIME]  9d  [SIZE]  available  owned  sqlite [SQLITE]  -  audit of 2026
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    notes/[ID2]  [TIME]  9d  [SIZE]  available  owned  sqlite [SQLITE]  local  -  audit of 2026
     --- stderr
     notes/[ID2] is held: audit of 2026
     ");
@@ -42,8 +42,8 @@ fn a_hold_is_shown_until_it_is_released() {
     assert_snapshot!(past.run(&format!("release {id}")), @"
     exit 0
     --- stdout
-    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  VERIFIED  HOLD
-    notes/[ID2]  [TIME]  9d  [SIZE]  available  owned  sqlite [SQLITE]  -  -
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    notes/[ID2]  [TIME]  9d  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
     --- stderr
     notes/[ID2] is released
     ");
@@ -182,8 +182,8 @@ fn what_is_owned_already_is_adopted() {
     assert_snapshot!(past.run(&format!("adopt {id}")), @"
     exit 0
     --- stdout
-    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  VERIFIED  HOLD
-    notes/[ID1]  [TIME]  1d  [SIZE]  available  owned  sqlite [SQLITE]  -  -
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    notes/[ID1]  [TIME]  1d  [SIZE]  available  owned  sqlite [SQLITE]  local  -  -
     --- stderr
     notes/[ID1] is owned already
     ");
