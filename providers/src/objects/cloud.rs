@@ -13,6 +13,7 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
 use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, RetryConfig};
 
+use super::aws::{self, Keys};
 use super::{Bucket, Site};
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::SecretRef;
@@ -29,10 +30,12 @@ type Opened = (Arc<dyn ObjectStore>, Site);
 pub(super) async fn s3(name: &str, settings: &S3, base: &FilePath) -> Result<Opened> {
     let S3 { bucket, endpoint, .. } = settings;
     let (options, retry) = client(name, &settings.connection, endpoint.as_deref(), base).await?;
+    let region = aws::region(name, settings).await?;
     let path_style = settings.path_style.unwrap_or(endpoint.is_some());
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(bucket)
-        .with_client_options(options)
+        .with_region(&region)
+        .with_client_options(options.clone())
         .with_retry(retry)
         .with_virtual_hosted_style_request(!path_style)
         .with_conditional_put(S3ConditionalPut::ETagMatch);
@@ -42,20 +45,23 @@ pub(super) async fn s3(name: &str, settings: &S3, base: &FilePath) -> Result<Ope
     if let Some(key) = &settings.kms_key_id {
         builder = builder.with_sse_kms_encryption(key);
     }
-    let region = settings.region.clone().or_else(|| ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(variable));
-    builder = builder.with_region(region.unwrap_or_else(|| "us-east-1".into()));
-    let secret = async |secret: &Option<SecretRef>| resolved(secret.as_ref(), base).await;
-    let (id, key) = (secret(&settings.access_key_id).await?, secret(&settings.secret_access_key).await?);
-    if let (Some(id), Some(key)) = (id, key) {
-        builder = builder.with_access_key_id(id).with_secret_access_key(key);
-        if let Some(token) = secret(&settings.session_token).await? {
-            builder = builder.with_token(token);
-        }
-    }
+    let keys = keys(name, settings, base).await?;
+    builder = builder.with_credentials(aws::credentials(name, settings, keys, &region, &options).await);
     let store = builder.build().map_err(|error| unusable(name, error))?;
     let site =
         bucket_site("s3", bucket.clone(), settings.prefix.as_deref(), endpoint.as_ref(), &settings.storage_class);
     Ok((Arc::new(store), site))
+}
+
+/// The keys in the config; half of a pair is no reason to look for others elsewhere.
+async fn keys(name: &str, settings: &S3, base: &FilePath) -> Result<Option<Keys>> {
+    let secret = async |secret: &Option<SecretRef>| resolved(secret.as_ref(), base).await;
+    match (secret(&settings.access_key_id).await?, secret(&settings.secret_access_key).await?) {
+        (Some(id), Some(key)) => Ok(Some(Keys { id, secret: key, token: secret(&settings.session_token).await? })),
+        (None, None) if settings.session_token.is_none() => Ok(None),
+        _ => Err(Error::new(ErrorKind::Usage, "store", "open", name, "its keys are incomplete")
+            .with_hint(format!("set both `access_key_id` and `secret_access_key` in [stores.{name}]"))),
+    }
 }
 
 /// The endpoint with the bucket in its host name.

@@ -8,12 +8,17 @@ use object_store::client::{HttpError, HttpErrorKind};
 use rustix::io::Errno;
 
 use super::Objects;
+use super::aws::NoCredentials;
 use crate::error::{Error, ErrorKind};
 
 impl Objects {
     /// What an error of the store means.
     pub fn error(&self, action: &str, subject: impl fmt::Display, error: object_store::Error) -> Error {
         let kind = kind_of(&error);
+        if let Some(missing) = no_credentials(&error) {
+            let built = Error::new(kind, "store", action, self.subject(subject), missing.reason);
+            return built.with_hint(missing.hint.clone()).with_source(error);
+        }
         let (reason, hint) = match self.folder() {
             Some(folder) => of_folder(kind, &error, &folder.display().to_string()),
             None => self.of_bucket(kind, &error),
@@ -77,6 +82,9 @@ pub(super) fn kind_of(error: &object_store::Error) -> ErrorKind {
         }
         _ => {}
     }
+    if let Some(missing) = no_credentials(error) {
+        return missing.kind;
+    }
     if let Some(status) = texts(error).find_map(|text| status_in(&text)) {
         return match status {
             401 | 403 => ErrorKind::Permission,
@@ -94,12 +102,16 @@ pub(super) fn kind_of(error: &object_store::Error) -> ErrorKind {
     io_cause(error).map_or(ErrorKind::Failed, kind_of_io)
 }
 
+fn no_credentials(error: &object_store::Error) -> Option<&NoCredentials> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
 /// The status of an answer; `object_store` keeps it in a type that it doesn't export, and prints it.
 fn status_in(text: &str) -> Option<u16> {
     text.split_once("status code: ")?.1.get(..3)?.parse().ok()
 }
 
-fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+pub(super) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     let mut next = Some(error);
     std::iter::from_fn(move || {
         let error = next?;
