@@ -1,28 +1,50 @@
-//! What the state says of single snapshots: holds and adoptions.
+//! What the state says of single snapshots: holds, adoptions, and what verifications found.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use snapkeep_providers::ErrorKind;
-use snapkeep_providers::model::{Hold, NativeId, Origin, Snapshot};
+use snapkeep_providers::model::{Hold, NativeId, Origin, Snapshot, Verified, VerifyLevel};
 
 use crate::failure::Failure;
-use crate::state::{Expected, Scope, Written};
+use crate::state::{Expected, Scope, Version, Written};
 
 const HOLDS: &str = "holds";
 const ADOPTED: &str = "adopted";
+const VERIFIED: &str = "verified";
 /// How often a write is tried again when another process was quicker.
 const TRIES: usize = 5;
 
 /// How long a claim is believed whose process is gone.
 const CLAIM: TimeDelta = TimeDelta::seconds(60);
+/// How long a pin holds unless it is renewed.
+const PIN: TimeDelta = TimeDelta::minutes(10);
+/// How often a pin is to be renewed.
+pub(crate) const PIN_RENEWAL: std::time::Duration = std::time::Duration::from_secs(150);
 
 /// A snapshot that was adopted. Another one that gets its id later is another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Adoption {
     at: DateTime<Utc>,
     created_at: Option<DateTime<Utc>>,
+}
+
+/// What a verification found. Another snapshot that gets the id later is another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Verdict {
+    at: DateTime<Utc>,
+    level: VerifyLevel,
+    ok: bool,
+    created_at: Option<DateTime<Utc>>,
+}
+
+impl Verdict {
+    /// Whether it says more than `older`. A pass doesn't when a more thorough look has found something, good or bad: the
+    /// bytes of a snapshot that can't be restored may well be those that were stored.
+    fn supersedes(&self, older: &Self) -> bool {
+        !self.ok || self.level >= older.level || self.created_at != older.created_at
+    }
 }
 
 /// What stands where a hold may stand: a hold, or the claim of whoever is deleting the snapshot this moment. One
@@ -46,6 +68,7 @@ impl Mark {
 pub(crate) struct Marks {
     holds: BTreeMap<String, Hold>,
     adopted: BTreeMap<String, Adoption>,
+    verified: BTreeMap<String, Verdict>,
 }
 
 impl Marks {
@@ -57,6 +80,7 @@ impl Marks {
         Ok(Self {
             holds: holds.map(|(name, mark)| (name, mark.hold)).collect(),
             adopted: scope.all(ADOPTED)?.into_iter().collect(),
+            verified: scope.all(VERIFIED)?.into_iter().collect(),
         })
     }
 
@@ -69,6 +93,10 @@ impl Marks {
         let adopted = self.adopted.get(native).is_some_and(|adoption| adoption.created_at == snapshot.created_at);
         if snapshot.origin == Origin::Manual && adopted {
             snapshot.origin = Origin::Owned;
+        }
+        if let Some(verdict) = self.verified.get(native).filter(|verdict| verdict.created_at == snapshot.created_at) {
+            let Verdict { at, level, ok, .. } = verdict.clone();
+            snapshot.verified = Some(Verified { at, level: level.to_string(), ok });
         }
     }
 }
@@ -117,8 +145,58 @@ pub(crate) fn claim(scope: &Scope, native: &NativeId) -> Result<bool, Failure> {
     Ok(matches!(written, Written::Yes(_)))
 }
 
+/// Keeps a snapshot from being deleted while it is looked at: a hold that runs out by itself, and gives way to one of a
+/// person's. `None` when such a one stands already.
+pub(crate) fn pin(scope: &Scope, native: &NativeId, reason: &str) -> Result<Option<Version>, Failure> {
+    let now = Utc::now();
+    let mark = Mark { hold: Hold { reason: reason.to_owned(), until: Some(now + PIN) }, deleting: false };
+    for _ in 0..TRIES {
+        let expected = match scope.get::<Mark>(HOLDS, native.as_str())? {
+            Some((other, _)) if other.deleting && other.is_in_force(now) => {
+                let message = format!("cannot look into {native}: it is being deleted this moment");
+                return Err(Failure::new(ErrorKind::NotFound, message));
+            }
+            Some((other, _)) if other.is_in_force(now) && other.hold.reason != reason => return Ok(None),
+            Some((_, version)) => Expected::Version(version),
+            None => Expected::Absent,
+        };
+        if let Written::Yes(version) = scope.put(HOLDS, native.as_str(), &mark, &expected)? {
+            return Ok(Some(version));
+        }
+    }
+    Err(busy(native))
+}
+
+/// Takes a pin away, if it is still that one.
+pub(crate) fn unpin(scope: &Scope, native: &NativeId, pin: &Version) -> Result<(), Failure> {
+    scope.delete(HOLDS, native.as_str(), pin).map(drop)
+}
+
+/// Records what a verification found, unless more is known already; `false` then.
+pub(crate) fn verified(
+    scope: &Scope,
+    snapshot: &Snapshot,
+    at: DateTime<Utc>,
+    level: VerifyLevel,
+    ok: bool,
+) -> Result<bool, Failure> {
+    let native = &snapshot.native_id;
+    let verdict = Verdict { at, level, ok, created_at: snapshot.created_at };
+    for _ in 0..TRIES {
+        let expected = match scope.get::<Verdict>(VERIFIED, native.as_str())? {
+            Some((older, _)) if !verdict.supersedes(&older) => return Ok(false),
+            Some((_, version)) => Expected::Version(version),
+            None => Expected::Absent,
+        };
+        if let Written::Yes(_) = scope.put(VERIFIED, native.as_str(), &verdict, &expected)? {
+            return Ok(true);
+        }
+    }
+    Err(busy(native))
+}
+
 fn busy(native: &NativeId) -> Failure {
-    Failure::new(ErrorKind::Busy, format!("the hold of {native} is being changed by another process"))
+    Failure::new(ErrorKind::Busy, format!("the marks of {native} are being changed by another process"))
 }
 
 /// Takes ownership of a snapshot that the provider says is manual.
@@ -136,10 +214,12 @@ pub(crate) fn adopt(scope: &Scope, snapshot: &Snapshot, at: DateTime<Utc>) -> Re
 /// Forgets the marks of a snapshot that is gone.
 pub(crate) fn forget(scope: &Scope, native: &NativeId) -> Result<(), Failure> {
     release(scope, native)?;
-    match scope.get::<Adoption>(ADOPTED, native.as_str())? {
-        Some((_, version)) => scope.delete(ADOPTED, native.as_str(), &version).map(drop),
-        None => Ok(()),
+    for kind in [ADOPTED, VERIFIED] {
+        if let Some((_, version)) = scope.get::<serde::de::IgnoredAny>(kind, native.as_str())? {
+            scope.delete(kind, native.as_str(), &version)?;
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -163,6 +243,42 @@ mod tests {
         assert!(!claim(&scope, &native).unwrap());
         assert!(release(&scope, &native).unwrap());
         assert!(claim(&scope, &native).unwrap());
+    }
+
+    #[test]
+    fn a_pin_keeps_from_deletion_and_gives_way_to_a_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let (scope, native) = (scope(folder.path()), NativeId::new("a"));
+        let first = pin(&scope, &native, "verify 1").unwrap().unwrap();
+        assert!(!claim(&scope, &native).unwrap());
+        let renewed = pin(&scope, &native, "verify 1").unwrap().unwrap();
+        unpin(&scope, &native, &first).unwrap();
+        assert!(!claim(&scope, &native).unwrap(), "an older version of it takes nothing away");
+        hold(&scope, &native, &held()).unwrap();
+        assert!(pin(&scope, &native, "verify 1").unwrap().is_none());
+        unpin(&scope, &native, &renewed).unwrap();
+        assert_eq!(Marks::read(&scope).unwrap().holds["a"].reason, "audit");
+        assert!(release(&scope, &native).unwrap());
+        assert!(claim(&scope, &native).unwrap());
+        assert_eq!(pin(&scope, &native, "verify 2").unwrap_err().exit, 4);
+    }
+
+    #[test]
+    fn a_pass_hides_nothing_that_a_more_thorough_look_found() {
+        use VerifyLevel::{Archive, Checksum, Restore};
+        let verdict = |level, ok| Verdict { at: DateTime::UNIX_EPOCH, level, ok, created_at: None };
+        for (new, older, expected) in [
+            ((Checksum, true), (Restore, false), false),
+            ((Checksum, true), (Restore, true), false),
+            ((Checksum, false), (Restore, true), true),
+            ((Archive, true), (Archive, false), true),
+            ((Restore, true), (Checksum, false), true),
+            ((Archive, false), (Restore, false), true),
+        ] {
+            assert_eq!(verdict(new.0, new.1).supersedes(&verdict(older.0, older.1)), expected, "{new:?} {older:?}");
+        }
+        let another = Verdict { created_at: Some(DateTime::UNIX_EPOCH), ..verdict(Checksum, true) };
+        assert!(another.supersedes(&verdict(Restore, false)), "it is another snapshot's");
     }
 
     #[test]

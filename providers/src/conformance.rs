@@ -128,7 +128,8 @@ pub async fn listed_newest_first(fixture: &dyn Fixture) {
 
 /// Reading one snapshot tells nothing else than the list does.
 pub async fn get_knows_what_list_shows(fixture: &dyn Fixture) {
-    create(fixture, &CreateRequest { key: Some("nightly".into()), tags: some_tags() }).await;
+    create(fixture, &CreateRequest { key: Some("nightly".into()), tags: some_tags(), ..CreateRequest::default() })
+        .await;
     for listed in list(fixture).await {
         let details = ok("get a listed snapshot", fixture.provider().get(&listed.native_id).await);
         assert_eq!(details.snapshot, listed);
@@ -163,7 +164,7 @@ pub async fn finished_operation_stays_done(fixture: &dyn Fixture) {
 
 /// The same key gives the same snapshot, while it is being made and after, whatever became of the source.
 pub async fn same_key_is_same_snapshot(fixture: &dyn Fixture) {
-    let request = CreateRequest { key: Some("before-migration-7".into()), tags: Tags::new() };
+    let request = CreateRequest { key: Some("before-migration-7".into()), ..CreateRequest::default() };
     let first = begin(fixture, &request).await;
     let while_it_runs = begin(fixture, &request).await;
     let first = await_available(fixture, first).await;
@@ -178,7 +179,7 @@ pub async fn same_key_is_same_snapshot(fixture: &dyn Fixture) {
 /// Another key, and none, give another snapshot.
 pub async fn other_keys_are_other_snapshots(fixture: &dyn Fixture) {
     for key in [Some("monday"), Some("tuesday"), Some("Monday"), None, None] {
-        create(fixture, &CreateRequest { key: key.map(String::from), tags: Tags::new() }).await;
+        create(fixture, &CreateRequest { key: key.map(String::from), ..CreateRequest::default() }).await;
     }
     assert_eq!(list(fixture).await.len(), 5);
 }
@@ -188,7 +189,7 @@ pub async fn key_of_deleted_snapshot_is_free(fixture: &dyn Fixture) {
     if fixture.provider().capabilities().delete == Support::No {
         return;
     }
-    let request = CreateRequest { key: Some("weekly".into()), tags: Tags::new() };
+    let request = CreateRequest { key: Some("weekly".into()), ..CreateRequest::default() };
     let first = create(fixture, &request).await;
     ok("delete", fixture.provider().delete(&first.native_id).await);
     let second = create(fixture, &request).await;
@@ -197,7 +198,8 @@ pub async fn key_of_deleted_snapshot_is_free(fixture: &dyn Fixture) {
 
 /// Tags and the key come back as they were given, where the provider says that it keeps them.
 pub async fn tags_come_back(fixture: &dyn Fixture) {
-    let request = CreateRequest { key: Some("nightly-2026-11-22".into()), tags: some_tags() };
+    let request =
+        CreateRequest { key: Some("nightly-2026-11-22".into()), tags: some_tags(), ..CreateRequest::default() };
     let created = create(fixture, &request).await;
     if fixture.provider().capabilities().tags == Support::Yes {
         assert_eq!((created.key, created.tags), (request.key, request.tags));

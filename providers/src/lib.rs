@@ -26,7 +26,7 @@ pub use error::{Error, ErrorKind, Result};
 
 use model::{
     Check, CopyRequest, CreateRequest, Debris, Details, ListScope, Listing, NativeId, Operation, OperationId,
-    RestoreRequest, Restored, Snapshot, TargetName,
+    RestoreRequest, Restored, Snapshot, TargetName, Verification, VerifyRequest,
 };
 use settings::{ProviderSettings, StoreSettings};
 
@@ -174,6 +174,15 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// Restores a snapshot. Refuses a target that exists and is not empty, and touches nothing before the
     /// snapshot's bytes are proven to be what was stored.
     async fn restore(&self, id: &NativeId, request: &RestoreRequest, run: &Run) -> Result<Restored>;
+
+    /// Looks whether a snapshot is what it was, as thoroughly as asked, and leaves nothing of that behind.
+    ///
+    /// An error of kind [`ErrorKind::Verification`] means that the snapshot is bad, as a finding that is wrong does;
+    /// any other kind says nothing about it. No database that exists is touched.
+    async fn verify(&self, id: &NativeId, _: &VerifyRequest, _: &Run) -> Result<Verification> {
+        let reason = "this provider has no way to look into its snapshots";
+        Err(Error::new(ErrorKind::Unsupported, self.name(), "verify", format!("{}/{id}", self.target()), reason))
+    }
 
     /// Deletes a snapshot. Deleting a missing one succeeds, so that an interrupted run can be run again.
     async fn delete(&self, id: &NativeId) -> Result<()>;

@@ -9,6 +9,10 @@ use serde::Deserialize;
 
 use crate::secret::SecretRef;
 
+mod verify;
+
+pub use verify::{Assertion, ScratchServer, Verify};
+
 /// Which database, and through what.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(tag = "provider", rename_all = "snake_case")]

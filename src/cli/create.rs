@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{SubsecRound, TimeDelta};
 use clap::Args;
 use futures::{StreamExt, stream};
-use snapkeep_providers::model::{CreateRequest, Operation, OperationState, Snapshot};
+use snapkeep_providers::model::{CreateRequest, Operation, OperationState, RowCounts, Snapshot};
 use snapkeep_providers::{ErrorKind, Provider};
 use tokio::time::Instant;
 
@@ -140,7 +140,11 @@ impl Create {
     fn request(&self, target: &Target) -> CreateRequest {
         let mut tags = target.tags.clone();
         tags.extend(self.tag.iter().cloned());
-        CreateRequest { key: self.key.clone(), tags }
+        let row_counts = match target.verify.row_counts {
+            Some(true) => RowCounts::Record,
+            Some(false) | None => RowCounts::Skip,
+        };
+        CreateRequest { key: self.key.clone(), tags, row_counts }
     }
 
     /// Checks what would be needed, and makes nothing.

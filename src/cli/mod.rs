@@ -31,6 +31,7 @@ mod restore;
 mod rows;
 mod show;
 mod targets;
+mod verify;
 mod wait;
 
 /// How long children may take to end when the process does; a little longer than the grace that a child has.
@@ -103,6 +104,7 @@ enum Verb {
     Release(hold::Release),
     Adopt(hold::Adopt),
     Prune(prune::Prune),
+    Verify(verify::Verify),
     Doctor(doctor::Doctor),
     Config(config_command::ConfigCommand),
     Completion(completion::Completion),
@@ -342,6 +344,7 @@ async fn run(app: &App, verb: Verb) -> u8 {
         Verb::Release(verb) => verb.run(app).await,
         Verb::Adopt(verb) => verb.run(app).await,
         Verb::Prune(verb) => verb.run(app).await,
+        Verb::Verify(verb) => verb.run(app).await,
         Verb::Doctor(verb) => verb.run(app).await,
         Verb::Config(verb) => verb.run(app),
         Verb::Completion(verb) => verb.run(app),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use snapkeep_providers::model::{Hold, Snapshot};
+use snapkeep_providers::model::{Hold, Snapshot, VerifyLevel};
 
 use crate::failure::Failure;
 use crate::render::Row;
@@ -209,6 +209,47 @@ impl Row for RestoreRow {
 
     fn name(&self) -> String {
         self.to.clone()
+    }
+}
+
+/// A snapshot that was looked into.
+#[derive(Debug, Serialize)]
+pub(super) struct VerificationRow {
+    pub(super) id: String,
+    pub(super) target: String,
+    pub(super) level: VerifyLevel,
+    pub(super) ok: bool,
+    pub(super) at: DateTime<Utc>,
+    pub(super) checks: Vec<FindingRow>,
+}
+
+/// One thing that was compared.
+#[derive(Debug, Serialize)]
+pub(super) struct FindingRow {
+    pub(super) name: String,
+    pub(super) ok: bool,
+    pub(super) detail: String,
+}
+
+impl Row for VerificationRow {
+    const KIND: &'static str = "VerificationList";
+    const KEYS: &'static [&'static str] = &["id", "target", "level", "ok", "at", "checks"];
+    const HEADINGS: &'static [&'static str] = &["SNAPSHOT", "LEVEL", "RESULT", "CHECK", "DETAIL"];
+
+    /// A line for each check.
+    fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
+        let lines = |cell: fn(&FindingRow) -> String| self.checks.iter().map(cell).collect::<Vec<_>>().join("\n");
+        vec![
+            self.id.clone(),
+            self.level.to_string(),
+            lines(|check| if check.ok { "ok" } else { "FAILED" }.to_owned()),
+            lines(|check| check.name.replace('\n', " ")),
+            lines(|check| check.detail.replace('\n', " ")),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.id.clone()
     }
 }
 

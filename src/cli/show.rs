@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
-use snapkeep_providers::model::{Details, Snapshot};
+use snapkeep_providers::model::{Details, Snapshot, Verified};
 
 use super::rows::hold_text;
 use super::{App, Outcome};
@@ -95,7 +95,9 @@ fn page(shown: &Shown, now: DateTime<Utc>) -> String {
     fact("hold", snapshot.hold.as_ref().map(hold_text));
     fact(
         "verified",
-        snapshot.verified.as_ref().map(|verified| format!("{} at {}", verified.level, units::time(verified.at))),
+        snapshot.verified.as_ref().map(|Verified { level, at, ok }| {
+            format!("{level}{} at {}", if *ok { "" } else { " FAILED" }, units::time(*at))
+        }),
     );
     fact("expires", snapshot.expires_at.map(|time| format!("{} UTC", units::time(time))));
     fact("locked until", snapshot.locked_until.map(|time| format!("{} UTC", units::time(time))));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use snapkeep_providers::model::{Tags, TargetName};
-use snapkeep_providers::settings::{ProviderSettings, StoreSettings};
+use snapkeep_providers::settings::{ProviderSettings, StoreSettings, Verify};
 
 use super::{Retention, Schedule, State};
 
@@ -36,6 +36,9 @@ pub(super) struct Document {
     /// Where snapkeep keeps holds, verification results, unfinished operations and locks.
     #[serde(default)]
     pub(super) state: State,
+    /// How snapshots are verified.
+    #[serde(default)]
+    pub(super) verify: Verify,
     /// How long snapshots are kept, by the policy's name.
     #[serde(default)]
     #[schemars(extend("propertyNames" = names()))]
@@ -70,6 +73,9 @@ pub(super) struct TargetTable {
     /// Labels that its snapshots get.
     #[serde(default)]
     pub(super) tags: Tags,
+    /// How its snapshots are verified, where that is not as `[verify]` says.
+    #[serde(default)]
+    pub(super) verify: Verify,
 }
 
 /// A store's name, or several.

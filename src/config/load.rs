@@ -102,6 +102,7 @@ fn typed(document: Document, path: &Path) -> Result<Config, ConfigError> {
             store: table.store.into(),
             retention: table.retention,
             tags: table.tags,
+            verify: table.verify.or(&document.verify),
         };
         (name, target)
     });

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use snapkeep_providers::model::{Tags, TargetName};
-use snapkeep_providers::settings::{ProviderSettings, StoreSettings};
+use snapkeep_providers::settings::{ProviderSettings, StoreSettings, Verify};
 
 mod document;
 mod duration;
@@ -73,6 +73,8 @@ pub struct Target {
     pub retention: Option<String>,
     /// Labels that its snapshots get.
     pub tags: Tags,
+    /// How its snapshots are verified: its own settings, and those of `[verify]` where it has none.
+    pub verify: Verify,
 }
 
 impl Config {

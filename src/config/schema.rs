@@ -11,6 +11,9 @@ use super::format::Format;
 pub(super) const OWN_KEYS: [&str; 7] =
     ["database", "path", "db_instance_identifier", "db_cluster_identifier", "server_name", "instance", "provider"];
 
+/// A key of targets that has a table of its own for all of them, and so none in `[defaults]`.
+pub(super) const FOR_ALL: &str = "verify";
+
 const TARGET: &str = "TargetTable";
 
 /// The JSON Schema (2020-12) of the config file, for editors and for generators of configs.
@@ -88,7 +91,7 @@ fn fill_defaults(schema: &mut Schema) {
     }
     for source in sources {
         for (key, value) in source["properties"].as_object().into_iter().flatten() {
-            if !OWN_KEYS.contains(&key.as_str()) {
+            if !OWN_KEYS.contains(&key.as_str()) && key != FOR_ALL {
                 let mut value = value.clone();
                 // In `[defaults]` a key that isn't there has no value at all.
                 value.as_object_mut().and_then(|value| value.remove("default"));

@@ -12,7 +12,7 @@ use toml::de::{DeInteger, DeTable, DeValue};
 use super::error::{Problem, Source};
 use super::format::{Format, Names};
 use super::nearest;
-use super::schema::OWN_KEYS;
+use super::schema::{FOR_ALL, OWN_KEYS};
 use super::shape::{Key, Shape, Table, Variants};
 
 const SECRET_FORMS: &str = r#"write { env = "NAME" }, { file = "/run/secrets/x" } or { command = ["vault", "kv", "get", "-field=password", "secret/om"] }"#;
@@ -226,6 +226,9 @@ impl Walk<'_> {
     fn elsewhere(&self, variants: Option<&Variants>, name: &str, spot: &Spot) -> Option<String> {
         if spot.path == "defaults" && OWN_KEYS.contains(&name) {
             return Some("it is each target's own: set it there".to_owned());
+        }
+        if spot.path == "defaults" && name == FOR_ALL {
+            return Some(format!("what holds for every target is in [{FOR_ALL}]"));
         }
         let Variants { tag, tables } = variants?;
         let owners: Vec<_> = tables.iter().filter(|(_, table)| table.keys.contains_key(name)).collect();

@@ -74,7 +74,8 @@ impl DumpProvider {
     }
 
     async fn make_in(&self, stores: Vec<&Store>, request: &CreateRequest, run: &Run) -> Result<Vec<Result<Snapshot>>> {
-        let plan = unless_cancelled(run, "create", &self.target, self.engine.plan_dump(run)).await?;
+        let plan =
+            unless_cancelled(run, "create", &self.target, self.engine.plan_dump(request.row_counts, run)).await?;
         let created_at = now();
         let (mut copies, mut failed) = (Vec::new(), Vec::new());
         for store in stores {
@@ -174,6 +175,7 @@ impl DumpProvider {
         let Saved { copies: data, inspected } = saved?;
         let (globals, note) = globals?;
         let version = inspected.iter().find_map(|facts| facts.format.as_deref());
+        let counted: Vec<_> = inspected.iter().filter_map(|facts| facts.tables.clone()).collect();
         let inspected_notes = inspected.iter().flat_map(|facts| facts.notes.clone());
         let manifest = Manifest {
             schema: manifest::SCHEMA.into(),
@@ -195,6 +197,7 @@ impl DumpProvider {
             parts: Vec::new(),
             globals: None,
             dump: (copies.len() > 1).then(|| self.stores.id(&copies[0].native).to_string()),
+            tables: (!counted.is_empty()).then(|| counted.into_iter().flatten().collect()),
             notes: plan.notes.into_iter().chain(note).chain(inspected_notes).collect(),
         };
         self.commit_all(copies, Common { manifest, globals, data }, run).await

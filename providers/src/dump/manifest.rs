@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{NativeId, Origin, Snapshot, SnapshotId, SnapshotState, Tags, TargetName};
+use crate::model::{NativeId, Origin, RowCounts, Snapshot, SnapshotId, SnapshotState, Tags, TargetName};
 
 /// The schema that this version reads and writes.
 pub(crate) const SCHEMA: &str = "snapkeep/manifest/v1";
@@ -48,6 +48,9 @@ pub(crate) struct Manifest {
     /// Names the dump itself, where this is one of several copies of it: the id of the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dump: Option<String>,
+    /// The rows of each table, as the dump has them; only where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tables: Option<BTreeMap<String, u64>>,
     /// What was left out or could not be had, in words.
     #[serde(default)]
     pub(crate) notes: Vec<String>,
@@ -140,6 +143,11 @@ impl Manifest {
     /// Every stored object but the manifest itself.
     pub(crate) fn objects(&self) -> impl Iterator<Item = &Part> {
         self.parts.iter().chain(&self.globals)
+    }
+
+    /// Whether an inspector should count.
+    pub(crate) fn row_counts(&self) -> RowCounts {
+        if self.tables.is_some() { RowCounts::Record } else { RowCounts::Skip }
     }
 
     /// As every other provider shows a snapshot.

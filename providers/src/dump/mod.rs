@@ -11,18 +11,19 @@ use async_trait::async_trait;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Check, CopyRequest, CreateRequest, Debris, Details, ListScope, Listing, NativeId, Operation, OperationId,
-    RestoreRequest, RestoreTo, Restored, Snapshot, TargetName,
+    RestoreRequest, RestoreTo, Restored, Snapshot, TargetName, Verification, VerifyRequest,
 };
 use crate::settings::{Compression, ProviderSettings, StoreSettings};
 use crate::{Capabilities, Provider, Run, Support};
 use by_hand::ByHand;
+use child::Stopper;
 use encryption::Key;
-use engine::{Engine, RestorePlan};
+use engine::Engine;
 use manifest::{Manifest, Part};
 use server::Connection;
 use store::Store;
 use stores::Stores;
-use stream::{Meter, interrupted, load_part, open_part, unlock, verify_part};
+use stream::{Meter, Sink, interrupted, load_part, open_part, unlock, verify_part};
 
 mod by_hand;
 pub(crate) mod child;
@@ -44,6 +45,7 @@ mod store;
 mod stores;
 mod stream;
 mod tools;
+mod verify;
 
 /// The dumps of one database in its stores.
 #[derive(Debug)]
@@ -112,18 +114,25 @@ impl DumpProvider {
         Ok(Held { store, native, manifest, key })
     }
 
-    async fn load(&self, from: &Held<'_>, plan: &mut dyn RestorePlan, run: &Run) -> Result<()> {
+    /// Streams parts of a snapshot, one after the other, into what `begin` starts once all of them are open.
+    async fn load(
+        &self,
+        from: &Held<'_>,
+        wanted: &[Part],
+        begin: impl Future<Output = Result<(Box<dyn Sink>, Option<Stopper>)>>,
+        run: &Run,
+    ) -> Result<()> {
         let Held { store, native, manifest, key } = from;
-        let meter = Meter::new(run, Some(manifest.uncompressed_bytes));
+        let meter = Meter::new(run, Some(wanted.iter().map(|part| part.uncompressed_bytes).sum()));
         let mut parts = Vec::new();
-        for part in &manifest.parts {
+        for part in wanted {
             let path = store.path(&self.target, native, &part.name);
             let opening = open_part(store, &path, part, key.as_ref());
             let stored = unless_cancelled(run, "open", &part.name, opening).await?;
             parts.push((part, path, stored));
         }
         // From here on the target may be gone: what was deleted since it was verified must have shown by now.
-        let (mut sink, stopper) = plan.begin().await?;
+        let (mut sink, stopper) = begin.await?;
         for (part, path, stored) in parts {
             sink = load_part(store, &path, part, stored, sink, stopper.clone(), &meter).await?;
         }
@@ -241,7 +250,7 @@ impl Provider for DumpProvider {
         }
         let held = self.prove(store, id, manifest, run).await?;
         let manifest = &held.manifest;
-        let loaded = match self.load(&held, &mut *plan, run).await {
+        let loaded = match self.load(&held, &manifest.parts, plan.begin(), run).await {
             Ok(()) if run.cancel.is_cancelled() => Err(interrupted("restore", &manifest.id)),
             Ok(()) => plan.commit().await,
             Err(error) => Err(error),
@@ -253,6 +262,10 @@ impl Provider for DumpProvider {
                 None => error,
             }),
         }
+    }
+
+    async fn verify(&self, id: &NativeId, request: &VerifyRequest, run: &Run) -> Result<Verification> {
+        self.look_into(id, request, run).await
     }
 
     async fn delete(&self, id: &NativeId) -> Result<()> {

@@ -5,15 +5,22 @@
 //! block is closed by its zero length, and that ends between two blocks. `pg_dump` writes the blocks after the TOC and
 //! in its order, so a stream that breaks off anywhere fails at least one of these.
 //!
-//! It reads no data and decompresses nothing: rows that are wrong inside their chunk go unnoticed. Nothing is buffered
-//! but the names that the summary needs; memory grows with the number of entries that have data, not with the archive.
+//! It decompresses nothing, and reads data only to count rows where that is asked for: rows that are wrong inside their
+//! chunk go unnoticed. Nothing is buffered but the names that the summary needs; memory grows with the number of entries
+//! that have data, not with the archive.
 //!
 //! The layout is that of `ReadHead`, `ReadToc`, `ReadInt`, `ReadStr` and `ReadOffset` in PostgreSQL's
 //! `src/bin/pg_dump/pg_backup_archiver.c`, the versions of `pg_backup_archiver.h`, and the blocks of
 //! `_PrintTocData`, `_skipData` and `_skipLOs` in `pg_backup_custom.c`.
 
-use std::collections::{BTreeSet, HashMap};
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rows::Rows;
+
+mod error;
+mod rows;
+
+pub(crate) use error::ArchiveError;
 
 /// The oldest minor version that we read: `pg_dump` 9.0.
 const OLDEST: u8 = 12;
@@ -25,6 +32,12 @@ const PREFIX: usize = 11;
 const ITEM: usize = 16;
 /// The longest name or version that we keep. PostgreSQL cuts names at 63 bytes; the versions are one line.
 const LONGEST_KEPT: u64 = 64 * 1024;
+
+/// Whether an archive of this version, such as `1.14`, is not too new to be checked.
+pub(crate) fn is_known(version: &str) -> bool {
+    let minor = version.strip_prefix("1.").and_then(|minor| minor.parse::<u8>().ok());
+    minor.is_some_and(|minor| minor <= NEWEST)
+}
 
 /// What a whole archive says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,66 +54,9 @@ pub(crate) struct ArchiveSummary {
     pub(crate) tables_with_data: usize,
     /// The roles that own something in it.
     pub(crate) owners: BTreeSet<String>,
+    /// The rows of each table, `schema.table`, where they were to be counted.
+    pub(crate) rows: Option<BTreeMap<String, u64>>,
 }
-
-/// Why an archive is not proven to be whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ArchiveError {
-    /// Its version is newer than what we know: it can't be checked, which does not make it bad.
-    NewerThanKnown(String),
-    /// Its version is older than what we know.
-    OlderThanKnown(String),
-    /// It isn't an archive in the custom format.
-    NotCustomFormat,
-    /// It ends inside something.
-    Truncated {
-        /// How many bytes there were.
-        at: u64,
-        /// What it ends inside of.
-        inside: &'static str,
-    },
-    /// It ends between two blocks, but not every entry had its block.
-    MissingData {
-        /// How many entries lack their block.
-        blocks: usize,
-    },
-    /// A block that no entry of the TOC waits for, or the second one of an entry.
-    UnexpectedBlock {
-        /// Where in the stream.
-        at: u64,
-        /// The entry that it names.
-        id: i64,
-    },
-    /// Something in it can't be what it should be.
-    Malformed {
-        /// Where in the stream it ends.
-        at: u64,
-        /// What is wrong.
-        what: &'static str,
-    },
-}
-
-impl fmt::Display for ArchiveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NewerThanKnown(version) => {
-                write!(f, "archive version {version} is newer than 1.{NEWEST}, the newest that can be checked")
-            }
-            Self::OlderThanKnown(version) => {
-                write!(f, "archive version {version} is older than 1.{OLDEST}, the oldest that can be checked")
-            }
-            Self::NotCustomFormat => f.write_str("it is not an archive in the custom format of pg_dump"),
-            Self::Truncated { at, inside } => write!(f, "the archive ends after {at} bytes, inside {inside}"),
-            Self::MissingData { blocks } => write!(f, "the archive ends before {blocks} of its data blocks"),
-            Self::UnexpectedBlock { at, id } => {
-                write!(f, "the archive has a data block for entry {id} at byte {at} that it does not list")
-            }
-            Self::Malformed { at, what } => write!(f, "the archive is damaged before byte {at}: {what}"),
-        }
-    }
-}
-
-impl std::error::Error for ArchiveError {}
 
 /// One field of the header or of a TOC entry, in the order of the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +68,9 @@ enum Field {
     DumpVersion,
     EntryCount,
     DumpId,
+    Tag,
     Description,
+    Schema,
     Owner,
     /// Strings, up to the first that is null.
     Dependencies,
@@ -145,6 +103,9 @@ enum Step {
 struct Entry {
     id: i64,
     description: String,
+    /// Kept only where rows are counted, as the schema is.
+    tag: Option<String>,
+    schema: Option<String>,
 }
 
 /// Checks an archive that arrives in pieces of any size.
@@ -170,11 +131,17 @@ pub(crate) struct ArchiveCheck {
     entry: Entry,
     /// The entries whose data hasn't come.
     awaited: HashMap<i64, Block>,
+    rows: Option<Rows>,
     summary: ArchiveSummary,
     failed: Option<ArchiveError>,
 }
 
 impl ArchiveCheck {
+    /// The same check, which also counts the rows of each table.
+    pub(crate) fn counting_rows(self) -> Self {
+        Self { rows: Some(Rows::default()), ..self }
+    }
+
     /// A check of an archive that begins with the next byte pushed.
     pub(crate) fn new() -> Self {
         Self {
@@ -191,6 +158,7 @@ impl ArchiveCheck {
             entries_left: 0,
             entry: Entry::default(),
             awaited: HashMap::new(),
+            rows: None,
             summary: ArchiveSummary::default(),
             failed: None,
         }
@@ -210,7 +178,9 @@ impl ArchiveCheck {
             return Err(error);
         }
         match self.step {
-            Step::BlockType if self.awaited.is_empty() => Ok(self.summary),
+            Step::BlockType if self.awaited.is_empty() => {
+                Ok(ArchiveSummary { rows: self.rows.map(Rows::finish), ..self.summary })
+            }
             Step::BlockType => Err(ArchiveError::MissingData { blocks: self.awaited.len() }),
             Step::Prefix => Err(self.truncated("its header")),
             Step::Field(index) if index < self.first_of_entry => Err(self.truncated("its header")),
@@ -238,6 +208,9 @@ impl ArchiveCheck {
         let (body, rest) = bytes.split_at(here);
         if let Some(kept) = &mut self.kept {
             kept.extend_from_slice(body);
+        }
+        if let (Some(rows), Step::ChunkLength(Block::Rows)) = (&mut self.rows, self.step) {
+            rows.see(body);
         }
         self.body -= here as u64;
         self.at += here as u64;
@@ -306,11 +279,15 @@ impl ArchiveCheck {
                     Block::Rows => Step::ChunkLength(block),
                     Block::LargeObjects => Step::LargeObjectId,
                 };
+                if let Some(rows) = &mut self.rows {
+                    rows.begin(id);
+                }
                 Ok(())
             }
             Step::ChunkLength(block) => {
                 self.body = self.length(item, "a chunk has a negative length")?;
                 if self.body == 0 {
+                    self.rows.iter_mut().for_each(Rows::end);
                     self.step = match block {
                         Block::Rows => Step::BlockType,
                         Block::LargeObjects => Step::LargeObjectId,
@@ -384,6 +361,8 @@ impl ArchiveCheck {
                 return Err(self.malformed("a name is too long to be one"));
             }
             self.kept = Some(Vec::new());
+        } else if matches!(field, Field::Tag | Field::Schema) && self.rows.is_some() && length <= LONGEST_KEPT {
+            self.kept = Some(Vec::new());
         }
         self.body = length;
         if length == 0 {
@@ -393,9 +372,12 @@ impl ArchiveCheck {
     }
 
     fn end_of_text(&mut self, index: usize) {
+        let kept = self.kept.take();
         // In a database of another encoding than UTF-8 names may not be UTF-8.
-        let text = self.kept.take().map(|kept| String::from_utf8_lossy(&kept).into_owned()).unwrap_or_default();
+        let text = kept.as_ref().map(|kept| String::from_utf8_lossy(kept).into_owned()).unwrap_or_default();
         match self.fields[index] {
+            Field::Tag => self.entry.tag = kept.and_then(|kept| String::from_utf8(kept).ok()),
+            Field::Schema => self.entry.schema = kept.and_then(|kept| String::from_utf8(kept).ok()),
             Field::ServerVersion => self.summary.server_version = text,
             Field::DumpVersion => self.summary.dump_version = text,
             Field::Description => self.entry.description = text,
@@ -437,6 +419,9 @@ impl ArchiveCheck {
         }
         if entry.description == "TABLE DATA" {
             self.summary.tables_with_data += 1;
+            if let (Some(rows), Some(schema), Some(table)) = (&mut self.rows, &entry.schema, &entry.tag) {
+                rows.expect(entry.id, format!("{schema}.{table}"));
+            }
         }
         Ok(())
     }
@@ -476,10 +461,10 @@ fn header_fields(minor: u8) -> Vec<Field> {
 
 fn entry_fields(minor: u8) -> Vec<Field> {
     // Whether it had a dumper, table oid, oid, tag.
-    let mut fields = vec![Field::DumpId, Field::Int, Field::Text, Field::Text, Field::Text];
+    let mut fields = vec![Field::DumpId, Field::Int, Field::Text, Field::Text, Field::Tag];
     // Section, then definition, drop and copy statement, schema, tablespace.
     fields.extend([Field::Description, Field::Int]);
-    fields.extend([Field::Text; 5]);
+    fields.extend([Field::Text, Field::Text, Field::Text, Field::Schema, Field::Text]);
     if minor >= 14 {
         // Table access method.
         fields.push(Field::Text);

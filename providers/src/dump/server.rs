@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::live;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Secret;
-use crate::settings::{Server, TlsMode};
+use crate::settings::{ScratchServer, Server, TlsMode};
 
 /// A server's settings with paths made absolute; the password is read when it is needed.
 #[derive(Clone, Debug)]
@@ -22,6 +22,16 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(settings: Server, base: &Path) -> Self {
         Self { settings, base: base.to_owned() }
+    }
+
+    /// The same database's connection on another server. Nothing secret of this one goes there.
+    pub(crate) fn on(&self, scratch: Option<&ScratchServer>) -> Self {
+        let Some(ScratchServer { host, port, user, password, tls, tool_dir }) = scratch.cloned() else {
+            return self.clone();
+        };
+        let tool_dir = tool_dir.or_else(|| self.settings.tool_dir.clone());
+        let settings = Server { host, port, user, password, tls, tool_dir, ..self.settings.clone() };
+        Self { settings, base: self.base.clone() }
     }
 
     /// The CA file, where one is configured.

@@ -16,13 +16,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::by_hand::ByHand;
 use super::child::Stopper;
-use super::engine::{DumpPlan, Engine, PartPlan, RestorePlan};
+use super::engine::{Content, DumpPlan, Engine, PartPlan, Reader, RestorePlan, Scratch};
 use super::manifest::{Manifest, ToolRecord};
 use super::stream::{Inspected, Inspector, Sink, Source, Step, interrupted};
 use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Check, RestoreRequest, RestoreTo, Restored};
+use crate::model::{Check, RestoreRequest, RestoreTo, Restored, RowCounts, VerifyRequest};
 use crate::objects::kind_of_io;
+use scratch::{ScratchFile, count};
+
+mod scratch;
 
 const NAME: &str = "sqlite";
 /// How long a lock of another process is waited for.
@@ -108,7 +111,9 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 }
 
 /// Copies the database as it is at one moment into a file without a name, and tells its size.
-fn copy(path: &Path, cancel: &CancellationToken) -> Result<(File, u64)> {
+///
+/// Rows are counted in the same transaction, so that they are the copy's.
+fn copy(path: &Path, rows: RowCounts, cancel: &CancellationToken) -> Result<Copied> {
     let source = open(path, "dump")?;
     let folder = staging_folder();
     let staged = NamedTempFile::with_prefix_in("snapkeep-", &folder).map_err(|error| {
@@ -128,8 +133,19 @@ fn copy(path: &Path, cancel: &CancellationToken) -> Result<(File, u64)> {
     patiently("copy", path, cancel, || source.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())))?;
     let bytes = page_bytes(&source).map_err(|error| explain("read", path, error))?;
     copy_pages(&source, &mut destination, path, cancel)?;
+    let tables = match rows {
+        RowCounts::Record => Some(count(&source, cancel).map_err(|error| explain("count the rows of", path, error))?),
+        RowCounts::Skip => None,
+    };
     source.execute_batch("ROLLBACK").map_err(|error| explain("copy", path, error))?;
-    Ok((file, bytes))
+    Ok(Copied { file, bytes, tables })
+}
+
+/// A copy of a database.
+struct Copied {
+    file: File,
+    bytes: u64,
+    tables: Option<BTreeMap<String, u64>>,
 }
 
 fn copy_pages(
@@ -176,13 +192,15 @@ impl Engine for Sqlite {
         vec![Check { name: "connection", outcome }]
     }
 
-    async fn plan_dump(&self, run: &Run) -> Result<DumpPlan> {
+    async fn plan_dump(&self, rows: RowCounts, run: &Run) -> Result<DumpPlan> {
         let (path, cancel) = (self.path.clone(), run.cancel.clone());
-        let (file, bytes) = tokio::task::spawn_blocking(move || copy(&path, &cancel)).await.map_err(|error| {
+        let copied = tokio::task::spawn_blocking(move || copy(&path, rows, &cancel)).await.map_err(|error| {
             Error::new(ErrorKind::Failed, NAME, "copy", self.path.display(), "its thread ended early")
                 .with_source(error)
-        })??;
-        let step = Step { source: Source::File(file), inspector: Box::new(WholeFile::default()) };
+        })?;
+        let Copied { file, bytes, tables } = copied?;
+        let step =
+            Step { source: Source::File(file), inspector: Box::new(WholeFile { tables, ..WholeFile::default() }) };
         Ok(DumpPlan {
             engine: NAME.into(),
             engine_version: rusqlite::version().into(),
@@ -195,6 +213,28 @@ impl Engine for Sqlite {
             globals: None,
             data: PartPlan { name: "data.sqlite", steps: vec![step] },
         })
+    }
+
+    fn inspector(&self, _: &Manifest, _: Content) -> Result<Box<dyn Inspector>> {
+        Ok(Box::new(WholeFile::default()))
+    }
+
+    async fn reader(&self, _: &Manifest, request: &VerifyRequest, run: &Run) -> Result<Option<Reader>> {
+        let folder = request.scratch_dir.clone().unwrap_or_else(staging_folder);
+        let (sink, stopper) = ScratchFile::new(folder, run).begin().await?;
+        let name = format!("PRAGMA integrity_check of SQLite {} finds no fault", rusqlite::version());
+        Ok(Some(Reader { name, sink, stopper }))
+    }
+
+    async fn plan_scratch(
+        &self,
+        _: &Manifest,
+        _: &str,
+        request: &VerifyRequest,
+        run: &Run,
+    ) -> Result<Box<dyn Scratch>> {
+        let beside = || self.path.parent().unwrap_or(Path::new("/")).to_owned();
+        Ok(Box::new(ScratchFile::new(request.scratch_dir.clone().unwrap_or_else(beside), run)))
     }
 
     async fn plan_restore(&self, _: &Manifest, request: &RestoreRequest) -> Result<Box<dyn RestorePlan>> {
@@ -361,6 +401,8 @@ impl Sink for Writing {
 struct WholeFile {
     header: Vec<u8>,
     length: u64,
+    /// What was counted in the copy.
+    tables: Option<BTreeMap<String, u64>>,
 }
 
 impl Inspector for WholeFile {
@@ -373,7 +415,8 @@ impl Inspector for WholeFile {
 
     fn finish(self: Box<Self>) -> std::result::Result<Inspected, String> {
         if self.length == 0 {
-            return Ok(Inspected::default()); // a database in which nothing was ever made
+            // a database in which nothing was ever made
+            return Ok(Inspected { tables: self.tables, ..Inspected::default() });
         }
         let Some((magic, rest)) = self.header.split_first_chunk::<16>().filter(|_| self.header.len() == 100) else {
             return Err("it is too short".into());
@@ -390,7 +433,7 @@ impl Inspector for WholeFile {
                 self.length
             ));
         }
-        Ok(Inspected::default())
+        Ok(Inspected { tables: self.tables, ..Inspected::default() })
     }
 }
 

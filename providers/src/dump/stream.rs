@@ -3,6 +3,7 @@
 //! Nothing is staged and memory is bounded: every stage hands on a few chunks at a time. A source that fails turns
 //! into an error here, never into an early end, and an upload is completed only after its source has proven itself.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,6 +41,8 @@ pub(crate) trait Inspector: Send {
 pub(crate) struct Inspected {
     /// The format's version, where the bytes tell it.
     pub(crate) format: Option<String>,
+    /// The rows of each table, where they were to be counted.
+    pub(crate) tables: Option<BTreeMap<String, u64>>,
     /// For the manifest.
     pub(crate) notes: Vec<String>,
 }

@@ -52,7 +52,7 @@ impl Fixture for Bed {
 }
 
 async fn create(memory: &Memory, key: Option<&str>) -> Result<Operation<Snapshot>> {
-    memory.create(&CreateRequest { key: key.map(String::from), tags: Tags::new() }, &Run::silent()).await
+    memory.create(&CreateRequest { key: key.map(String::from), ..CreateRequest::default() }, &Run::silent()).await
 }
 
 async fn created(memory: &Memory) -> NativeId {

@@ -146,13 +146,23 @@ impl Client {
 
     /// Runs `sql`, and gives what it prints: rows by line, columns by tab, no headers.
     pub(super) async fn run(&self, database: Option<&str>, sql: &str) -> Result<String> {
-        let mut program = self.program(&self.mysql)?.args(["--batch", "--skip-column-names", "--raw"]);
-        program = program.arg("--default-character-set=utf8mb4").arg(format!("--connect-timeout={CONNECT_LIMIT}"));
-        if let Some(database) = database {
-            program = program.arg(format!("--database={database}"));
-        }
+        self.ask(self.asking(database)?.arg("--raw"), sql, QUERY_LIMIT).await
+    }
+
+    /// The client, as it takes questions from its stdin.
+    pub(super) fn asking(&self, database: Option<&str>) -> Result<Program> {
+        let program = self.program(&self.mysql)?.args(["--batch", "--skip-column-names"]);
+        let program = program.arg("--default-character-set=utf8mb4").arg(format!("--connect-timeout={CONNECT_LIMIT}"));
+        Ok(match database {
+            Some(database) => program.arg(format!("--database={database}")),
+            None => program,
+        })
+    }
+
+    /// Asks with a program of [`Client::asking`]'s, for as long as `limit`.
+    pub(super) async fn ask(&self, program: Program, sql: &str, limit: Duration) -> Result<String> {
         let subject = self.connection.shown();
-        let captured = program.ask(sql, QUERY_LIMIT).await.map_err(|error| {
+        let captured = program.ask(sql, limit).await.map_err(|error| {
             failed("query", &subject, &format!("{} can't be started", program.name())).with_source(error)
         })?;
         if captured.timed_out {
@@ -262,7 +272,7 @@ pub(super) fn explain(action: &str, subject: &str, stderr: Stderr) -> Error {
 }
 
 /// `ERROR 1045 (28000): ...` of mysql, and `mysqldump: Got error: 1045: ...`, the last one printed.
-fn error_number(stderr: &str) -> Option<u32> {
+pub(super) fn error_number(stderr: &str) -> Option<u32> {
     let number = |text: &str| text.split(|c: char| !c.is_ascii_digit()).find(|part| !part.is_empty())?.parse().ok();
     stderr.lines().rev().find_map(|line| {
         let (_, rest) = line.split_once("ERROR ").or_else(|| line.split_once("error: "))?;

@@ -9,20 +9,22 @@ use async_trait::async_trait;
 
 use super::by_hand::ByHand;
 use super::child::Program;
-use super::engine::{DumpPlan, Engine, PartPlan, RestorePlan};
+use super::engine::{Content, DumpPlan, Engine, PartPlan, Reader, RestorePlan, Scratch};
 use super::inspect::EndMark;
 use super::manifest::Manifest;
 use super::server::{Connection, matching_tables, shell_word};
-use super::stream::{Source, Step};
+use super::stream::{Inspected, Inspector, Source, Step};
 use super::tools::{Flavour, Tool, Wanted};
 use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Check, RestoreRequest};
+use crate::model::{Check, RestoreRequest, RowCounts, VerifyRequest};
 use client::{Client, LOWEST_MYSQLDUMP, NAME, missing, text_literal};
+use rows::RowCount;
 
 mod client;
 mod grants;
 mod restore;
+mod rows;
 mod unnamed;
 
 /// What both flavours print when they have come to their end.
@@ -202,7 +204,7 @@ impl Engine for MySql {
         checks
     }
 
-    async fn plan_dump(&self, run: &Run) -> Result<DumpPlan> {
+    async fn plan_dump(&self, rows: RowCounts, run: &Run) -> Result<DumpPlan> {
         let client = Client::open(&self.connection).await?;
         let Some((charset, collation)) = client.charset(self.database()).await? else {
             return Err(no_database(self.database()));
@@ -215,7 +217,7 @@ impl Engine for MySql {
         let estimate = self.tables(&client).await?.iter().map(|table| table.bytes).sum();
         let steps = programs
             .into_iter()
-            .map(|program| Step { source: Source::Program(program), inspector: Box::new(EndMark::new(END)) });
+            .map(|program| Step { source: Source::Program(program), inspector: Text::inspector(rows) });
         Ok(DumpPlan {
             engine: client.server.engine().into(),
             engine_version: client.version_text.clone(),
@@ -228,6 +230,25 @@ impl Engine for MySql {
             globals: None,
             data: PartPlan { name: "data.sql", steps: steps.collect() },
         })
+    }
+
+    fn inspector(&self, manifest: &Manifest, _: Content) -> Result<Box<dyn Inspector>> {
+        Ok(Text::inspector(manifest.row_counts()))
+    }
+
+    async fn reader(&self, _: &Manifest, _: &VerifyRequest, _: &Run) -> Result<Option<Reader>> {
+        Ok(None)
+    }
+
+    async fn plan_scratch(
+        &self,
+        manifest: &Manifest,
+        name: &str,
+        request: &VerifyRequest,
+        _: &Run,
+    ) -> Result<Box<dyn Scratch>> {
+        let connection = self.connection.on(request.scratch.as_ref());
+        Ok(Box::new(restore::ScratchDatabase::plan(&connection, manifest, name).await?))
     }
 
     async fn plan_restore(&self, manifest: &Manifest, request: &RestoreRequest) -> Result<Box<dyn RestorePlan>> {
@@ -255,6 +276,33 @@ impl Engine for MySql {
             shell_word(&restored)
         ));
         commands
+    }
+}
+
+/// The inspector of a dump: its end mark, and its rows where they are to be counted.
+struct Text {
+    end: Box<EndMark>,
+    rows: Option<RowCount>,
+}
+
+impl Text {
+    fn inspector(rows: RowCounts) -> Box<dyn Inspector> {
+        let rows = (rows == RowCounts::Record).then(RowCount::new);
+        Box::new(Self { end: Box::new(EndMark::new(END)), rows })
+    }
+}
+
+impl Inspector for Text {
+    fn push(&mut self, bytes: &[u8]) -> std::result::Result<(), String> {
+        if let Some(rows) = &mut self.rows {
+            rows.push(bytes);
+        }
+        self.end.push(bytes)
+    }
+
+    fn finish(self: Box<Self>) -> std::result::Result<Inspected, String> {
+        let inspected = self.end.finish()?;
+        Ok(Inspected { tables: self.rows.map(RowCount::finish), ..inspected })
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::client::{Client, NAME, explain, identifier};
+use super::client::{Client, NAME, explain, identifier, text_literal};
 use super::unnamed::Unnamed;
 use crate::dump::child::Stopper;
 use crate::dump::engine::RestorePlan;
@@ -17,6 +17,10 @@ use crate::dump::server::{Connection, check_new_name};
 use crate::dump::stream::Sink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Ownership, RestoreRequest, RestoreTo, Restored};
+
+mod scratch;
+
+pub(super) use scratch::ScratchDatabase;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -87,6 +91,23 @@ pub(super) fn create_database(name: &str, settings: &BTreeMap<String, String>) -
     format!("CREATE DATABASE {}{charset}{collation}", identifier(name))
 }
 
+impl Restore {
+    /// Ends what was stopped half-way and may still be at work in the database, which is ours alone: dropping it would
+    /// wait for that.
+    async fn leave(&self) {
+        let sql = format!(
+            "SELECT CONCAT('KILL ', id, ';') FROM information_schema.processlist
+             WHERE db = {} AND id <> CONNECTION_ID();",
+            text_literal(&self.database)
+        );
+        let Ok(kills) = self.client.run(None, &sql).await else { return };
+        for kill in kills.lines() {
+            // It may have ended by itself.
+            let _ = self.client.run(None, kill).await;
+        }
+    }
+}
+
 #[async_trait]
 impl RestorePlan for Restore {
     async fn begin(&mut self) -> Result<(Box<dyn Sink>, Option<Stopper>)> {
@@ -119,6 +140,7 @@ impl RestorePlan for Restore {
         match self.place {
             _ if !self.touched => None,
             Place::New => {
+                self.leave().await;
                 let drop = format!("DROP DATABASE IF EXISTS {};", identifier(database));
                 let failed = self.client.run(None, &drop).await.is_err();
                 failed.then(|| format!("{database} was made and could not be dropped again: drop it by hand"))

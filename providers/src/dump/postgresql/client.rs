@@ -95,13 +95,21 @@ impl Client {
 
     /// Runs `sql` in `database`, and gives what it prints, unaligned and without headers.
     pub(super) async fn run(&self, database: &str, sql: &str) -> Result<String> {
-        let program = self
-            .program(&self.psql, database)
+        self.ask(self.asking(database), database, sql, QUERY_LIMIT).await
+    }
+
+    /// psql, as it takes a question from its stdin.
+    pub(super) fn asking(&self, database: &str) -> Program {
+        self.program(&self.psql, database)
             .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--file=-"])
-            .env("PGCLIENTENCODING", "UTF8");
+            .env("PGCLIENTENCODING", "UTF8")
+    }
+
+    /// Asks with a program of [`Client::asking`]'s, for as long as `limit`.
+    pub(super) async fn ask(&self, program: Program, database: &str, sql: &str, limit: Duration) -> Result<String> {
         let subject = format!("{} as {}", database, self.connection.shown());
         let captured = program
-            .ask(sql, QUERY_LIMIT)
+            .ask(sql, limit)
             .await
             .map_err(|error| failed("query", &subject, "psql can't be started").with_source(error))?;
         if captured.timed_out {

@@ -7,19 +7,20 @@ use async_trait::async_trait;
 
 use super::by_hand::ByHand;
 use super::child::Program;
-use super::engine::{DumpPlan, Engine, PartPlan, RestorePlan};
+use super::engine::{Content, DumpPlan, Engine, PartPlan, Reader, RestorePlan, Scratch};
 use super::inspect::EndMark;
 use super::manifest::Manifest;
-use super::pg_archive::{ArchiveCheck, ArchiveError};
+use super::pg_archive::{ArchiveCheck, ArchiveError, is_known};
 use super::server::{Connection, matching_tables, shell_word};
 use super::stream::{Inspected, Inspector, Source, Step};
-use super::tools::{Flavour, Tool, Version, Wanted};
+use super::tools::{Flavour, Places, Tool, Version, Wanted};
 use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Check, RestoreRequest};
+use crate::model::{Check, RestoreRequest, RowCounts, VerifyRequest};
 use client::{Client, Facts, LOWEST_PG_DUMP, NAME, identifier, missing};
 
 mod client;
+mod listing;
 mod restore;
 
 /// What `pg_dumpall` prints when it has come to its end.
@@ -129,7 +130,7 @@ impl Engine for PostgreSql {
         vec![Check { name: "connection", outcome: Ok(connected) }, Check { name: "tools", outcome: tools }]
     }
 
-    async fn plan_dump(&self, run: &Run) -> Result<DumpPlan> {
+    async fn plan_dump(&self, rows: RowCounts, run: &Run) -> Result<DumpPlan> {
         let (client, facts, tool) = self.preflight().await?;
         let (program, mut notes) = self.data_program(&client, &tool, run).await?;
         let wanted = Wanted { names: &["pg_dumpall"], flavour: Some(Flavour::PostgreSql) };
@@ -141,7 +142,7 @@ impl Engine for PostgreSql {
             Some(dumpall) => {
                 tools.push(dumpall.record());
                 let program = client.program(&dumpall, self.database()).args(["--globals-only", "--no-role-passwords"]);
-                let inspector = Box::new(EndMark::new(GLOBALS_END));
+                let inspector = globals();
                 let source = Source::Program(program);
                 Some(PartPlan { name: "globals.sql", steps: vec![Step { source, inspector }] })
             }
@@ -151,7 +152,7 @@ impl Engine for PostgreSql {
             }
         };
         let source = Source::Program(program);
-        let step = Step { source, inspector: Box::new(Archive(ArchiveCheck::new())) };
+        let step = Step { source, inspector: archive(rows) };
         Ok(DumpPlan {
             engine: Flavour::PostgreSql.engine().into(),
             engine_version: facts.version.clone(),
@@ -164,6 +165,40 @@ impl Engine for PostgreSql {
             globals,
             data: PartPlan { name: "data.dump", steps: vec![step] },
         })
+    }
+
+    fn inspector(&self, manifest: &Manifest, content: Content) -> Result<Box<dyn Inspector>> {
+        let version = manifest.format.rsplit(' ').next().unwrap_or_default();
+        if content == Content::Globals {
+            return Ok(globals());
+        }
+        if version.starts_with("1.") && !is_known(version) {
+            let reason = format!("this version can't check archives of version {version} yet");
+            return Err(Error::new(ErrorKind::Unsupported, NAME, "verify", &manifest.id, reason)
+                .with_hint("use the snapkeep that wrote it, or a later one; or `--level checksum`"));
+        }
+        Ok(archive(manifest.row_counts()))
+    }
+
+    async fn reader(&self, manifest: &Manifest, _: &VerifyRequest, run: &Run) -> Result<Option<Reader>> {
+        match restore::loader(&Places::new(self.connection.tool_dir()), manifest).await {
+            Ok(tool) => listing::start(&tool).map(Some),
+            Err(error) => {
+                run.reporter.warn(&format!("{NAME}: read without pg_restore: {error}"));
+                Ok(None)
+            }
+        }
+    }
+
+    async fn plan_scratch(
+        &self,
+        manifest: &Manifest,
+        name: &str,
+        request: &VerifyRequest,
+        _: &Run,
+    ) -> Result<Box<dyn Scratch>> {
+        let connection = self.connection.on(request.scratch.as_ref());
+        Ok(Box::new(restore::ScratchDatabase::plan(&connection, manifest, name).await?))
     }
 
     async fn plan_restore(&self, manifest: &Manifest, request: &RestoreRequest) -> Result<Box<dyn RestorePlan>> {
@@ -219,6 +254,15 @@ fn database_settings(facts: &Facts) -> BTreeMap<String, String> {
     settings
 }
 
+fn archive(rows: RowCounts) -> Box<dyn Inspector> {
+    let check = ArchiveCheck::new();
+    Box::new(Archive(if rows == RowCounts::Record { check.counting_rows() } else { check }))
+}
+
+fn globals() -> Box<dyn Inspector> {
+    Box::new(EndMark::new(GLOBALS_END))
+}
+
 /// The custom format's own inspector.
 struct Archive(ArchiveCheck);
 
@@ -229,7 +273,7 @@ impl Inspector for Archive {
 
     fn finish(self: Box<Self>) -> std::result::Result<Inspected, String> {
         let summary = self.0.finish().map_err(|error| error.to_string())?;
-        Ok(Inspected { format: Some(summary.format), notes: Vec::new() })
+        Ok(Inspected { format: Some(summary.format), tables: summary.rows, notes: Vec::new() })
     }
 }
 

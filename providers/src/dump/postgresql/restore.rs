@@ -15,9 +15,13 @@ use crate::dump::manifest::Manifest;
 use crate::dump::name;
 use crate::dump::server::{Connection, check_new_name};
 use crate::dump::stream::Sink;
-use crate::dump::tools::{Flavour, Tool, Version, Wanted};
+use crate::dump::tools::{Flavour, Places, Tool, Version, Wanted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Ownership, RestoreRequest, RestoreTo, Restored};
+
+mod scratch;
+
+pub(super) use scratch::ScratchDatabase;
 
 /// How the database that is loaded comes to be, and what becomes of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,7 +65,7 @@ pub(super) async fn plan(connection: &Connection, manifest: &Manifest, request: 
         }
     };
     let client = Client::open(connection).await?;
-    let loader = loader(&client, manifest).await?;
+    let loader = loader(&client.places, manifest).await?;
     let maintenance = client.maintenance_database(swap_with.as_deref().unwrap_or(&database)).await?;
     let place = match swap_with {
         Some(name) if client.exists(&maintenance, &name).await? => Place::Swap(name),
@@ -77,11 +81,11 @@ pub(super) async fn plan(connection: &Connection, manifest: &Manifest, request: 
 }
 
 /// A pg_restore that can read what pg_dump wrote: the nearest that is not older.
-async fn loader(client: &Client, manifest: &Manifest) -> Result<Tool> {
+pub(super) async fn loader(places: &Places, manifest: &Manifest) -> Result<Tool> {
     let dump = manifest.tools.iter().find(|tool| tool.name == "pg_dump");
     let dump = dump.and_then(|tool| Version::find(&tool.version)).unwrap_or(Version::new(0, 0));
     let wanted = Wanted { names: &["pg_restore"], flavour: Some(Flavour::PostgreSql) };
-    let found = client.places.search(move |places| places.find(wanted)).await;
+    let found = places.search(move |places| places.find(wanted)).await;
     let nearest = found.iter().filter(|tool| tool.version.major >= dump.major).min_by_key(|tool| tool.version.major);
     match (nearest, found.first()) {
         (Some(tool), _) => Ok(tool.clone()),
@@ -92,7 +96,7 @@ async fn loader(client: &Client, manifest: &Manifest) -> Result<Tool> {
                 dump.major
             )))
         }
-        (None, None) => Err(missing("pg_restore", &client.places)),
+        (None, None) => Err(missing("pg_restore", places)),
     }
 }
 
@@ -269,6 +273,12 @@ impl RestorePlan for Restore {
                 left.push(format!("{closed} may take no connections now, run `{open}`"));
             }
         }
+        // What was stopped half-way may still be at work there; the database is ours alone.
+        let leave = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {} AND usename = current_user;",
+            literal(database)
+        );
+        let _ = self.client.run(&self.maintenance, &leave).await;
         let drop = format!("DROP DATABASE IF EXISTS {};", identifier(database));
         if self.client.run(&self.maintenance, &drop).await.is_err() {
             left.push(format!("{database} was made and could not be dropped again: drop it by hand"));

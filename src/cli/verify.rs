@@ -1,0 +1,218 @@
+//! `snapkeep verify`
+
+use chrono::{SubsecRound, Utc};
+use clap::{Args, ValueEnum};
+use snapkeep_providers::model::{Finding, Snapshot, SnapshotId, Verification, VerifyLevel, VerifyRequest};
+use snapkeep_providers::{Error, ErrorKind};
+
+use super::rows::{FindingRow, VerificationRow};
+use super::{App, Mode, Outcome};
+use crate::catalog::{self, Opened, SnapshotRef};
+use crate::config::{Config, Target};
+use crate::failure::Failure;
+use crate::{marks, units};
+
+/// Look whether snapshots are what they were, and can be restored; exit 9 if one is not
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// The snapshots
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<SnapshotRef>,
+    /// How thorough: compare every byte, also read the dump to its end, or also restore it into a scratch database
+    /// [default: what the config says, or archive]
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    level: Option<LevelArg>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LevelArg {
+    Checksum,
+    Archive,
+    Restore,
+}
+
+impl From<LevelArg> for VerifyLevel {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::Checksum => Self::Checksum,
+            LevelArg::Archive => Self::Archive,
+            LevelArg::Restore => Self::Restore,
+        }
+    }
+}
+
+/// What became of one snapshot: it was looked into, and what keeps that from being a success.
+struct Looked {
+    row: Option<VerificationRow>,
+    failures: Vec<Failure>,
+}
+
+impl Verify {
+    pub(super) async fn run(&self, app: &App) -> u8 {
+        let config = match app.load() {
+            Ok(config) => config,
+            Err(failures) => return app.finish(&Outcome::<VerificationRow>::failed(failures)),
+        };
+        // A name that was mistyped is found before hours have gone into another one.
+        let unknown: Vec<Failure> =
+            self.ids.iter().filter_map(|id| catalog::target(&config, &id.target).err()).collect();
+        if !unknown.is_empty() {
+            return app.finish(&Outcome::<VerificationRow>::failed(unknown));
+        }
+        let mut outcome = Outcome::new();
+        for id in &self.ids {
+            match self.verify(app, &config, id).await {
+                Ok(Looked { row, failures }) => {
+                    outcome.items.extend(row);
+                    outcome.done += usize::from(failures.is_empty());
+                    outcome.failures.extend(failures.into_iter().map(|failure| failure.of(&id.target)));
+                }
+                Err(failure) => outcome.failures.push(failure.of(&id.target)),
+            }
+        }
+        app.finish(&outcome)
+    }
+
+    async fn verify(&self, app: &App, config: &Config, id: &SnapshotRef) -> Result<Looked, Failure> {
+        if app.cancel.is_cancelled() {
+            return Err(Failure::new(ErrorKind::Interrupted, format!("{id}: interrupted before it was verified")));
+        }
+        let target = catalog::target(config, &id.target)?;
+        let opened = catalog::open(config, target).await?;
+        let request = self.request(config, target);
+        let found = async { opened.resolve(id).await.map_err(|failure| vec![failure]) };
+        let snapshot = match app.looking(found).await {
+            Ok(snapshot) => snapshot,
+            Err(failures) => return unlisted(&opened, id, &request, failures).await,
+        };
+        if app.mode == Mode::DryRun {
+            app.report.info(&format!("would verify {}: {}", snapshot.id, request.level));
+            return Ok(Looked { row: None, failures: Vec::new() });
+        }
+        let (task, run) = app.run(target.name.as_str(), "verify");
+        let looked = pinned(&opened, &snapshot, opened.provider.verify(&snapshot.native_id, &request, &run)).await?;
+        let elapsed = units::duration(task.elapsed());
+        drop((task, run));
+        let verification = bad_manifest_as_finding(looked, request.level)?;
+        let looked = judge(&opened, &snapshot, verification).await?;
+        if looked.failures.is_empty() {
+            let level = request.level;
+            app.report.info(&format!("{}: verified {}: {level}, in {elapsed}", target.name, snapshot.id));
+        }
+        Ok(looked)
+    }
+
+    fn request(&self, config: &Config, target: &Target) -> VerifyRequest {
+        let settings = &target.verify;
+        VerifyRequest {
+            level: self.level.map(VerifyLevel::from).or(settings.level).unwrap_or(VerifyLevel::Archive),
+            assertions: settings.assertions.clone().unwrap_or_default(),
+            scratch: settings.scratch.clone(),
+            scratch_dir: settings.scratch_dir.as_deref().map(|folder| config.resolve(folder)),
+        }
+    }
+}
+
+/// Does `work` while nobody may delete the snapshot. Takes no lock: a backup need not wait for that.
+async fn pinned<T>(opened: &Opened, snapshot: &Snapshot, work: impl Future<Output = T>) -> Result<T, Failure> {
+    let native = &snapshot.native_id;
+    let reason = format!("it is being verified by process {} on this or another host", std::process::id());
+    let mut pin = marks::pin(&opened.scope, native, &reason)?;
+    tokio::pin!(work);
+    let done = loop {
+        tokio::select! {
+            biased;
+            done = &mut work => break done,
+            // One that can't be renewed runs out: then the work notices if the snapshot goes.
+            () = tokio::time::sleep(marks::PIN_RENEWAL) => if let Ok(renewed) = marks::pin(&opened.scope, native, &reason) {
+                pin = renewed;
+            }
+        }
+    };
+    if let Some(pin) = pin {
+        marks::unpin(&opened.scope, native, &pin)?;
+    }
+    Ok(done)
+}
+
+/// A manifest that can't be believed is an error of the provider's, and the snapshot's fault.
+fn bad_manifest_as_finding(looked: Result<Verification, Error>, level: VerifyLevel) -> Result<Verification, Failure> {
+    match looked {
+        Err(error) if error.kind() == ErrorKind::Verification => {
+            let findings = vec![Finding { name: "manifest".into(), outcome: Err(error) }];
+            Ok(Verification { level, findings, left_behind: None })
+        }
+        looked => looked.map_err(Failure::from),
+    }
+}
+
+/// A snapshot that is in no list: its manifest is damaged, or there is none.
+async fn unlisted(
+    opened: &Opened,
+    reference: &SnapshotRef,
+    request: &VerifyRequest,
+    failures: Vec<Failure>,
+) -> Result<Looked, Failure> {
+    let first = failures.into_iter().next().unwrap_or_else(|| Failure::new(ErrorKind::Failed, "it can't be found"));
+    let Some(id) = catalog::literal_id(reference, opened.name()).filter(|_| !first.is_interruption()) else {
+        return Err(first);
+    };
+    match opened.get(&id.native).await {
+        Err(error) if error.kind() == ErrorKind::Verification => {
+            let verification = bad_manifest_as_finding(Err(error), request.level)?;
+            Ok(tell(opened, &id, verification))
+        }
+        _ => Err(first),
+    }
+}
+
+/// Records what was found, for `list`, `latest --verified` and pruning.
+async fn judge(opened: &Opened, snapshot: &Snapshot, verification: Verification) -> Result<Looked, Failure> {
+    let ok = verification.is_good();
+    if !ok && matches!(opened.get(&snapshot.native_id).await, Err(error) if error.kind() == ErrorKind::NotFound) {
+        let message = format!("{} was deleted while it was verified", snapshot.id);
+        return Err(Failure::new(ErrorKind::NotFound, message));
+    }
+    let level = verification.level;
+    let mut looked = tell(opened, &snapshot.id, verification);
+    if let Some(row) = &looked.row
+        && let Err(failure) = marks::verified(&opened.scope, snapshot, row.at, level, ok)
+    {
+        looked.failures.push(failure);
+    }
+    Ok(looked)
+}
+
+fn tell(opened: &Opened, id: &SnapshotId, verification: Verification) -> Looked {
+    let Verification { level, findings, left_behind } = verification;
+    let checks: Vec<FindingRow> = findings.into_iter().map(finding_row).collect();
+    let mut left = left_behind.map(Failure::from);
+    let mut failures = Vec::new();
+    let wrong: Vec<String> =
+        checks.iter().filter(|check| !check.ok).map(|check| format!("{}: {}", check.name, check.detail)).collect();
+    if !wrong.is_empty() {
+        let provider = opened.provider.name();
+        let message = format!("{provider}: cannot trust {id}: {} of {} checks failed", wrong.len(), checks.len());
+        // One failure, so that the exit code is that of the worse one.
+        let causes = wrong.into_iter().chain(left.take().map(|left| left.message)).collect();
+        let failure = Failure { causes, ..Failure::new(ErrorKind::Verification, message) };
+        failures.push(failure.with_hint(format!("use another one: `snapkeep list {}`", id.target)));
+    }
+    failures.extend(left);
+    let ok = checks.iter().all(|check| check.ok);
+    let (id, target) = (id.to_string(), id.target.to_string());
+    let row = VerificationRow { id, target, level, ok, at: Utc::now().trunc_subsecs(3), checks };
+    Looked { row: Some(row), failures }
+}
+
+fn finding_row(finding: Finding) -> FindingRow {
+    let (ok, detail) = match finding.outcome {
+        Ok(detail) => (true, detail),
+        Err(error) => {
+            let failure = Failure::from(error);
+            let causes = failure.causes.iter().map(|cause| format!(": {cause}")).collect::<String>();
+            (false, format!("{}{causes}", failure.message))
+        }
+    };
+    FindingRow { name: finding.name, ok, detail }
+}
