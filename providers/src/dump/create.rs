@@ -1,6 +1,8 @@
 //! Making a dump: one pass of the database, one copy in each store.
 
 use chrono::{DateTime, SubsecRound, Utc};
+use futures::FutureExt;
+use futures::future::join_all;
 
 use super::engine::{DumpPlan, PartPlan};
 use super::manifest::{self, Manifest, Part};
@@ -28,23 +30,22 @@ struct Common {
 impl DumpProvider {
     /// Makes the copies that are not there yet under the request's key.
     pub(super) async fn make(&self, request: &CreateRequest, run: &Run) -> Result<Operation<Snapshot>> {
-        let looked = async {
+        let looked = join_all(self.stores.written().map(async |store| {
+            let store = store?;
             match &request.key {
-                Some(key) => self.with_key(key, run).await,
-                None => Ok(Vec::new()),
+                Some(key) => Ok((store, self.with_key(store, key, run).await?)),
+                None => Ok((store, None)),
             }
-        };
-        let found = unless_cancelled(run, "create", &self.target, looked).await?;
-        let has = |store: &Store| found.iter().any(|snapshot| snapshot.location.as_ref() == Some(&store.location()));
-        let (mut missing, mut failed) = (Vec::new(), Vec::new());
-        for store in self.stores.written() {
-            match store {
-                Ok(store) if has(store) => {}
-                Ok(store) => missing.push(store),
+        }));
+        let looked = unless_cancelled(run, "create", &self.target, looked.map(Ok)).await?;
+        let (mut made, mut missing, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        for found in looked {
+            match found {
+                Ok((_, Some(snapshot))) => made.push(Ok(snapshot)),
+                Ok((store, None)) => missing.push(store),
                 Err(error) => failed.push(Err(error)),
             }
         }
-        let mut made: Vec<Result<Snapshot>> = found.into_iter().map(Ok).collect();
         if !missing.is_empty() {
             made.extend(self.make_in(missing, request, run).await?);
         }
@@ -52,17 +53,14 @@ impl DumpProvider {
         done(made)
     }
 
-    /// The snapshots that have this key.
+    /// The snapshot in `store` that has this key.
     ///
     /// A damaged manifest has no key that could be believed, and no old damage may stop new snapshots: it is told.
     /// What could not be read for another reason may be read again, and may have the key.
-    async fn with_key(&self, key: &str, run: &Run) -> Result<Vec<Snapshot>> {
-        let listing = self.stores.list().await?;
-        let has_key =
-            |snapshot: &Snapshot| snapshot.key.as_deref() == Some(key) && snapshot.state == SnapshotState::Available;
-        let found: Vec<Snapshot> = listing.snapshots.into_iter().filter(has_key).collect();
-        let is_in = |store: &Store| found.iter().any(|snapshot| snapshot.location.as_ref() == Some(&store.location()));
-        if !self.stores.written().flatten().all(is_in) {
+    async fn with_key(&self, store: &Store, key: &str, run: &Run) -> Result<Option<Snapshot>> {
+        let listing = self.stores.list_in(store).await?;
+        let found = listing.snapshots.into_iter().find(|snapshot| snapshot.key.as_deref() == Some(key));
+        if found.is_none() {
             for problem in listing.problems {
                 match problem.kind() {
                     ErrorKind::Verification | ErrorKind::Unsupported => run.reporter.warn(&problem.to_string()),
@@ -70,7 +68,7 @@ impl DumpProvider {
                 }
             }
         }
-        Ok(found)
+        Ok(found.filter(|snapshot| snapshot.state == SnapshotState::Available))
     }
 
     async fn make_in(&self, stores: Vec<&Store>, request: &CreateRequest, run: &Run) -> Result<Vec<Result<Snapshot>>> {

@@ -135,7 +135,7 @@ impl Stores {
     }
 
     /// The snapshots of one store.
-    async fn list_in(&self, store: &Store) -> Result<Listing> {
+    pub(crate) async fn list_in(&self, store: &Store) -> Result<Listing> {
         let names = store.names(&self.target).await?;
         let mut listing = Listing::default();
         for (native, found) in store.manifests(&self.target, names).await {
