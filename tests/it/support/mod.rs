@@ -10,6 +10,7 @@ mod gcs;
 mod proxy;
 mod serve;
 mod server;
+mod stores;
 mod tools;
 
 pub(crate) use bed::*;
@@ -17,6 +18,7 @@ pub(crate) use gcs::Gcs;
 pub(crate) use proxy::{Action, Fault, Proxy};
 pub(crate) use serve::{Broken, Serving};
 pub(crate) use server::*;
+pub(crate) use stores::{StoreKind, TestStore};
 pub(crate) use tools::install;
 
 /// Makes one test per server of a function that takes a [`Bed`].

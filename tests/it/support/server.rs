@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use snapkeep_providers::secret::SecretRef;
 use snapkeep_providers::settings::{self, ProviderSettings};
 
+use super::Gcs;
+
 /// One of the servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Server {
@@ -110,9 +112,11 @@ pub(crate) fn variable_or_leave_out(name: &str) -> Option<String> {
     value
 }
 
-/// The servers' passwords, as far as they are known.
+/// The servers' passwords and keys, as far as they are known.
 pub(crate) fn passwords() -> Vec<String> {
-    ["SK_PG_PASSWORD", "SK_MYSQL_PASSWORD", "SK_MARIADB_PASSWORD"].iter().flat_map(std::env::var).collect()
+    const SECRETS: [&str; 5] =
+        ["SK_PG_PASSWORD", "SK_MYSQL_PASSWORD", "SK_MARIADB_PASSWORD", "SK_S3_SECRET_ACCESS_KEY", "SK_AZURITE_KEY"];
+    SECRETS.iter().flat_map(std::env::var).chain([Gcs::TOKEN.to_owned()]).collect()
 }
 
 /// Says loudly that this test tests nothing, past libtest's capture, which hides what a passing test prints.
