@@ -10,6 +10,7 @@ use super::{DumpProvider, create, unless_cancelled};
 use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{CopyRequest, CopyTo, NativeId, Operation, Snapshot};
+use crate::objects::{Copied, copy_object};
 
 /// From where to where.
 struct Way<'s> {
@@ -67,15 +68,19 @@ impl DumpProvider {
         let name = name_in(way.to, part);
         let from = At { store: way.from, path: way.from.path(&self.target, way.source, &part.name) };
         let to = At { store: way.to, path: way.to.path(&self.target, way.copy, &name) };
-        if name == part.name && within_one_bucket(&from, &to, part, meter).await? {
+        if name == part.name && by_the_store(&from, &to, part, meter).await? {
             return Ok(part.clone());
         }
         send_part(&from, &to, part, meter).await
     }
 }
 
-/// Lets the store copy the object itself, where both places are one bucket; `false` where it can't.
-async fn within_one_bucket(from: &At<'_>, to: &At<'_>, part: &Part, meter: &Meter) -> Result<bool> {
-    let _ = (from, to, part, meter);
-    Ok(false)
+/// Lets the store copy the object itself; `false` where it can't.
+async fn by_the_store(from: &At<'_>, to: &At<'_>, part: &Part, meter: &Meter) -> Result<bool> {
+    let copied = copy_object((from.store.objects(), &from.path), (to.store.objects(), &to.path)).await?;
+    if copied == Copied::ServerSide {
+        let bytes = usize::try_from(part.size_bytes).unwrap_or(usize::MAX);
+        meter.count(bytes, bytes);
+    }
+    Ok(copied == Copied::ServerSide)
 }

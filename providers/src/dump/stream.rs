@@ -75,7 +75,7 @@ impl Meter {
         Self { run: run.clone(), estimate, read: Arc::default(), stored: Arc::default() }
     }
 
-    fn count(&self, read: usize, stored: usize) {
+    pub(crate) fn count(&self, read: usize, stored: usize) {
         let read_bytes = self.read.fetch_add(read as u64, Ordering::Relaxed) + read as u64;
         let stored_bytes = self.stored.fetch_add(stored as u64, Ordering::Relaxed) + stored as u64;
         self.run.reporter.progress(Progress {

@@ -7,13 +7,15 @@ use std::path::Path as FilePath;
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
+use object_store::aws::{AmazonS3Builder, Checksum, S3ConditionalPut};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::client::{HttpConnector, ReqwestConnector};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
 use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, RetryConfig};
 
 use super::aws::{self, Keys};
+use super::s3::S3Bucket;
 use super::{Bucket, Site};
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::SecretRef;
@@ -27,30 +29,60 @@ const RETRY_LIMIT: Duration = Duration::from_secs(4 * 60);
 
 type Opened = (Arc<dyn ObjectStore>, Site);
 
-pub(super) async fn s3(name: &str, settings: &S3, base: &FilePath) -> Result<Opened> {
+pub(super) async fn s3(name: &str, settings: &S3, base: &FilePath) -> Result<(S3Bucket, Site)> {
     let S3 { bucket, endpoint, .. } = settings;
     let (options, retry) = client(name, &settings.connection, endpoint.as_deref(), base).await?;
     let region = aws::region(name, settings).await?;
     let path_style = settings.path_style.unwrap_or(endpoint.is_some());
+    let url = bucket_url(bucket, endpoint.as_deref(), path_style, &region);
+    let keys = keys(name, settings, base).await?;
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(bucket)
         .with_region(&region)
         .with_client_options(options.clone())
+        .with_credentials(aws::credentials(name, settings, keys, &region, &options).await)
         .with_retry(retry)
         .with_virtual_hosted_style_request(!path_style)
         .with_conditional_put(S3ConditionalPut::ETagMatch);
     if let Some(endpoint) = endpoint {
-        builder = builder.with_endpoint(if path_style { endpoint.clone() } else { hosted(endpoint, bucket) });
+        builder = builder.with_endpoint(if path_style { endpoint } else { &url });
     }
     if let Some(key) = &settings.kms_key_id {
         builder = builder.with_sse_kms_encryption(key);
     }
-    let keys = keys(name, settings, base).await?;
-    builder = builder.with_credentials(aws::credentials(name, settings, keys, &region, &options).await);
+    if settings.object_lock.is_some() {
+        // S3 wants one with every upload that gets a retention, be it by the bucket's own default:
+        // <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>.
+        builder = builder.with_checksum_algorithm(Checksum::SHA256);
+    }
     let store = builder.build().map_err(|error| unusable(name, error))?;
+    let client = ReqwestConnector::default().connect(&options).map_err(|error| unusable(name, error))?;
+    let opened = S3Bucket {
+        store: Arc::new(store),
+        client,
+        url,
+        name: bucket.clone(),
+        region,
+        prefix: Path::from(settings.prefix.as_deref().unwrap_or_default()),
+        storage_class: settings.storage_class.clone(),
+        kms_key_id: settings.kms_key_id.clone(),
+        retries: settings.connection.retries,
+        lock: settings.object_lock,
+    };
     let site =
         bucket_site("s3", bucket.clone(), settings.prefix.as_deref(), endpoint.as_ref(), &settings.storage_class);
-    Ok((Arc::new(store), site))
+    Ok((opened, site))
+}
+
+/// The bucket's own URL, without a slash at its end.
+fn bucket_url(bucket: &str, endpoint: Option<&str>, path_style: bool, region: &str) -> String {
+    let host = format!("https://s3.{region}.amazonaws.com");
+    let endpoint = endpoint.unwrap_or(&host).trim_end_matches('/');
+    match endpoint.split_once("://") {
+        _ if path_style => format!("{endpoint}/{bucket}"),
+        Some((scheme, rest)) => format!("{scheme}://{bucket}.{rest}"),
+        None => format!("{bucket}.{endpoint}"),
+    }
 }
 
 /// The keys in the config; half of a pair is no reason to look for others elsewhere.
@@ -61,14 +93,6 @@ async fn keys(name: &str, settings: &S3, base: &FilePath) -> Result<Option<Keys>
         (None, None) if settings.session_token.is_none() => Ok(None),
         _ => Err(Error::new(ErrorKind::Usage, "store", "open", name, "its keys are incomplete")
             .with_hint(format!("set both `access_key_id` and `secret_access_key` in [stores.{name}]"))),
-    }
-}
-
-/// The endpoint with the bucket in its host name.
-fn hosted(endpoint: &str, bucket: &str) -> String {
-    match endpoint.split_once("://") {
-        Some((scheme, rest)) => format!("{scheme}://{bucket}.{rest}"),
-        None => format!("{bucket}.{endpoint}"),
     }
 }
 

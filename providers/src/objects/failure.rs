@@ -24,7 +24,11 @@ impl Objects {
             None => self.of_bucket(kind, &error),
         };
         let kind = if reason == NO_LINKS { ErrorKind::Unsupported } else { kind };
-        let built = Error::new(kind, "store", action, self.subject(subject), reason).with_source(error);
+        let built = Error::new(kind, "store", action, self.subject(subject), reason);
+        let built = match self.folder() {
+            Some(_) => built.with_source(error),
+            None => built.with_source(in_short(&error.to_string())),
+        };
         match hint {
             Some(hint) => built.with_hint(hint),
             None => built,
@@ -111,6 +115,26 @@ fn status_in(text: &str) -> Option<u16> {
     text.split_once("status code: ")?.1.get(..3)?.parse().ok()
 }
 
+/// What a cloud said, without the page of XML around it: `PUT <address>: 403 Forbidden: AccessDenied: Access Denied`.
+fn in_short(text: &str) -> String {
+    let between = |text: &str, from: &str, to: &str| {
+        let (_, rest) = text.split_once(from)?;
+        Some(rest.split_once(to)?.0.trim().to_owned())
+    };
+    let status = between(text, "status code: ", ": ");
+    let said = between(text, "<Code>", "</Code>").map(|code| {
+        let message = between(text, "<Message>", "</Message>").unwrap_or_default();
+        let message = message.lines().next().unwrap_or_default().to_owned();
+        format!("{code}: {message}")
+    });
+    let request =
+        text.rsplit_once("Error performing ").and_then(|(_, rest)| rest.split_once(" in ")).map(|(request, _)| request);
+    match (request, status, said) {
+        (Some(request), Some(status), Some(said)) => format!("{request}: {status}: {said}"),
+        _ => text.split_whitespace().collect::<Vec<_>>().join(" "),
+    }
+}
+
 pub(super) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     let mut next = Some(error);
     std::iter::from_fn(move || {
@@ -173,6 +197,16 @@ mod tests {
     async fn nas(folder: &FilePath) -> Objects {
         let place = Place::Local(Local { path: folder.to_owned() });
         Objects::open("nas", &place, folder).await.unwrap()
+    }
+
+    #[test]
+    fn what_a_cloud_said_is_one_line() {
+        let text = "Generic S3 error: Error performing list request: Error performing GET http://127.0.0.1:1/test?prefix=t \
+                    in 9.8ms - Server returned non-2xx status code: 403 Forbidden: <?xml version=\"1.0\"?>\n  <Error>\
+                    <Code>SignatureDoesNotMatch</Code><Message>The signature\nRequestId:1</Message></Error>";
+        let short = "GET http://127.0.0.1:1/test?prefix=t: 403 Forbidden: SignatureDoesNotMatch: The signature";
+        assert_eq!(in_short(text), short);
+        assert_eq!(in_short("something\n  else"), "something else");
     }
 
     #[tokio::test]

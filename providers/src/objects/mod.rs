@@ -18,9 +18,13 @@ use crate::settings::Place;
 
 mod aws;
 mod cloud;
+mod copy;
 mod failure;
+mod s3;
 
+pub(crate) use copy::{Copied, copy_object};
 pub use failure::kind_of_io;
+pub(crate) use s3::{S3Bucket, Upload};
 
 /// How often a small object is written again after an answer that tells nothing.
 const ATTEMPTS: u32 = 4;
@@ -33,6 +37,7 @@ pub struct Objects {
     name: String,
     store: Arc<dyn ObjectStore>,
     site: Site,
+    s3: Option<Arc<S3Bucket>>,
 }
 
 /// Where a place is.
@@ -62,9 +67,13 @@ pub(crate) struct Bucket {
 impl Objects {
     /// Opens the place of the store called `name`; relative paths start at `base`. Asks no server anything.
     pub async fn open(name: &str, place: &Place, base: &FilePath) -> Result<Self> {
-        let (store, site) = match place {
+        let mut bucket = None;
+        let (store, site): (Arc<dyn ObjectStore>, Site) = match place {
             Place::Local(local) => open_folder(name, &base.join(&local.path))?,
-            Place::S3(s3) => cloud::s3(name, s3, base).await?,
+            Place::S3(s3) => {
+                let (opened, site) = cloud::s3(name, s3, base).await?;
+                (bucket.insert(Arc::new(opened)).store(), site)
+            }
             Place::AzureBlob(blob) => cloud::azure_blob(name, blob, base).await?,
             Place::Gcs(gcs) => cloud::gcs(name, gcs, base).await?,
         };
@@ -74,7 +83,7 @@ impl Objects {
             }
             _ => store,
         };
-        Ok(Self { name: name.to_owned(), store, site })
+        Ok(Self { name: name.to_owned(), store, site, s3: bucket })
     }
 
     /// The store's name in the config.
@@ -93,6 +102,11 @@ impl Objects {
             Site::Folder(folder) => Some(folder),
             Site::Bucket(_) => None,
         }
+    }
+
+    /// What only S3 has, where this is S3.
+    pub(crate) fn s3(&self) -> Option<&S3Bucket> {
+        self.s3.as_deref()
     }
 
     pub(crate) fn site(&self) -> &Site {

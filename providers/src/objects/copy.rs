@@ -1,0 +1,46 @@
+//! Copying an object from place to place without its bytes passing through here.
+
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+
+use super::{Bucket, Objects, Site};
+use crate::error::Result;
+
+/// Who copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copied {
+    /// The store itself; the object is there.
+    ServerSide,
+    /// Nobody: nothing is there, and the bytes have to be read and written.
+    NotPossible,
+}
+
+/// Lets the store copy an object, where one store holds both places: S3 between buckets of one endpoint that the
+/// credentials of `to` can read, Azure and GCS within a container or bucket and below one prefix.
+///
+/// The copy has the storage class and the key that `to` asks for; where it couldn't have, it isn't made.
+pub(crate) async fn copy_object(from: (&Objects, &Path), to: (&Objects, &Path)) -> Result<Copied> {
+    let ((source, source_path), (destination, path)) = (from, to);
+    let (Site::Bucket(here), Site::Bucket(there)) = (source.site(), destination.site()) else {
+        return Ok(Copied::NotPossible);
+    };
+    let fail = |error| destination.error("copy", path, error);
+    if let (Some(read), Some(written)) = (source.s3(), destination.s3()) {
+        if here.endpoint != there.endpoint {
+            return Ok(Copied::NotPossible);
+        }
+        let found = source.store().head(source_path).await.map_err(|error| source.error("copy", source_path, error))?;
+        let copied = written.copy_from(read, source_path, found.size, path).await.map_err(fail)?;
+        return Ok(if copied { Copied::ServerSide } else { Copied::NotPossible });
+    }
+    if !is_one_place(here, there) || there.storage_class.is_some() {
+        return Ok(Copied::NotPossible);
+    }
+    destination.store().copy(source_path, path).await.map_err(fail)?;
+    Ok(Copied::ServerSide)
+}
+
+fn is_one_place(here: &Bucket, there: &Bucket) -> bool {
+    let place = |bucket: &Bucket| (bucket.scheme, bucket.name.clone(), bucket.endpoint.clone(), bucket.prefix.clone());
+    place(here) == place(there)
+}
