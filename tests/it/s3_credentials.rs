@@ -14,7 +14,8 @@ use crate::cli::{Bench, Ran, target};
 use crate::support::{Broken, Serving, variable_or_leave_out};
 
 const SECRET: &str = "hunter2-of-s3";
-const EMPTY: &str = r#"<?xml version="1.0"?><ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated></ListBucketResult>"#;
+const EMPTY: &str =
+    r#"<?xml version="1.0"?><ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated></ListBucketResult>"#;
 const ASSUMED: &str = r#"<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult>
     <AssumedRoleUser><AssumedRoleId>AROA:snapkeep</AssumedRoleId><Arn>arn:aws:sts::1:assumed-role/r/snapkeep</Arn></AssumedRoleUser>
     <Credentials><AccessKeyId>ASIAOFROLE</AccessKeyId><SecretAccessKey>hunter2-of-s3</SecretAccessKey>
@@ -49,7 +50,7 @@ impl Listener {
 
     /// The id of the access key that the last request was signed with, its region, and its token.
     fn who(&self) -> (String, String, Option<String>) {
-        let last = self.came().pop().expect("it was asked");
+        let last = self.came().pop().unwrap();
         let scope = last.authorization.split_once("Credential=").unwrap().1.split(',').next().unwrap().to_owned();
         let mut parts = scope.split('/');
         (parts.next().unwrap().to_owned(), parts.nth(1).unwrap().to_owned(), last.token)
@@ -111,10 +112,8 @@ fn a_named_profile_wins_over_the_environment_and_gives_its_region() {
     let credentials = format!("[prod]\naws_access_key_id = AKIAPROD\naws_secret_access_key = {SECRET}\n");
     fs::write(bench.path("aws-config"), config).unwrap();
     fs::write(bench.path("aws-credentials"), credentials).unwrap();
-    let files = [
-        ("AWS_CONFIG_FILE", bench.path("aws-config")),
-        ("AWS_SHARED_CREDENTIALS_FILE", bench.path("aws-credentials")),
-    ];
+    let files =
+        [("AWS_CONFIG_FILE", bench.path("aws-config")), ("AWS_SHARED_CREDENTIALS_FILE", bench.path("aws-credentials"))];
     let files = files.each_ref().map(|(name, path)| (*name, path.to_str().unwrap()));
     listed(&bench, &[&KEYS[..], &files].concat());
     assert_eq!(s3.who(), ("AKIAPROD".into(), "eu-west-3".into(), None));

@@ -194,6 +194,7 @@ impl DumpProvider {
             size_bytes: 0,
             parts: Vec::new(),
             globals: None,
+            locked_until: None,
             dump: (copies.len() > 1).then(|| self.stores.id(&copies[0].native).to_string()),
             tables: (!counted.is_empty()).then(|| counted.into_iter().flatten().collect()),
             notes: plan.notes.into_iter().chain(note).chain(inspected_notes).collect(),
@@ -222,7 +223,8 @@ impl DumpProvider {
 
     /// Writes the manifest of one copy: from then on it is a snapshot.
     pub(super) async fn commit(&self, store: &Store, native: &NativeId, manifest: Manifest) -> Result<Snapshot> {
-        let manifest = manifest.of(self.stores.id(native).to_string());
+        let locked_until = store.locked_until(manifest.completed_at);
+        let manifest = Manifest { locked_until, ..manifest.of(self.stores.id(native).to_string()) };
         store.commit(&self.target, native, to_json(&manifest)?).await?;
         Ok(manifest.snapshot(native.clone(), store.location()))
     }

@@ -51,6 +51,9 @@ pub(crate) struct Manifest {
     /// The rows of each table, as the dump has them; only where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tables: Option<BTreeMap<String, u64>>,
+    /// Until when nobody can delete it, by S3 Object Lock, as that was set when it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) locked_until: Option<DateTime<Utc>>,
     /// What was left out or could not be had, in words.
     #[serde(default)]
     pub(crate) notes: Vec<String>,
@@ -172,7 +175,7 @@ impl Manifest {
             verified: None,
             expires_at: None,
             tags: self.tags.clone(),
-            locked_until: None,
+            locked_until: self.locked_until,
         }
     }
 }

@@ -273,10 +273,16 @@ impl Provider for DumpProvider {
             return Ok(());
         }
         match self.find(id).await {
-            Ok((store, _)) => store.delete(&self.target, id).await,
+            Ok((store, manifest)) => {
+                store.refuse_locked(&self.target, id, manifest.locked_until, create::now()).await?;
+                store.delete(&self.target, id).await
+            }
             Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Busy) => Err(error),
             // Without a manifest, or with a damaged one: what is left of it, wherever it is.
             Err(_) => {
+                for store in self.stores.opened() {
+                    store.refuse_locked(&self.target, id, None, create::now()).await?;
+                }
                 for store in self.stores.opened() {
                     store.delete(&self.target, id).await?;
                 }
@@ -297,6 +303,7 @@ impl Provider for DumpProvider {
     async fn sweep(&self, debris: &Debris) -> Result<()> {
         let native = &debris.native_id;
         for store in self.stores.opened() {
+            store.abort_uploads(&self.target, debris).await?;
             if store.manifest(&self.target, native).await?.is_none() {
                 store.sweep(&self.target, native).await?;
             }

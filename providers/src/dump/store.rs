@@ -17,6 +17,7 @@ use crate::settings::StoreSettings;
 
 mod bucket;
 mod debris;
+mod lock;
 
 /// How many objects are read at once.
 const CONCURRENCY: usize = 16;
@@ -149,6 +150,7 @@ impl Store {
     /// Makes sure that no snapshot has this name: in a folder, by making its own; `false` when there is one.
     pub(crate) async fn claim(&self, target: &TargetName, native: &NativeId) -> Result<bool> {
         let Some(folder) = self.objects.folder() else {
+            self.check_lock().await?;
             return Ok(self.objects_of(target, native).await?.is_empty());
         };
         let folder = folder.join(target.as_str());
@@ -169,6 +171,9 @@ impl Store {
         let fail = |reason| Error::new(ErrorKind::Failed, "store", "commit", &path, reason);
         let made: Manifest =
             serde_json::from_slice(&manifest).map_err(|error| fail("its manifest is none").with_source(error))?;
+        for part in made.objects() {
+            self.lock(&self.path(target, native, &part.name), made.locked_until).await?;
+        }
         if self.objects.put_new(&path, manifest.into()).await? == Put::Taken {
             return Err(fail("another process wrote or swept a snapshot of that name"));
         }
@@ -189,6 +194,10 @@ impl Store {
                 }
                 Err(error) => self.error("commit", &path, error),
             };
+            self.objects.delete(&path).await?;
+            return Err(failure);
+        }
+        if let Err(failure) = self.lock(&path, made.locked_until).await {
             self.objects.delete(&path).await?;
             return Err(failure);
         }
@@ -239,8 +248,8 @@ impl Store {
         })
     }
 
-    /// Shows others that the object at `path` is still being written, though no byte has come for a while. An upload to a
-    /// bucket is in no list before it is complete, so none can take it for debris.
+    /// Shows others that the object at `path` is still being written, though no byte has come for a while. In a bucket
+    /// each part of an upload shows that, and one that waits for a day for its first is as good as dead.
     pub(crate) async fn touch(&self, path: &Path) {
         let Some(folder) = self.objects.folder() else { return };
         let folder = folder.join(path.as_ref());
@@ -260,6 +269,7 @@ impl Store {
         // As a commit does: a store that takes parts may still have no way to put only what is absent.
         self.objects.put_new(&path, Bytes::from_static(b"snapkeep")).await?;
         self.objects.delete(&path).await?;
+        self.check_lock().await?;
         Ok(format!("{} ({})", self.name(), self.objects.shown()))
     }
 

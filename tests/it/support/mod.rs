@@ -38,6 +38,28 @@ macro_rules! on {
 }
 pub(crate) use on;
 
+/// Makes one test for each S3 of a function that takes a [`TestStore`].
+macro_rules! on_s3 {
+    ($check:ident) => {
+        mod $check {
+            #[tokio::test]
+            async fn seaweedfs() {
+                if let Some(store) = $crate::support::StoreKind::S3.up() {
+                    super::$check(store).await;
+                }
+            }
+
+            #[tokio::test]
+            async fn moto() {
+                if let Some(store) = $crate::support::StoreKind::Moto.up() {
+                    super::$check(store).await;
+                }
+            }
+        }
+    };
+}
+pub(crate) use on_s3;
+
 /// The error, its hint and what caused it. None of them, nor the debug output, may show a password.
 pub(crate) fn full(error: &Error) -> String {
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());

@@ -124,6 +124,12 @@ impl TestStore {
         self
     }
 
+    /// The same place without a key of the config.
+    pub(crate) fn without(mut self, key: &str) -> Self {
+        self.table.remove(key);
+        self
+    }
+
     /// The proxy before it.
     pub(crate) fn proxy(&self) -> &Proxy {
         self.proxy.as_ref().unwrap()
@@ -187,29 +193,68 @@ impl TestStore {
     /// The names for which an upload in parts was begun and neither completed nor aborted. Azure has none to abort:
     /// blocks that no list names go by themselves.
     pub(crate) fn unfinished(&self) -> Vec<String> {
-        let (endpoint, user) = match self.kind {
+        match self.kind {
             StoreKind::Gcs => return self.gcs().unfinished(),
             StoreKind::Local | StoreKind::Azurite => return Vec::new(),
+            StoreKind::S3 | StoreKind::Moto => {}
+        }
+        let answer = self.signed_get("?uploads=");
+        let keys = answer.split("<Key>").skip(1).filter_map(|rest| rest.split("</Key>").next());
+        keys.filter(|key| key.starts_with(self.prefix())).map(ToOwned::to_owned).collect()
+    }
+
+    /// What comes before every name.
+    pub(crate) fn prefix(&self) -> &str {
+        self.table["prefix"].as_str().unwrap()
+    }
+
+    /// The storage class of an object, as S3's list tells it.
+    pub(crate) fn storage_class(&self, name: &str) -> String {
+        let name = format!("{}/{name}", self.prefix());
+        let answer = self.signed_get(&format!("?list-type=2&prefix={name}"));
+        assert!(answer.contains(&format!("<Key>{name}</Key>")), "{answer}");
+        let class = answer.split("<StorageClass>").nth(1).and_then(|rest| rest.split('<').next());
+        class.unwrap().to_owned()
+    }
+
+    /// Until when S3 says that an object is locked, and how.
+    pub(crate) fn locked(&self, name: &str) -> Option<(String, String)> {
+        let answer = self.signed_get(&format!("/{}/{name}", self.prefix()));
+        let header = |wanted: &str| {
+            let lines = answer.lines().filter_map(|line| line.split_once(": "));
+            let mut values = lines.filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
+            values.next().map(ToOwned::to_owned)
+        };
+        Some((header("x-amz-object-lock-mode")?, header("x-amz-object-lock-retain-until-date")?))
+    }
+
+    /// By another client than the one under test, which has no such request. What is secret comes by its standard input.
+    fn signed_get(&self, rest: &str) -> String {
+        let (endpoint, user) = match self.kind {
             StoreKind::S3 => {
                 let user = ["SK_S3_ACCESS_KEY_ID", "SK_S3_SECRET_ACCESS_KEY"].map(variable).join(":");
                 (variable("SK_S3_ENDPOINT"), user)
             }
-            StoreKind::Moto => (variable("SK_MOTO_ENDPOINT"), "moto-test-key:moto-test-secret".to_owned()),
+            _ => (variable("SK_MOTO_ENDPOINT"), "moto-test-key:moto-test-secret".to_owned()),
         };
-        let (bucket, prefix) = (&self.table["bucket"].as_str().unwrap(), self.table["prefix"].as_str().unwrap());
-        let answer = signed_get(&format!("{endpoint}/{bucket}?uploads="), &user);
-        let keys = answer.split("<Key>").skip(1).filter_map(|rest| rest.split("</Key>").next());
-        keys.filter(|key| key.starts_with(prefix)).map(ToOwned::to_owned).collect()
+        let url = format!("{endpoint}/{}{rest}", self.table["bucket"].as_str().unwrap());
+        let mut curl = Command::new("curl");
+        curl.args([
+            "-sS",
+            "--fail",
+            "--include",
+            "--noproxy",
+            "*",
+            "--config",
+            "-",
+            "--aws-sigv4",
+            "aws:amz:us-east-1:s3",
+            &url,
+        ]);
+        let mut child = curl.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(format!("user = \"{user}\"\n").as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{url}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
-}
-
-/// By another client than the one under test, which has no such request. What is secret comes by its standard input.
-fn signed_get(url: &str, user: &str) -> String {
-    let mut curl = Command::new("curl");
-    curl.args(["-sS", "--fail", "--noproxy", "*", "--config", "-", "--aws-sigv4", "aws:amz:us-east-1:s3", url]);
-    let mut child = curl.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(format!("user = \"{user}\"\n").as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{url}");
-    String::from_utf8(output.stdout).unwrap()
 }

@@ -1,16 +1,18 @@
-//! Debris in a bucket, where nothing can be renamed: objects below a snapshot's name that no manifest holds together.
+//! Debris in a bucket, where nothing can be renamed: objects below a snapshot's name that no manifest holds together, and
+//! uploads to S3 that were never completed.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::ObjectStore;
+use object_store::path::Path;
 
 use super::{Store, manifest};
 use crate::dump::name::is_snapshot_name;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::model::{Debris, NativeId, TargetName};
-use crate::objects::{Put, path_of};
+use crate::objects::{Put, Upload, path_of};
 
 /// What stands in a manifest's place while its debris is swept: whoever still wanted to commit there can't.
 const TOMBSTONE: &[u8] = br#"{"schema":"snapkeep/swept/v1"}"#;
@@ -40,7 +42,46 @@ impl Store {
             *committed |=
                 file.is_some_and(|file| file.as_ref() == manifest::FILE) && object.size > TOMBSTONE.len() as u64;
         }
+        for upload in self.uploads(target).await? {
+            let Some(name) = snapshot_of(&upload.path, &folder) else { continue };
+            let fresh =
+                || (Debris { native_id: NativeId::new(&name), touched_at: upload.touched_at, size_bytes: 0 }, false);
+            let (debris, committed) = found.entry(name.clone()).or_insert_with(fresh);
+            // Of a snapshot only what isn't part of it.
+            if std::mem::take(committed) {
+                *debris = fresh().0;
+            }
+            debris.touched_at = debris.touched_at.max(upload.touched_at);
+            debris.size_bytes += upload.size_bytes;
+        }
         Ok(found.into_values().filter(|(_, committed)| !committed).map(|(debris, _)| debris).collect())
+    }
+
+    /// The unfinished uploads below a target's name, where such uploads can be listed.
+    async fn uploads(&self, target: &TargetName) -> Result<Vec<Upload>> {
+        let Some(s3) = self.objects.s3() else { return Ok(Vec::new()) };
+        s3.uploads(&path_of([target.as_str()])).await.map_err(|error| {
+            let error = self.error("list the unfinished uploads of", target, error);
+            match error.kind() {
+                ErrorKind::Permission => {
+                    error.with_hint("permit s3:ListBucketMultipartUploads and s3:ListMultipartUploadParts")
+                }
+                _ => error,
+            }
+        })
+    }
+
+    /// Aborts the uploads below a snapshot's name that nobody has touched since they were found.
+    pub(crate) async fn abort_uploads(&self, target: &TargetName, debris: &Debris) -> Result<()> {
+        let Some(s3) = self.objects.s3() else { return Ok(()) };
+        let folder = path_of([target.as_str()]);
+        for upload in self.uploads(target).await? {
+            let ours = snapshot_of(&upload.path, &folder).is_some_and(|name| name == debris.native_id.as_str());
+            if ours && upload.touched_at <= debris.touched_at {
+                s3.abort(&upload).await.map_err(|error| self.error("abort the upload of", &upload.path, error))?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes the manifest's place, deletes the rest, and then that.
@@ -54,4 +95,10 @@ impl Store {
         }
         self.objects.delete(&manifest).await
     }
+}
+
+/// The name of the snapshot that an object below a target's folder belongs to.
+fn snapshot_of(path: &Path, folder: &Path) -> Option<String> {
+    let name = path.prefix_match(folder)?.next()?.as_ref().to_owned();
+    is_snapshot_name(&name).then_some(name)
 }
