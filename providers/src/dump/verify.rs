@@ -121,7 +121,8 @@ impl Look<'_> {
         for part in &parts {
             let Held { store, native, .. } = &self.held;
             let path = store.path(&self.provider.target, native, &part.name);
-            match verify_part(store, &path, part, &meter).await {
+            // Opening may hang, as a folder on a network does.
+            match unless_cancelled(self.run, "verify", &part.name, verify_part(store, &path, part, &meter)).await {
                 Ok(()) => self.found(&part.name, format!("{} bytes, SHA-256 as recorded", part.size_bytes)),
                 Err(error) => sofar = self.wrong(&part.name, error)?,
             }
