@@ -21,3 +21,4 @@ mod simulators;
 mod store;
 mod support;
 mod tls;
+mod verify;
