@@ -68,7 +68,9 @@ impl DumpProvider {
         let name = name_in(way.to, part);
         let from = At { store: way.from, path: way.from.path(&self.target, way.source, &part.name) };
         let to = At { store: way.to, path: way.to.path(&self.target, way.copy, &name) };
-        if name == part.name && by_the_store(&from, &to, part, meter).await? {
+        if name == part.name
+            && unless_cancelled(&meter.run, "copy", &part.name, by_the_store(&from, &to, part, meter)).await?
+        {
             return Ok(part.clone());
         }
         send_part(&from, &to, part, meter).await

@@ -64,7 +64,7 @@ pub(crate) struct Step {
 /// Counts bytes across the parts of one dump, and reports them.
 #[derive(Clone)]
 pub(crate) struct Meter {
-    run: Run,
+    pub(crate) run: Run,
     estimate: Option<u64>,
     read: Arc<AtomicU64>,
     stored: Arc<AtomicU64>,
