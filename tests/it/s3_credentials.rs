@@ -38,9 +38,16 @@ struct Listener {
 
 impl Listener {
     fn answering(status: u16, answer: &'static str) -> Self {
+        Self::by_path(status, move |_| answer)
+    }
+
+    fn by_path(status: u16, answer: impl Fn(&str) -> &'static str + Clone + Send + 'static) -> Self {
         let came = Arc::new(Mutex::new(Vec::new()));
         let noted = came.clone();
-        let serving = Serving::start(move |request| note(request, noted.clone(), status, answer));
+        let serving = Serving::start(move |request: Request<Incoming>| {
+            let answer = answer(request.uri().path());
+            note(request, noted.clone(), status, answer)
+        });
         Self { serving, came }
     }
 
@@ -68,7 +75,9 @@ async fn note(
     let (authorization, token) = (header("authorization").unwrap_or_default(), header("x-amz-security-token"));
     let body = String::from_utf8_lossy(&body.collect().await?.to_bytes()).into_owned();
     came.lock().unwrap().push(Came { authorization, token, body });
-    Ok(Response::builder().status(status).body(Full::from(answer))?)
+    // as the instance metadata service does with a session
+    let answering = Response::builder().status(status).header("x-aws-ec2-metadata-token-ttl-seconds", "21600");
+    Ok(answering.body(Full::from(answer))?)
 }
 
 /// A bench whose one store is a bucket at `endpoint`; `more` are further keys of the store.
@@ -213,4 +222,88 @@ fn a_bucket_of_aws_needs_a_region() {
     let ran = list(&bench, &KEYS);
     assert_eq!(ran.code, Some(2), "{ran}");
     assert!(ran.err.contains("set `region` in [stores.local], or export AWS_REGION"), "{ran}");
+}
+
+const WEB_IDENTITY: &str = r#"<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+    <AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>ASIAPOD</AccessKeyId>
+    <SecretAccessKey>hunter2-of-s3</SecretAccessKey><SessionToken>token-of-pod</SessionToken>
+    <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult>
+    </AssumeRoleWithWebIdentityResponse>"#;
+
+#[test]
+fn a_web_identity_is_enough() {
+    let (s3, sts) = (Listener::answering(200, EMPTY), Listener::answering(200, WEB_IDENTITY));
+    let bench = bench(&s3.serving.url(), "");
+    fs::write(bench.path("jwt"), "a.web.token").unwrap();
+    let (jwt, sts_url) = (bench.path("jwt"), sts.serving.url());
+    let variables = [
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", jwt.to_str().unwrap()),
+        ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/pod"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ENDPOINT_URL_STS", sts_url.as_str()),
+    ];
+    listed(&bench, &variables);
+    assert_eq!(s3.who(), ("ASIAPOD".into(), "eu-west-1".into(), Some("token-of-pod".into())));
+    assert!(sts.came()[0].body.contains("WebIdentityToken=a.web.token"));
+}
+
+const JSON: &str = r#"{"Code":"Success","Type":"AWS-HMAC","LastUpdated":"2026-01-01T00:00:00Z","AccessKeyId":"ASIAHOST",
+    "SecretAccessKey":"hunter2-of-s3","Token":"token-of-host","Expiration":"2099-01-01T00:00:00Z"}"#;
+
+#[test]
+fn a_container_is_enough() {
+    let (s3, host) = (Listener::answering(200, EMPTY), Listener::answering(200, JSON));
+    let uri = format!("{}/credentials", host.serving.url());
+    let bench = bench(&s3.serving.url(), "");
+    listed(&bench, &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &uri), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "of-pod")]);
+    assert_eq!(s3.who(), ("ASIAHOST".into(), "us-east-1".into(), Some("token-of-host".into())));
+    assert_eq!(host.came()[0].authorization, "of-pod");
+}
+
+#[test]
+fn an_instance_is_enough() {
+    let s3 = Listener::answering(200, EMPTY);
+    let host = Listener::by_path(200, |path| match path {
+        "/latest/api/token" => "a-session",
+        path if path.ends_with('/') => "backup-role",
+        _ => JSON,
+    });
+    let url = host.serving.url();
+    let variables = [("AWS_EC2_METADATA_DISABLED", "false"), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str())];
+    listed(&bench(&s3.serving.url(), ""), &variables);
+    assert_eq!(s3.who(), ("ASIAHOST".into(), "us-east-1".into(), Some("token-of-host".into())));
+}
+
+/// The name by which the AWS CLI keeps a sign-in: the SHA-1 of its address.
+const SIGN_IN: &str = "home/.aws/sso/cache/40169cea58ca6cbf23fb27b2542923fb5f524af0.json";
+const SSO: &str = r#"{"roleCredentials":{"accessKeyId":"ASIASSO","secretAccessKey":"hunter2-of-s3",
+    "sessionToken":"token-of-sso","expiration":4070908800000}}"#;
+
+#[test]
+fn a_sign_in_of_the_aws_cli_is_enough_and_told_when_it_has_run_out() {
+    let (s3, portal) = (Listener::answering(200, EMPTY), Listener::answering(200, SSO));
+    let bench = bench(&s3.serving.url(), "profile = \"corp\"");
+    fs::create_dir_all(bench.path("home/.aws/sso/cache")).unwrap();
+    let profile = "[profile corp]\nsso_start_url = https://acme.awsapps.com/start\nsso_region = eu-west-1\n\
+        sso_account_id = 123456789012\nsso_role_name = backup\nregion = eu-west-2\n";
+    fs::write(bench.path("home/.aws/config"), profile).unwrap();
+    let signed_in = |portal: &Listener| {
+        let token = format!("\"accessToken\":\"{SECRET}\",\"expiresAt\":\"2099-01-01T00:00:00Z\"");
+        let json = format!("{{\"startUrl\":\"https://acme.awsapps.com/start\",\"region\":\"eu-west-1\",{token}}}");
+        fs::write(bench.path(SIGN_IN), json).unwrap();
+        list(&bench, &[("AWS_ENDPOINT_URL_SSO", &portal.serving.url())])
+    };
+    let ran = signed_in(&portal);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert_eq!(s3.who(), ("ASIASSO".into(), "eu-west-2".into(), Some("token-of-sso".into())));
+    let refusing = Listener::answering(
+        401,
+        r#"{"__type":"UnauthorizedException","message":"Session token not found or invalid"}"#,
+    );
+    let refused = signed_in(&refusing);
+    fs::remove_file(bench.path(SIGN_IN)).unwrap();
+    for ran in [refused, list(&bench, &[])] {
+        assert_eq!(ran.code, Some(5), "{ran}");
+        assert!(ran.err.contains("hint: aws sso login --profile corp"), "{ran}");
+    }
 }

@@ -189,7 +189,7 @@ pub(super) struct NoCredentials {
     pub(super) kind: ErrorKind,
     pub(super) reason: &'static str,
     pub(super) hint: String,
-    source: CredentialsError,
+    pub(super) source: CredentialsError,
 }
 
 impl NoCredentials {
@@ -197,7 +197,9 @@ impl NoCredentials {
         let option = profile.map(|profile| format!(" --profile {profile}")).unwrap_or_default();
         let unanswered = matches!(source, CredentialsError::ProviderTimedOut(_))
             || causes(&source).any(|cause| cause.is::<HttpError>());
-        let signed_out = causes(&source).any(|cause| cause.to_string().to_lowercase().contains("sso"));
+        // What SSO's portal says of a token that has run out, and what is said of one that isn't there.
+        let of_sign_in = |text: &str| text.contains("UnauthorizedException") || text.to_lowercase().contains("sso");
+        let signed_out = causes(&source).any(|cause| of_sign_in(&cause.to_string()));
         let (kind, reason, hint) = match &source {
             _ if unanswered => (
                 ErrorKind::Unavailable,

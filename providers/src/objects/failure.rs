@@ -14,11 +14,14 @@ use crate::error::{Error, ErrorKind};
 impl Objects {
     /// What an error of the store means.
     pub fn error(&self, action: &str, subject: impl fmt::Display, error: object_store::Error) -> Error {
+        let error = match without_credentials(error) {
+            Ok(NoCredentials { kind, reason, hint, source }) => {
+                let built = Error::new(kind, "store", action, self.subject(subject), reason);
+                return built.with_hint(hint).with_source(source);
+            }
+            Err(error) => error,
+        };
         let kind = kind_of(&error);
-        if let Some(missing) = no_credentials(&error) {
-            let built = Error::new(kind, "store", action, self.subject(subject), missing.reason);
-            return built.with_hint(missing.hint.clone()).with_source(error);
-        }
         let (reason, hint) = match self.folder() {
             Some(folder) => of_folder(kind, &error, &folder.display().to_string()),
             None => self.of_bucket(kind, &error),
@@ -86,9 +89,6 @@ pub(super) fn kind_of(error: &object_store::Error) -> ErrorKind {
         }
         _ => {}
     }
-    if let Some(missing) = no_credentials(error) {
-        return missing.kind;
-    }
     if let Some(status) = texts(error).find_map(|text| status_in(&text)) {
         return match status {
             401 | 403 => ErrorKind::Permission,
@@ -106,8 +106,11 @@ pub(super) fn kind_of(error: &object_store::Error) -> ErrorKind {
     io_cause(error).map_or(ErrorKind::Failed, kind_of_io)
 }
 
-fn no_credentials(error: &object_store::Error) -> Option<&NoCredentials> {
-    causes(error).find_map(|cause| cause.downcast_ref())
+/// Why there were no credentials, where that is what an error says.
+fn without_credentials(error: object_store::Error) -> Result<NoCredentials, object_store::Error> {
+    let object_store::Error::Generic { store, source } = error else { return Err(error) };
+    let found = source.downcast::<NoCredentials>().map(|missing| *missing);
+    found.map_err(|source| object_store::Error::Generic { store, source })
 }
 
 /// The status of an answer; `object_store` keeps it in a type that it doesn't export, and prints it.
