@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
-use object_store::path::{Path, PathPart};
+use object_store::path::PathPart;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
@@ -18,12 +18,17 @@ use crate::settings::Place;
 
 mod aws;
 mod cloud;
+mod conditional;
 mod copy;
 mod failure;
+#[cfg(any(test, feature = "conformance"))]
+pub mod flaky;
 mod s3;
 
+pub use conditional::{Swap, Version};
 pub(crate) use copy::{Copied, copy_object};
 pub use failure::kind_of_io;
+pub use object_store::path::Path;
 pub(crate) use s3::{S3Bucket, Upload};
 
 /// How often a small object is written again after an answer that tells nothing.
@@ -86,6 +91,14 @@ impl Objects {
         Ok(Self { name: name.to_owned(), store, site, s3: bucket })
     }
 
+    /// A bucket that is none of a cloud's, for tests.
+    #[cfg(any(test, feature = "conformance"))]
+    pub fn of(store: Arc<dyn ObjectStore>) -> Self {
+        let (scheme, prefix) = ("mem", Path::default());
+        let bucket = Bucket { scheme, name: "test".into(), prefix, endpoint: None, storage_class: None };
+        Self { name: "test".into(), store, site: Site::Bucket(bucket), s3: None }
+    }
+
     /// The store's name in the config.
     pub fn name(&self) -> &str {
         &self.name
@@ -131,16 +144,7 @@ impl Objects {
 
     /// Reads a small object; `None` where there is none.
     pub async fn read(&self, path: &Path, limit: u64) -> Result<Option<Bytes>> {
-        let fail = |error| self.error("read", path, error);
-        match self.store.get(path).await {
-            Ok(found) if found.meta.size > limit => {
-                let reason = format!("it is larger than {limit} bytes, and nothing of ours is");
-                Err(Error::new(ErrorKind::Verification, "store", "read", self.subject(path), reason))
-            }
-            Ok(found) => found.bytes().await.map(Some).map_err(fail),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(fail(error)),
-        }
+        Ok(self.read_version(path, limit).await?.map(|(bytes, _)| bytes))
     }
 
     /// Writes a small object where there is none, and never over another.
