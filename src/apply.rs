@@ -15,7 +15,7 @@ use crate::catalog::Opened;
 use crate::config::Retention;
 use crate::failure::Failure;
 use crate::lock::Lock;
-use crate::marks;
+use crate::marks::{self, Reuse};
 use crate::plan::{self, GRACE, Seen, Verdict};
 use crate::state::{Expected, Scope};
 
@@ -94,7 +94,7 @@ pub(crate) async fn apply(
         }
     };
     if !going.is_empty()
-        && let Err(failure) = begin(&opened.scope, digest, clock())
+        && let Err(failure) = begin(&opened.scope, digest, clock()).await
     {
         applied.failures.push(failure.of(opened.name()));
         return applied;
@@ -102,7 +102,7 @@ pub(crate) async fn apply(
     for planned in going {
         match delete(opened, planned, lock, run, clock).await {
             Ok(deleted) => {
-                if let Err(failure) = marks::forget(&opened.scope, &deleted.native) {
+                if let Err(failure) = marks::forget(&opened.scope, &deleted.native, Reuse::Never).await {
                     applied.failures.push(failure.of(opened.name()));
                 }
                 applied.deleted.push(deleted);
@@ -123,15 +123,13 @@ pub(crate) async fn apply(
 }
 
 /// Remembers that this plan's deletions are ours, from before the first one on; for as long as anyone may come back to it.
-fn begin(scope: &Scope, digest: &str, now: DateTime<Utc>) -> Result<(), Failure> {
-    for (old, begun) in scope.all::<Begun>(BEGUN)? {
-        if now - begun.at > REMEMBERED
-            && let Some((_, version)) = scope.get::<Begun>(BEGUN, &old)?
-        {
-            scope.delete(BEGUN, &old, &version)?;
+async fn begin(scope: &Scope, digest: &str, now: DateTime<Utc>) -> Result<(), Failure> {
+    for (old, begun) in scope.all::<Begun>(BEGUN).await? {
+        if now - begun.at > REMEMBERED {
+            scope.erase(BEGUN, &old).await?;
         }
     }
-    scope.put(BEGUN, digest, &Begun { at: now }, &Expected::Absent).map(drop)
+    scope.put(BEGUN, digest, &Begun { at: now }, &Expected::Absent).await.map(drop)
 }
 
 /// The world has moved before the first deletion.
@@ -168,7 +166,7 @@ async fn check_world<'p>(
         return Err(Failure::new(ErrorKind::Refused, message).with_hint(refusal.hint()));
     }
     let there: BTreeMap<&str, &Seen> = seen.iter().map(|seen| (&*seen.native, seen)).collect();
-    let resumed = opened.scope.get::<Begun>(BEGUN, digest)?.is_some();
+    let resumed = opened.scope.get::<Begun>(BEGUN, digest).await?.is_some();
     for planned in planned {
         let id = || format!("{}/{}", opened.name(), planned.native);
         match (there.get(planned.native.as_str()), planned.verdict) {
@@ -248,13 +246,13 @@ async fn delete(opened: &Opened, planned: &Planned, lock: &Lock, run: &Run, cloc
     if let Some(seen) = seen.iter().find(|seen| seen.fingerprint() != planned.fingerprint) {
         return Err(Stop::All(moved_meanwhile(&changed(&id, seen))));
     }
-    lock.check().map_err(Stop::All)?;
-    if !marks::claim(&opened.scope, &native).map_err(Stop::All)? {
+    lock.check().await.map_err(Stop::All)?;
+    if !marks::claim(&opened.scope, &native).await.map_err(Stop::All)? {
         return Err(Stop::All(moved_meanwhile(&format!("{id} is held"))));
     }
     if let Err(error) = opened.provider.delete(&native).await {
         // The claim gives way to a hold again; if it can't be taken back it runs out.
-        let _ = marks::release(&opened.scope, &native);
+        let _ = marks::release(&opened.scope, &native).await;
         return Err(Stop::ThisOne(error.into()));
     }
     Ok(Deleted { native, size_bytes: snapshot.size_bytes, ended: Ended::Deleted })
@@ -272,7 +270,7 @@ pub(crate) async fn sweep(opened: &Opened, applied: &mut Applied, lock: &Lock, n
         Err(error) => return applied.failures.push(Failure::from(error).of(opened.name())),
     };
     for debris in debris.iter().filter(|debris| now - debris.touched_at > GRACE) {
-        if let Err(failure) = lock.check() {
+        if let Err(failure) = lock.check().await {
             return applied.failures.push(failure);
         }
         match opened.provider.sweep(debris).await {

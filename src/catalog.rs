@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use snapkeep_providers::model::{Details, ListScope, Listing, NativeId, Snapshot, SnapshotId, TargetName};
 use snapkeep_providers::settings::StoreSettings;
 use snapkeep_providers::{Error, ErrorKind, Provider};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Target, nearest};
@@ -93,6 +95,32 @@ pub(crate) fn targets<'c>(config: &'c Config, names: &[String]) -> Result<Vec<&'
     if failures.is_empty() { Ok(found) } else { Err(failures) }
 }
 
+/// A config, and the state that its targets share.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    config: Config,
+    state: OnceCell<State>,
+}
+
+impl Catalog {
+    pub(crate) fn of(config: Config) -> Self {
+        Self { config, state: OnceCell::new() }
+    }
+
+    /// Opened when it is first needed, and once.
+    async fn state(&self) -> Result<&State, Failure> {
+        self.state.get_or_try_init(|| State::open(&self.config)).await
+    }
+}
+
+impl Deref for Catalog {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        &self.config
+    }
+}
+
 /// A target that can be worked on: its provider, and what is remembered of its snapshots.
 #[derive(Debug)]
 pub(crate) struct Opened {
@@ -101,30 +129,30 @@ pub(crate) struct Opened {
 }
 
 /// Opens a target.
-pub(crate) async fn open(config: &Config, target: &Target) -> Result<Opened, Failure> {
+pub(crate) async fn open(catalog: &Catalog, target: &Target) -> Result<Opened, Failure> {
     let stores: Vec<_> = target
         .store
         .iter()
-        .filter_map(|name| config.stores.get(name).map(|settings| (name.clone(), settings.clone())))
+        .filter_map(|name| catalog.stores.get(name).map(|settings| (name.clone(), settings.clone())))
         .collect();
     let open = async |held: &[(String, StoreSettings)]| {
-        let provider = snapkeep_providers::open(&target.name, &target.settings, &stores, held, &config.base).await;
+        let provider = snapkeep_providers::open(&target.name, &target.settings, &stores, held, &catalog.base).await;
         provider.map_err(|error| Failure::from(error).of(&target.name))
     };
     let provider = open(&[]).await?;
-    let scope = State::of(config)?.scope(&*provider);
-    let held = held_stores(&scope, config, target)?;
+    let scope = catalog.state().await?.scope(&*provider);
+    let held = held_stores(&scope, catalog, target).await?;
     let provider = if held.is_empty() { provider } else { open(&held).await? };
     Ok(Opened { provider, scope })
 }
 
 /// The stores beside the target's own that copies of its snapshots were made to.
-fn held_stores(scope: &Scope, config: &Config, target: &Target) -> Result<Vec<(String, StoreSettings)>, Failure> {
+async fn held_stores(scope: &Scope, config: &Config, target: &Target) -> Result<Vec<(String, StoreSettings)>, Failure> {
     if !target.settings.is_dump() {
         return Ok(Vec::new());
     }
-    let names = scope.all::<HeldStore>(HELD)?.into_iter().map(|(name, _)| name);
-    let others = names.filter(|name| !target.store.contains(name));
+    let names = scope.names(HELD).await?;
+    let others = names.into_iter().filter(|name| !target.store.contains(name));
     // One that the config no longer has can't be asked; whoever took it out knows.
     Ok(others.filter_map(|name| config.stores.get(&name).map(|settings| (name.clone(), settings.clone()))).collect())
 }
@@ -144,21 +172,25 @@ impl Opened {
     }
 
     /// Remembers that a store holds copies of the target's snapshots: from now on it is looked at too.
-    pub(crate) fn remember_store(&self, name: &str) -> Result<(), Failure> {
+    pub(crate) async fn remember_store(&self, name: &str) -> Result<(), Failure> {
         // Another process may remember it at the same time, and that is as good.
-        self.scope.put(HELD, name, &HeldStore { since: Utc::now() }, &Expected::Absent).map(drop)
+        self.scope.put(HELD, name, &HeldStore { since: Utc::now() }, &Expected::Absent).await.map(drop)
     }
 
     /// Takes the target's lock for `verb`. `lost` is cancelled if it can't be kept.
-    pub(crate) fn lock(&self, verb: &str, lost: CancellationToken) -> Result<Lock, Failure> {
-        Lock::take(&self.scope, self.name(), verb, lost)
+    pub(crate) async fn lock(&self, verb: &str, lost: CancellationToken) -> Result<Lock, Failure> {
+        tokio::select! {
+            biased;
+            () = lost.cancelled() => Err(Failure::new(ErrorKind::Interrupted, "interrupted before it began")),
+            lock = Lock::take(&self.scope, self.name(), verb, lost.clone()) => lock,
+        }
     }
 
     /// The snapshots, newest first, with the holds and adoptions that the state knows.
     pub(crate) async fn list(&self, scope: ListScope) -> Result<Listing, Failure> {
         // Read after the provider's list, a hold can't be missed by a snapshot that is in it.
         let mut listing = self.provider.list(scope).await.map_err(|error| Failure::from(error).of(self.name()))?;
-        let marks = Marks::read(&self.scope)?;
+        let marks = Marks::read(&self.scope).await?;
         listing.snapshots.iter_mut().for_each(|snapshot| marks.apply(snapshot));
         Ok(listing)
     }
@@ -166,9 +198,9 @@ impl Opened {
     /// Everything known of one snapshot.
     pub(crate) async fn get(&self, native: &NativeId) -> Result<Details, Error> {
         let mut details = self.provider.get(native).await?;
-        let marks = Marks::read(&self.scope).map_err(|failure| {
-            Error::new(ErrorKind::Failed, "state", "read the holds of", self.name(), failure.message)
-        })?;
+        let marks = Marks::of(&self.scope, native)
+            .await
+            .map_err(|failure| Error::new(failure.kind, "state", "read the holds of", self.name(), failure.message))?;
         marks.apply(&mut details.snapshot);
         Ok(details)
     }

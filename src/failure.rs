@@ -20,6 +20,8 @@ pub(crate) struct Failure {
     pub(crate) operation: Option<String>,
     #[serde(skip)]
     pub(crate) exit: u8,
+    #[serde(skip)]
+    pub(crate) kind: ErrorKind,
 }
 
 /// The contract's section 4. The signal decides between 130 and 143 later.
@@ -59,6 +61,7 @@ impl Failure {
             causes: Vec::new(),
             operation: None,
             exit: exit_code(kind),
+            kind,
         }
     }
 

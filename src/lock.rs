@@ -3,7 +3,6 @@
 //! A lock is a lease in the state, renewed while its owner works. A dead owner on this machine is taken over at once,
 //! one elsewhere when its lease has run out. Whoever loses a lease stops.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -20,8 +19,13 @@ use crate::state::{Expected, Scope, Version, Written};
 const KIND: &str = "lock";
 /// How long a lease holds without being renewed.
 const LEASE: Duration = Duration::from_secs(60);
-/// How often it is renewed: twice may fail.
+/// How often it is renewed. While that fails it is tried on, until the lease is about to end.
 const RENEWAL: Duration = Duration::from_secs(15);
+/// How long before a lease ends its owner stops.
+const MARGIN: Duration = Duration::from_secs(5);
+/// How long one try may take, and the pause before the next.
+const TRY: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// Who holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +46,13 @@ struct Lease {
     /// Counts the renewals, so that each is another version.
     renewals: u64,
     verb: String,
+}
+
+impl Lease {
+    /// Whether it is the same one, however often it was renewed.
+    fn is(&self, other: &Self) -> bool {
+        self.owner == other.owner && self.since == other.since
+    }
 }
 
 impl Owner {
@@ -79,17 +90,19 @@ fn machine() -> Option<String> {
     Some(format!("{} {}", boot.trim(), namespace.display()))
 }
 
-/// A lock that is held. Released when dropped.
+/// A lock that is held. [`Lock::release`] gives it back; of one that is dropped, or whose process is killed, the lease
+/// runs out, unless it is seen earlier that its owner is gone.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    held: Arc<Held>,
+    scope: Scope,
     target: TargetName,
+    lease: Lease,
     renewal: JoinHandle<()>,
 }
 
 impl Lock {
     /// Takes the lock of `target` for `verb`. `lost` is cancelled if the lease can't be kept.
-    pub(crate) fn take(
+    pub(crate) async fn take(
         scope: &Scope,
         target: &TargetName,
         verb: &str,
@@ -98,18 +111,19 @@ impl Lock {
         let owner = Owner::this_process();
         let lease = Lease { owner, since: Utc::now(), renewals: 0, verb: verb.to_owned() };
         let name = scope.lock_name();
-        let found = scope.get::<Lease>(KIND, name)?;
-        let expected = match &found {
+        let expected = match scope.get::<Lease>(KIND, name).await? {
             None => Expected::Absent,
             // What is renewed between these two looks has another version, and the write below meets it.
-            Some((other, version)) if other.owner.is_dead() || scope.age(KIND, name)?.is_none_or(|age| age > LEASE) => {
-                Expected::Version(version.clone())
-            }
-            Some((other, _)) => return Err(held_by(target, other)),
+            Some((other, version)) if other.owner.is_dead() || has_run_out(scope).await? => Expected::Version(version),
+            Some((other, _)) => return Err(held_by(target, &other)),
         };
-        match scope.put(KIND, name, &lease, &expected)? {
-            Written::Yes(version) => Ok(Self::renewing(scope, target, lease, version, lost)),
-            Written::Conflict => match scope.get::<Lease>(KIND, name)? {
+        let begun = Instant::now();
+        match scope.put(KIND, name, &lease, &expected).await? {
+            Written::Yes(version) => {
+                let renewal = tokio::spawn(keep(scope.clone(), lease.clone(), version, begun, lost));
+                Ok(Self { scope: scope.clone(), target: target.clone(), lease, renewal })
+            }
+            Written::Conflict => match scope.get::<Lease>(KIND, name).await? {
                 Some((other, _)) => Err(held_by(target, &other)),
                 None => Err(Failure::new(ErrorKind::Locked, format!("the lock of {target} just changed hands"))
                     .with_hint("try again")),
@@ -117,70 +131,76 @@ impl Lock {
         }
     }
 
-    fn renewing(scope: &Scope, target: &TargetName, lease: Lease, version: Version, lost: CancellationToken) -> Self {
-        let held = Arc::new(Held { scope: scope.clone(), version: Mutex::new(version) });
-        let own = held.clone();
-        let renewal = tokio::spawn(async move {
-            let mut lease = lease;
-            let mut renewed = Instant::now();
-            loop {
-                tokio::time::sleep(RENEWAL).await;
-                lease.renewals += 1;
-                let (own, next) = (own.clone(), lease.clone());
-                // Not in this thread: a slow disk must not stop the clock for everything else.
-                match tokio::task::spawn_blocking(move || own.renew(&next)).await {
-                    Ok(Ok(true)) => renewed = Instant::now(),
-                    Ok(Ok(false)) => return lost.cancel(),
-                    // The next renewal may succeed; the lease lasts for several.
-                    Ok(Err(_)) | Err(_) if renewed.elapsed() + RENEWAL < LEASE => {}
-                    Ok(Err(_)) | Err(_) => return lost.cancel(),
-                }
-            }
-        });
-        Self { held, target: target.clone(), renewal }
-    }
-
     /// Makes sure that the lock is still ours: before each step that can't be taken back.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
-        let version = self.held.version.lock().unwrap_or_else(PoisonError::into_inner);
-        let there = self.held.scope.get::<Lease>(KIND, self.held.scope.lock_name())?;
-        match there {
-            Some((_, current)) if current == *version => Ok(()),
+    pub(crate) async fn check(&self) -> Result<(), Failure> {
+        match self.scope.get::<Lease>(KIND, self.scope.lock_name()).await? {
+            Some((there, _)) if there.is(&self.lease) => Ok(()),
             Some((other, _)) => Err(held_by(&self.target, &other)),
             None => Err(Failure::new(ErrorKind::Locked, format!("the lock of {} is gone", self.target))
                 .with_hint("try again; somebody removed it")),
         }
     }
-}
 
-/// The lease as it was written last.
-#[derive(Debug)]
-struct Held {
-    scope: Scope,
-    version: Mutex<Version>,
-}
-
-impl Held {
-    /// Writes the lease anew; `false` when it is another's.
-    fn renew(&self, lease: &Lease) -> Result<bool, Failure> {
-        let mut version = self.version.lock().unwrap_or_else(PoisonError::into_inner);
-        let expected = Expected::Version(version.clone());
-        match self.scope.put(KIND, self.scope.lock_name(), lease, &expected)? {
-            Written::Yes(next) => {
-                *version = next;
-                Ok(true)
+    /// Gives the lock back. If that fails, the lease runs out.
+    pub(crate) async fn release(self) {
+        self.renewal.abort();
+        let given_back = async {
+            // A renewal that was on its way may come in between.
+            while let Ok(Some((there, version))) = self.scope.get::<Lease>(KIND, self.scope.lock_name()).await {
+                let is_done = !there.is(&self.lease)
+                    || self.scope.delete(KIND, self.scope.lock_name(), &version).await.unwrap_or(true);
+                if is_done {
+                    break;
+                }
             }
-            Written::Conflict => Ok(false),
-        }
+        };
+        let _ = tokio::time::timeout(TRY, given_back).await;
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
         self.renewal.abort();
-        let version = self.held.version.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // If it can't be deleted, the lease runs out.
-        let _ = self.held.scope.delete(KIND, self.held.scope.lock_name(), &version);
+        self.scope.drop_now::<Lease>(KIND, self.scope.lock_name(), |there| there.is(&self.lease));
+    }
+}
+
+async fn has_run_out(scope: &Scope) -> Result<bool, Failure> {
+    Ok(scope.age(KIND, scope.lock_name()).await?.is_none_or(|age| age > LEASE))
+}
+
+/// Renews a lease that was written at `renewed`, until it is another's or can't be kept: then `lost` is cancelled.
+async fn keep(scope: Scope, mut lease: Lease, mut version: Version, mut renewed: Instant, lost: CancellationToken) {
+    loop {
+        tokio::time::sleep_until(renewed + RENEWAL).await;
+        let end = renewed + LEASE - MARGIN;
+        match tokio::time::timeout_at(end, renew(&scope, &mut lease, &mut version)).await {
+            Ok(Some(at)) => renewed = at,
+            Ok(None) | Err(_) => return lost.cancel(),
+        }
+    }
+}
+
+/// Writes a lease anew, trying on for as long as it is waited for. Gives since when it is new; `None` when it is another's.
+async fn renew(scope: &Scope, lease: &mut Lease, version: &mut Version) -> Option<Instant> {
+    let name = scope.lock_name();
+    loop {
+        lease.renewals += 1;
+        let begun = Instant::now();
+        let expected = Expected::Version(version.clone());
+        match tokio::time::timeout(TRY, scope.put(KIND, name, lease, &expected)).await {
+            Ok(Ok(Written::Yes(next))) => {
+                *version = next;
+                return Some(begun);
+            }
+            Ok(Ok(Written::Conflict)) => match tokio::time::timeout(TRY, scope.get::<Lease>(KIND, name)).await {
+                // A try that was given up, and took effect all the same.
+                Ok(Ok(Some((there, its)))) if there.is(lease) => *version = its,
+                Ok(Ok(_)) => return None,
+                Ok(Err(_)) | Err(_) => tokio::time::sleep(PAUSE).await,
+            },
+            Ok(Err(_)) | Err(_) => tokio::time::sleep(PAUSE).await,
+        }
     }
 }
 
@@ -198,79 +218,4 @@ fn held_by(target: &TargetName, lease: &Lease) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::state::tests::scope;
-
-    fn take(scope: &Scope) -> Result<Lock, Failure> {
-        Lock::take(scope, &"om".parse().unwrap(), "create", CancellationToken::new())
-    }
-
-    fn plant(scope: &Scope, change: impl Fn(&mut Lease)) {
-        let owner =
-            Owner { host: "elsewhere".into(), pid: 1, process: Some("1".into()), machine: Some("other".into()) };
-        let mut lease = Lease { owner, since: Utc::now(), renewals: 0, verb: "prune apply".into() };
-        change(&mut lease);
-        assert!(matches!(scope.put(KIND, scope.lock_name(), &lease, &Expected::Absent), Ok(Written::Yes(_))));
-    }
-
-    #[tokio::test]
-    async fn a_lock_is_held_once_and_given_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let scope = scope(folder.path());
-        let first = take(&scope).unwrap();
-        let failure = take(&scope).unwrap_err();
-        assert_eq!(failure.exit, 11);
-        assert!(failure.message.contains(&format!("process {}", std::process::id())), "{}", failure.message);
-        drop(first);
-        assert!(take(&scope).is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_living_owner_elsewhere_keeps_its_lock_until_the_lease_ends() {
-        let folder = tempfile::tempdir().unwrap();
-        let scope = scope(folder.path());
-        plant(&scope, |_| {});
-        assert_eq!(take(&scope).unwrap_err().exit, 11);
-        let other = tempfile::tempdir().unwrap();
-        let expired = self::scope(other.path());
-        plant(&expired, |_| {});
-        let file = other.path().join("om/lock/target.json");
-        let age = |seconds| std::time::SystemTime::now() - Duration::from_secs(seconds);
-        std::fs::File::open(&file).unwrap().set_modified(age(55)).unwrap();
-        assert_eq!(take(&expired).unwrap_err().exit, 11);
-        std::fs::File::open(&file).unwrap().set_modified(age(62)).unwrap();
-        assert!(take(&expired).is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_dead_owner_on_this_machine_is_taken_over_at_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let scope = scope(folder.path());
-        let mut child = std::process::Command::new("true").spawn().unwrap();
-        let pid = child.id();
-        child.wait().unwrap();
-        plant(&scope, |lease| {
-            lease.owner = Owner { pid, process: Some("12345".into()), ..Owner::this_process() };
-        });
-        assert!(take(&scope).is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_lease_that_was_taken_away_stops_its_owner() {
-        let folder = tempfile::tempdir().unwrap();
-        let scope = scope(folder.path());
-        let lost = CancellationToken::new();
-        let lock = Lock::take(&scope, &"om".parse().unwrap(), "create", lost.clone()).unwrap();
-        let (_, version) = scope.get::<Lease>(KIND, scope.lock_name()).unwrap().unwrap();
-        scope.delete(KIND, scope.lock_name(), &version).unwrap();
-        plant(&scope, |_| {});
-        lost.cancelled().await;
-        drop(lock);
-        assert_eq!(
-            scope.get::<Lease>(KIND, scope.lock_name()).unwrap().unwrap().0.owner.host,
-            "elsewhere",
-            "it is the other's now"
-        );
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::{Hold, NativeId, Origin, Snapshot, Verified, VerifyLevel};
@@ -73,15 +74,26 @@ pub(crate) struct Marks {
 
 impl Marks {
     /// What is in force now: a hold that has run out holds nothing.
-    pub(crate) fn read(scope: &Scope) -> Result<Self, Failure> {
+    pub(crate) async fn read(scope: &Scope) -> Result<Self, Failure> {
+        let (holds, adopted, verified) = tokio::try_join!(scope.all(HOLDS), scope.all(ADOPTED), scope.all(VERIFIED))?;
+        Ok(Self::new(holds, adopted, verified))
+    }
+
+    /// The same of one snapshot alone.
+    pub(crate) async fn of(scope: &Scope, native: &NativeId) -> Result<Self, Failure> {
+        let (hold, adopted, verified) =
+            tokio::try_join!(one(scope, HOLDS, native), one(scope, ADOPTED, native), one(scope, VERIFIED, native))?;
+        Ok(Self::new(hold, adopted, verified))
+    }
+
+    fn new(marks: Vec<(String, Mark)>, adopted: Vec<(String, Adoption)>, verified: Vec<(String, Verdict)>) -> Self {
         let now = Utc::now();
-        let marks = scope.all::<Mark>(HOLDS)?.into_iter();
-        let holds = marks.filter(|(_, mark)| !mark.deleting && mark.is_in_force(now));
-        Ok(Self {
+        let holds = marks.into_iter().filter(|(_, mark)| !mark.deleting && mark.is_in_force(now));
+        Self {
             holds: holds.map(|(name, mark)| (name, mark.hold)).collect(),
-            adopted: scope.all(ADOPTED)?.into_iter().collect(),
-            verified: scope.all(VERIFIED)?.into_iter().collect(),
-        })
+            adopted: adopted.into_iter().collect(),
+            verified: verified.into_iter().collect(),
+        }
     }
 
     /// Puts the marks on a snapshot as its provider gave it.
@@ -101,11 +113,16 @@ impl Marks {
     }
 }
 
+async fn one<T: DeserializeOwned>(scope: &Scope, kind: &str, native: &NativeId) -> Result<Vec<(String, T)>, Failure> {
+    let found = scope.get(kind, native.as_str()).await?;
+    Ok(found.into_iter().map(|(value, _)| (native.to_string(), value)).collect())
+}
+
 /// Holds a snapshot, instead of any hold that is on it.
-pub(crate) fn hold(scope: &Scope, native: &NativeId, hold: &Hold) -> Result<(), Failure> {
+pub(crate) async fn hold(scope: &Scope, native: &NativeId, hold: &Hold) -> Result<(), Failure> {
     let mark = Mark { hold: hold.clone(), deleting: false };
     for _ in 0..TRIES {
-        let expected = match scope.get::<Mark>(HOLDS, native.as_str())? {
+        let expected = match scope.get::<Mark>(HOLDS, native.as_str()).await? {
             Some((other, _)) if other.deleting && other.is_in_force(Utc::now()) => {
                 let message = format!("cannot hold {native}: it is being deleted this moment");
                 return Err(Failure::new(ErrorKind::Refused, message));
@@ -113,7 +130,7 @@ pub(crate) fn hold(scope: &Scope, native: &NativeId, hold: &Hold) -> Result<(), 
             Some((_, version)) => Expected::Version(version),
             None => Expected::Absent,
         };
-        if let Written::Yes(_) = scope.put(HOLDS, native.as_str(), &mark, &expected)? {
+        if let Written::Yes(_) = scope.put(HOLDS, native.as_str(), &mark, &expected).await? {
             return Ok(());
         }
     }
@@ -121,10 +138,10 @@ pub(crate) fn hold(scope: &Scope, native: &NativeId, hold: &Hold) -> Result<(), 
 }
 
 /// Releases a snapshot; `false` when nothing held it.
-pub(crate) fn release(scope: &Scope, native: &NativeId) -> Result<bool, Failure> {
+pub(crate) async fn release(scope: &Scope, native: &NativeId) -> Result<bool, Failure> {
     for _ in 0..TRIES {
-        match scope.get::<Mark>(HOLDS, native.as_str())? {
-            Some((mark, version)) if scope.delete(HOLDS, native.as_str(), &version)? => return Ok(!mark.deleting),
+        match scope.get::<Mark>(HOLDS, native.as_str()).await? {
+            Some((mark, version)) if scope.delete(HOLDS, native.as_str(), &version).await? => return Ok(!mark.deleting),
             Some(_) => {}
             None => return Ok(false),
         }
@@ -133,25 +150,25 @@ pub(crate) fn release(scope: &Scope, native: &NativeId) -> Result<bool, Failure>
 }
 
 /// Claims a snapshot for deletion: from here on it can't be held. `false` when a hold stands.
-pub(crate) fn claim(scope: &Scope, native: &NativeId) -> Result<bool, Failure> {
+pub(crate) async fn claim(scope: &Scope, native: &NativeId) -> Result<bool, Failure> {
     let now = Utc::now();
-    let expected = match scope.get::<Mark>(HOLDS, native.as_str())? {
+    let expected = match scope.get::<Mark>(HOLDS, native.as_str()).await? {
         Some((mark, _)) if !mark.deleting && mark.is_in_force(now) => return Ok(false),
         Some((_, version)) => Expected::Version(version),
         None => Expected::Absent,
     };
     let hold = Hold { reason: "being deleted".into(), until: Some(now + CLAIM) };
-    let written = scope.put(HOLDS, native.as_str(), &Mark { hold, deleting: true }, &expected)?;
+    let written = scope.put(HOLDS, native.as_str(), &Mark { hold, deleting: true }, &expected).await?;
     Ok(matches!(written, Written::Yes(_)))
 }
 
 /// Keeps a snapshot from being deleted while it is looked at: a hold that runs out by itself, and gives way to one of a
 /// person's. `None` when such a one stands already.
-pub(crate) fn pin(scope: &Scope, native: &NativeId, reason: &str) -> Result<Option<Version>, Failure> {
+pub(crate) async fn pin(scope: &Scope, native: &NativeId, reason: &str) -> Result<Option<Version>, Failure> {
     let now = Utc::now();
     let mark = Mark { hold: Hold { reason: reason.to_owned(), until: Some(now + PIN) }, deleting: false };
     for _ in 0..TRIES {
-        let expected = match scope.get::<Mark>(HOLDS, native.as_str())? {
+        let expected = match scope.get::<Mark>(HOLDS, native.as_str()).await? {
             Some((other, _)) if other.deleting && other.is_in_force(now) => {
                 let message = format!("cannot look into {native}: it is being deleted this moment");
                 return Err(Failure::new(ErrorKind::NotFound, message));
@@ -160,7 +177,7 @@ pub(crate) fn pin(scope: &Scope, native: &NativeId, reason: &str) -> Result<Opti
             Some((_, version)) => Expected::Version(version),
             None => Expected::Absent,
         };
-        if let Written::Yes(version) = scope.put(HOLDS, native.as_str(), &mark, &expected)? {
+        if let Written::Yes(version) = scope.put(HOLDS, native.as_str(), &mark, &expected).await? {
             return Ok(Some(version));
         }
     }
@@ -168,12 +185,12 @@ pub(crate) fn pin(scope: &Scope, native: &NativeId, reason: &str) -> Result<Opti
 }
 
 /// Takes a pin away, if it is still that one.
-pub(crate) fn unpin(scope: &Scope, native: &NativeId, pin: &Version) -> Result<(), Failure> {
-    scope.delete(HOLDS, native.as_str(), pin).map(drop)
+pub(crate) async fn unpin(scope: &Scope, native: &NativeId, pin: &Version) -> Result<(), Failure> {
+    scope.delete(HOLDS, native.as_str(), pin).await.map(drop)
 }
 
 /// Records what a verification found, unless more is known already; `false` then.
-pub(crate) fn verified(
+pub(crate) async fn verified(
     scope: &Scope,
     snapshot: &Snapshot,
     at: DateTime<Utc>,
@@ -183,12 +200,12 @@ pub(crate) fn verified(
     let native = &snapshot.native_id;
     let verdict = Verdict { at, level, ok, created_at: snapshot.created_at };
     for _ in 0..TRIES {
-        let expected = match scope.get::<Verdict>(VERIFIED, native.as_str())? {
+        let expected = match scope.get::<Verdict>(VERIFIED, native.as_str()).await? {
             Some((older, _)) if !verdict.supersedes(&older) => return Ok(false),
             Some((_, version)) => Expected::Version(version),
             None => Expected::Absent,
         };
-        if let Written::Yes(_) = scope.put(VERIFIED, native.as_str(), &verdict, &expected)? {
+        if let Written::Yes(_) = scope.put(VERIFIED, native.as_str(), &verdict, &expected).await? {
             return Ok(true);
         }
     }
@@ -200,23 +217,38 @@ fn busy(native: &NativeId) -> Failure {
 }
 
 /// Takes ownership of a snapshot that the provider says is manual.
-pub(crate) fn adopt(scope: &Scope, snapshot: &Snapshot, at: DateTime<Utc>) -> Result<(), Failure> {
+pub(crate) async fn adopt(scope: &Scope, snapshot: &Snapshot, at: DateTime<Utc>) -> Result<(), Failure> {
     let adoption = Adoption { at, created_at: snapshot.created_at };
     let name = snapshot.native_id.as_str();
     // One of a snapshot that is gone gives way. Adopted by two at once, it is adopted.
-    let expected = match scope.get::<Adoption>(ADOPTED, name)? {
+    let expected = match scope.get::<Adoption>(ADOPTED, name).await? {
         Some((_, version)) => Expected::Version(version),
         None => Expected::Absent,
     };
-    scope.put(ADOPTED, name, &adoption, &expected).map(drop)
+    scope.put(ADOPTED, name, &adoption, &expected).await.map(drop)
+}
+
+/// Whether another snapshot may get the id of one that is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reuse {
+    /// The id is one that snapkeep made.
+    Never,
+    /// Somebody else chose it.
+    Possible,
 }
 
 /// Forgets the marks of a snapshot that is gone.
-pub(crate) fn forget(scope: &Scope, native: &NativeId) -> Result<(), Failure> {
-    release(scope, native)?;
+pub(crate) async fn forget(scope: &Scope, native: &NativeId, id: Reuse) -> Result<(), Failure> {
+    let name = native.as_str();
+    let adopted = scope.get::<IgnoredAny>(ADOPTED, name).await?;
+    // Whoever made an adopted one chose its id too. Another may be held under it by now: nothing of it is erased.
+    if adopted.is_none() && id == Reuse::Never {
+        return tokio::try_join!(scope.erase(HOLDS, name), scope.erase(VERIFIED, name)).map(drop);
+    }
+    release(scope, native).await?;
     for kind in [ADOPTED, VERIFIED] {
-        if let Some((_, version)) = scope.get::<serde::de::IgnoredAny>(kind, native.as_str())? {
-            scope.delete(kind, native.as_str(), &version)?;
+        if let Some((_, version)) = scope.get::<IgnoredAny>(kind, name).await? {
+            scope.delete(kind, name, &version).await?;
         }
     }
     Ok(())
@@ -231,36 +263,36 @@ mod tests {
         Hold { reason: "audit".into(), until: None }
     }
 
-    #[test]
-    fn of_a_hold_and_a_deletion_at_once_one_succeeds() {
+    #[tokio::test]
+    async fn of_a_hold_and_a_deletion_at_once_one_succeeds() {
         let folder = tempfile::tempdir().unwrap();
         let (scope, native) = (scope(folder.path()), NativeId::new("a"));
-        assert!(claim(&scope, &native).unwrap());
-        assert_eq!(hold(&scope, &native, &held()).unwrap_err().exit, 10);
-        assert!(Marks::read(&scope).unwrap().holds.is_empty(), "a claim is no hold");
-        forget(&scope, &native).unwrap();
-        hold(&scope, &native, &held()).unwrap();
-        assert!(!claim(&scope, &native).unwrap());
-        assert!(release(&scope, &native).unwrap());
-        assert!(claim(&scope, &native).unwrap());
+        assert!(claim(&scope, &native).await.unwrap());
+        assert_eq!(hold(&scope, &native, &held()).await.unwrap_err().exit, 10);
+        assert!(Marks::read(&scope).await.unwrap().holds.is_empty(), "a claim is no hold");
+        forget(&scope, &native, Reuse::Never).await.unwrap();
+        hold(&scope, &native, &held()).await.unwrap();
+        assert!(!claim(&scope, &native).await.unwrap());
+        assert!(release(&scope, &native).await.unwrap());
+        assert!(claim(&scope, &native).await.unwrap());
     }
 
-    #[test]
-    fn a_pin_keeps_from_deletion_and_gives_way_to_a_hold() {
+    #[tokio::test]
+    async fn a_pin_keeps_from_deletion_and_gives_way_to_a_hold() {
         let folder = tempfile::tempdir().unwrap();
         let (scope, native) = (scope(folder.path()), NativeId::new("a"));
-        let first = pin(&scope, &native, "verify 1").unwrap().unwrap();
-        assert!(!claim(&scope, &native).unwrap());
-        let renewed = pin(&scope, &native, "verify 1").unwrap().unwrap();
-        unpin(&scope, &native, &first).unwrap();
-        assert!(!claim(&scope, &native).unwrap(), "an older version of it takes nothing away");
-        hold(&scope, &native, &held()).unwrap();
-        assert!(pin(&scope, &native, "verify 1").unwrap().is_none());
-        unpin(&scope, &native, &renewed).unwrap();
-        assert_eq!(Marks::read(&scope).unwrap().holds["a"].reason, "audit");
-        assert!(release(&scope, &native).unwrap());
-        assert!(claim(&scope, &native).unwrap());
-        assert_eq!(pin(&scope, &native, "verify 2").unwrap_err().exit, 4);
+        let first = pin(&scope, &native, "verify 1").await.unwrap().unwrap();
+        assert!(!claim(&scope, &native).await.unwrap());
+        let renewed = pin(&scope, &native, "verify 1").await.unwrap().unwrap();
+        unpin(&scope, &native, &first).await.unwrap();
+        assert!(!claim(&scope, &native).await.unwrap(), "an older version of it takes nothing away");
+        hold(&scope, &native, &held()).await.unwrap();
+        assert!(pin(&scope, &native, "verify 1").await.unwrap().is_none());
+        unpin(&scope, &native, &renewed).await.unwrap();
+        assert_eq!(Marks::read(&scope).await.unwrap().holds["a"].reason, "audit");
+        assert!(release(&scope, &native).await.unwrap());
+        assert!(claim(&scope, &native).await.unwrap());
+        assert_eq!(pin(&scope, &native, "verify 2").await.unwrap_err().exit, 4);
     }
 
     #[test]
@@ -281,13 +313,13 @@ mod tests {
         assert!(another.supersedes(&verdict(Restore, false)), "it is another snapshot's");
     }
 
-    #[test]
-    fn a_claim_whose_process_died_gives_way_to_a_hold() {
+    #[tokio::test]
+    async fn a_claim_whose_process_died_gives_way_to_a_hold() {
         let folder = tempfile::tempdir().unwrap();
         let (scope, native) = (scope(folder.path()), NativeId::new("a"));
         let dead = Hold { reason: "being deleted".into(), until: Some(Utc::now() - TimeDelta::seconds(1)) };
-        scope.put(HOLDS, "a", &Mark { hold: dead, deleting: true }, &Expected::Absent).unwrap();
-        hold(&scope, &native, &held()).unwrap();
-        assert!(!claim(&scope, &native).unwrap());
+        scope.put(HOLDS, "a", &Mark { hold: dead, deleting: true }, &Expected::Absent).await.unwrap();
+        hold(&scope, &native, &held()).await.unwrap();
+        assert!(!claim(&scope, &native).await.unwrap());
     }
 }

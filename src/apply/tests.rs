@@ -73,7 +73,7 @@ async fn a_floor_that_stood_on_an_adoption_is_gone_with_it() {
     let foreign = bed.memory.add_foreign(Origin::Manual);
     bed.adopt(&foreign).await;
     let plan = bed.plan().await;
-    marks::forget(&bed.opened.scope, &foreign).unwrap();
+    marks::forget(&bed.opened.scope, &foreign, Reuse::Possible).await.unwrap();
     insta::assert_snapshot!(bed.refused(&plan).await, @"10 the world has moved since the plan was made: 0 good ones would be left, and min_keep is 1; nothing was deleted");
 }
 
@@ -96,7 +96,7 @@ async fn the_last_verified_one_goes_no_more_when_the_one_that_is_kept_is_unverif
 async fn a_hold_since_the_plan_stops_all() {
     let bed = Bed::new().await;
     let plan = bed.plan().await;
-    bed.hold("mem-0003");
+    bed.hold("mem-0003").await;
     insta::assert_snapshot!(bed.refused(&plan).await, @"10 the world has moved since the plan was made: om/mem-0003 is held: audit; nothing was deleted");
 }
 
@@ -104,7 +104,7 @@ async fn a_hold_since_the_plan_stops_all() {
 async fn a_hold_on_what_is_kept_is_no_reason_to_refuse() {
     let bed = Bed::new().await;
     let plan = bed.plan().await;
-    bed.hold("mem-0006");
+    bed.hold("mem-0006").await;
     bed.apply(&plan).await;
     assert_eq!(bed.left().await, all([5, 6]));
 }
@@ -159,7 +159,7 @@ async fn an_incomplete_list_stops_all_with_the_code_of_its_cause() {
     {
         bed.memory.script(Verb::List, fault);
         let run = Run::silent();
-        let lock = bed.lock();
+        let lock = bed.lock().await;
         let applied = apply(&bed.opened, &bed.policy, &plan.digest, &plan.planned, &lock, &run, &|| minute(12)).await;
         drop(lock);
         assert!(shown(&applied).starts_with(exit), "{fault:?}: {}", shown(&applied));
@@ -193,7 +193,7 @@ async fn the_clock_is_asked_when_the_list_is_read_so_nothing_in_it_is_in_the_fut
     let plan = bed.plan().await;
     bed.memory.script(Verb::List, Fault::Denied);
     let clock = || panic!("it is asked too early");
-    let lock = bed.lock();
+    let lock = bed.lock().await;
     let applied = apply(&bed.opened, &bed.policy, &plan.digest, &plan.planned, &lock, &Run::silent(), &clock).await;
     assert_eq!(applied.failures[0].exit, 5);
 }
@@ -258,7 +258,7 @@ async fn an_interruption_keeps_the_rest_and_the_same_plan_carries_on() {
     let mut bed = Bed::new().await;
     let plan = bed.plan().await;
     let cancel = bed.cancel.clone();
-    bed.before_deletion(1, move || cancel.cancel());
+    bed.before_deletion(1, async move { cancel.cancel() });
     insta::assert_snapshot!(bed.apply(&plan).await, @r"
     mem-0001: Deleted
     mem-0002: Deleted
@@ -280,7 +280,7 @@ async fn what_is_carried_on_still_refuses_when_a_kept_one_is_gone() {
     let mut bed = Bed::new().await;
     let plan = bed.plan().await;
     let cancel = bed.cancel.clone();
-    bed.before_deletion(0, move || cancel.cancel());
+    bed.before_deletion(0, async move { cancel.cancel() });
     bed.apply(&plan).await;
     bed.cancel = CancellationToken::new();
     bed.delete_elsewhere("mem-0005").await;
@@ -293,7 +293,7 @@ async fn a_hold_in_the_middle_keeps_that_one_and_the_rest() {
     let bed = Bed::new().await;
     let plan = bed.plan().await;
     let scope = bed.opened.scope.clone();
-    bed.before_deletion(1, move || hold(&scope, "mem-0003"));
+    bed.before_deletion(1, async move { hold(&scope, "mem-0003").await });
     insta::assert_snapshot!(bed.apply(&plan).await, @r"
     mem-0001: Deleted
     mem-0002: Deleted
@@ -312,7 +312,7 @@ async fn nothing_is_deleted_when_nothing_can_be_remembered() {
     std::fs::remove_dir_all(&plans).ok();
     std::fs::create_dir(&plans).unwrap();
     let own = bed.opened.scope.clone();
-    hold(&own, "mem-none");
+    hold(&own, "mem-none").await;
     let folder = std::fs::read_dir(&plans).unwrap().next().unwrap().unwrap().path();
     std::fs::write(folder.join("plans"), "in the way").unwrap();
     let shown = bed.refused(&plan).await;
@@ -324,14 +324,14 @@ async fn a_plan_that_deletes_nothing_is_not_remembered() {
     let bed = Bed::of("keep_last = 6").await;
     let plan = bed.plan().await;
     bed.apply(&plan).await;
-    assert_eq!(bed.opened.scope.all::<serde_json::Value>(BEGUN).unwrap(), []);
+    assert_eq!(bed.opened.scope.all::<serde_json::Value>(BEGUN).await.unwrap(), []);
 }
 
 #[tokio::test]
 async fn a_damaged_hold_stops_all() {
     let bed = Bed::new().await;
     let plan = bed.plan().await;
-    bed.hold("mem-0009");
+    bed.hold("mem-0009").await;
     let target = std::fs::read_dir(bed.folder.path().join("state")).unwrap().next().unwrap().unwrap().path();
     std::fs::write(target.join("holds/mem-0009.json"), "{\"reason\":").unwrap();
     let shown = bed.refused(&plan).await;
@@ -348,7 +348,7 @@ async fn the_marks_of_what_is_deleted_are_forgotten() {
     let plan = bed.plan().await;
     bed.apply(&plan).await;
     assert_eq!(bed.left().await, all([8, 9]));
-    assert_eq!(bed.opened.scope.all::<serde_json::Value>("adopted").unwrap(), []);
+    assert_eq!(bed.opened.scope.all::<serde_json::Value>("adopted").await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -367,9 +367,9 @@ async fn debris_is_swept_when_its_grace_is_over() {
 async fn a_lock_that_was_taken_away_stops_the_next_deletion() {
     let bed = Bed::new().await;
     let plan = bed.plan().await;
-    let (lock, run) = (bed.lock(), Run::silent());
+    let (lock, run) = (bed.lock().await, Run::silent());
     std::fs::remove_file(bed.folder.path().join("state/om/lock/target.json")).unwrap();
-    let _thief = bed.lock();
+    let _thief = bed.lock().await;
     let applied = apply(&bed.opened, &bed.policy, &plan.digest, &plan.planned, &lock, &run, &|| minute(12)).await;
     assert_eq!((applied.deleted.len(), applied.failures[0].exit), (0, 11));
 }

@@ -1,15 +1,19 @@
 //! `snapkeep copy`
 
+use std::sync::Arc;
+
 use chrono::SubsecRound;
 use clap::{ArgGroup, Args};
+use snapkeep_providers::Run;
 use snapkeep_providers::model::{CopyRequest, CopyTo, Snapshot};
 
 use super::create::tell;
 use super::{App, Mode, Outcome};
-use crate::catalog::{self, SnapshotRef};
-use crate::config::{Config, nearest};
+use crate::catalog::{self, Catalog, Opened, SnapshotRef};
+use crate::config::{Config, Target, nearest};
 use crate::failure::Failure;
 use crate::operate;
+use crate::report::Task;
 
 /// Copy a snapshot to another store or region
 #[derive(Debug, Args)]
@@ -38,26 +42,38 @@ impl Copy {
         app.finish(&copied.unwrap_or_else(Outcome::failed))
     }
 
-    async fn copy(&self, app: &App, config: &Config) -> Result<Outcome<Snapshot>, Failure> {
+    async fn copy(&self, app: &App, config: &Catalog) -> Result<Outcome<Snapshot>, Failure> {
         let target = catalog::target(config, &self.id.target)?;
         let request = self.request(config)?;
         let opened = catalog::open(config, target).await?;
         let (task, run) = app.run(target.name.as_str(), "copy");
-        let lock = match app.mode {
-            Mode::Act => Some(opened.lock("copy", run.cancel.clone())?),
-            Mode::DryRun => None,
-        };
-        let snapshot = opened.resolve(&self.id).await?;
-        if lock.is_none() {
+        if app.mode == Mode::DryRun {
+            let snapshot = opened.resolve(&self.id).await?;
             let to = self.to_store.as_ref().or(self.to_region.as_ref()).map_or("", String::as_str);
             app.report.info(&format!("{}: would copy {} to {to}", target.name, snapshot.id));
             return Ok(Outcome { done: 1, ..Outcome::new() });
         }
+        let lock = opened.lock("copy", run.cancel.clone()).await?;
+        let copied = self.make(app, &opened, &request, target, (task, run)).await;
+        lock.release().await;
+        copied
+    }
+
+    /// Makes the copy, under the lock of its target.
+    async fn make(
+        &self,
+        app: &App,
+        opened: &Opened,
+        request: &CopyRequest,
+        target: &Target,
+        (task, run): (Arc<Task>, Run),
+    ) -> Result<Outcome<Snapshot>, Failure> {
+        let snapshot = opened.resolve(&self.id).await?;
         if let Some(store) = self.to_store.as_ref().filter(|store| !target.store.contains(store)) {
-            opened.remember_store(store)?;
+            opened.remember_store(store).await?;
         }
         let begun = chrono::Utc::now().trunc_subsecs(3); // as exact as a manifest is
-        let copied = opened.provider.copy(&snapshot.native_id, &request, &run).await;
+        let copied = opened.provider.copy(&snapshot.native_id, request, &run).await;
         let operation = copied.map_err(|error| app.or_lock_lost(error.into()))?;
         let copy = operate::wait(&*opened.provider, operation, None, &run).await?;
         let told = tell(&copy, begun, task.elapsed(), "a copy of the same dump");

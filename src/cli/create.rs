@@ -1,22 +1,24 @@
 //! `snapkeep create`
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{SubsecRound, TimeDelta};
 use clap::Args;
 use futures::{StreamExt, stream};
 use snapkeep_providers::model::{CreateRequest, Operation, OperationState, RowCounts, Snapshot};
-use snapkeep_providers::{ErrorKind, Provider};
+use snapkeep_providers::{ErrorKind, Provider, Run};
 use tokio::time::Instant;
 
 use super::rows::OperationRow;
 use super::{App, Mode, Outcome};
 use crate::apply::{self, Applied};
-use crate::catalog::{self, Opened};
-use crate::config::{Config, Target};
+use crate::catalog::{self, Catalog, Opened};
+use crate::config::Target;
 use crate::failure::Failure;
 use crate::lock::Lock;
 use crate::operate;
+use crate::report::Task;
 use crate::units;
 
 /// How many targets are worked on at once.
@@ -101,7 +103,7 @@ impl Create {
         }
     }
 
-    async fn create(&self, app: &App, config: &Config, target: &Target) -> Result<Made, Failure> {
+    async fn create(&self, app: &App, config: &Catalog, target: &Target) -> Result<Made, Failure> {
         if app.cancel.is_cancelled() {
             return Err(Failure::new(ErrorKind::Interrupted, format!("{}: interrupted before it began", target.name)));
         }
@@ -111,7 +113,22 @@ impl Create {
             return self.try_out(app, provider).await;
         }
         let (task, run) = app.run(target.name.as_str(), "create");
-        let lock = opened.lock("create", run.cancel.clone())?;
+        let lock = opened.lock("create", run.cancel.clone()).await?;
+        let made = self.make(app, &opened, &lock, target, (task, run)).await;
+        lock.release().await;
+        made
+    }
+
+    /// Makes the snapshot, under the lock of its target.
+    async fn make(
+        &self,
+        app: &App,
+        opened: &Opened,
+        lock: &Lock,
+        target: &Target,
+        (task, run): (Arc<Task>, Run),
+    ) -> Result<Made, Failure> {
+        let provider = &*opened.provider;
         let request = self.request(target);
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         let begun = chrono::Utc::now().trunc_subsecs(3); // as exact as a manifest is
@@ -129,7 +146,7 @@ impl Create {
                 Err(error) => failed.push(Failure::from(error).of(&target.name)),
             }
         }
-        sweep(app, &opened, &lock).await;
+        sweep(app, opened, lock).await;
         let told: Vec<String> =
             made.iter().map(|snapshot| tell(snapshot, begun, task.elapsed(), "with the same key")).collect();
         drop((task, run));

@@ -6,11 +6,10 @@ use snapkeep_providers::model::{ListScope, NativeId, Origin, Snapshot, SnapshotI
 
 use super::rows::DeletionRow;
 use super::{App, Mode, Outcome, confirm};
-use crate::catalog::{self, Opened, SnapshotRef, Which};
-use crate::config::Config;
+use crate::catalog::{self, Catalog, Opened, SnapshotRef, Which};
 use crate::failure::Failure;
 use crate::lock::Lock;
-use crate::marks;
+use crate::marks::{self, Reuse};
 
 /// Delete snapshots
 #[derive(Debug, Args)]
@@ -67,26 +66,39 @@ impl Delete {
         }
     }
 
-    async fn delete(&self, app: &App, config: &Config, id: &SnapshotRef) -> Result<DeletionRow, Failure> {
+    async fn delete(&self, app: &App, config: &Catalog, id: &SnapshotRef) -> Result<DeletionRow, Failure> {
         if app.cancel.is_cancelled() {
             return Err(Failure::new(ErrorKind::Interrupted, format!("{id}: interrupted before it was deleted")));
         }
         let target = catalog::target(config, &id.target)?;
         let opened = catalog::open(config, target).await?;
-        let run = app.cancel.child_token();
-        let lock = if app.mode == Mode::Act { Some(opened.lock("delete", run)?) } else { None };
+        if app.mode == Mode::DryRun {
+            return self.delete_from(app, &opened, None, id).await;
+        }
+        let lock = opened.lock("delete", app.cancel.child_token()).await?;
+        let deleted = self.delete_from(app, &opened, Some(&lock), id).await;
+        lock.release().await;
+        deleted
+    }
+
+    async fn delete_from(
+        &self,
+        app: &App,
+        opened: &Opened,
+        lock: Option<&Lock>,
+        id: &SnapshotRef,
+    ) -> Result<DeletionRow, Failure> {
         let row = |id: &SnapshotId, result| DeletionRow { id: id.to_string(), target: id.target.to_string(), result };
         let found = match opened.resolve(id).await {
             Ok(snapshot) => snapshot,
             Err(failure) => {
-                return self
-                    .delete_unlisted(app, &opened, lock.as_ref(), id, failure)
-                    .await
-                    .map(|(id, word)| row(&id, word));
+                let (id, word) = self.delete_unlisted(app, opened, lock, id, failure).await?;
+                return Ok(row(&id, word));
             }
         };
-        self.permits(&opened, id, &found).await?;
-        self.act(app, &opened, lock.as_ref(), &found.id).await?;
+        self.permits(opened, id, &found).await?;
+        let reuse = if found.origin == Origin::Owned { Reuse::Never } else { Reuse::Possible };
+        self.act(app, opened, lock, &found.id, reuse).await?;
         Ok(row(&found.id, "deleted"))
     }
 
@@ -111,7 +123,7 @@ impl Delete {
                 Err(Failure { exit: refused().exit, code: refused().code, ..Failure::from(error) }.with_hint(hint))
             }
             Ok(_) | Err(_) if self.force => {
-                self.act(app, opened, lock, &id).await?;
+                self.act(app, opened, lock, &id, Reuse::Possible).await?;
                 Ok((id, "deleted"))
             }
             Ok(_) | Err(_) => Err(failure),
@@ -141,23 +153,30 @@ impl Delete {
     }
 
     /// Deletes; without a lock nothing is done but told.
-    async fn act(&self, app: &App, opened: &Opened, lock: Option<&Lock>, id: &SnapshotId) -> Result<(), Failure> {
+    async fn act(
+        &self,
+        app: &App,
+        opened: &Opened,
+        lock: Option<&Lock>,
+        id: &SnapshotId,
+        reuse: Reuse,
+    ) -> Result<(), Failure> {
         let Some(lock) = lock else {
             app.report.info(&format!("would delete {id}"));
             return Ok(());
         };
-        lock.check()?;
+        lock.check().await?;
         // A hold that came since it was looked at still counts.
-        if !self.force && !marks::claim(&opened.scope, &id.native)? {
+        if !self.force && !marks::claim(&opened.scope, &id.native).await? {
             return Err(Failure::new(ErrorKind::Refused, format!("cannot delete {id}: it was held this moment"))
                 .with_hint(format!("see `snapkeep show {id}`")));
         }
         if let Err(error) = opened.provider.delete(&id.native).await {
             // The claim gives way to a hold again; if it can't be taken back it runs out.
-            let _ = marks::release(&opened.scope, &id.native);
+            let _ = marks::release(&opened.scope, &id.native).await;
             return Err(error.into());
         }
-        marks::forget(&opened.scope, &id.native)?;
+        marks::forget(&opened.scope, &id.native, reuse).await?;
         app.report.info(&format!("deleted {id}"));
         Ok(())
     }

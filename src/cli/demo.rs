@@ -10,7 +10,7 @@ use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::ListScope;
 
 use super::{App, Cli, Mode, Outcome, command, run};
-use crate::catalog;
+use crate::catalog::{self, Catalog};
 use crate::config;
 use crate::failure::Failure;
 use crate::render::{Format, Row};
@@ -200,7 +200,7 @@ impl Stage<'_> {
 
     async fn oldest(&self) -> Result<String, Failure> {
         let config = config::load(&self.dir.join("snapkeep.toml"));
-        let config = config.map_err(|error| Failure::new(ErrorKind::Failed, error.to_string()))?;
+        let config = Catalog::of(config.map_err(|error| Failure::new(ErrorKind::Failed, error.to_string()))?);
         let opened = catalog::open(&config, catalog::target(&config, "notes")?).await?;
         let listing = opened.list(ListScope::Own).await?;
         let oldest = listing.snapshots.last().map(|snapshot| snapshot.id.to_string());

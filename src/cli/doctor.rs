@@ -66,7 +66,7 @@ impl Findings<'_> {
         for check in opened.provider.check().await {
             self.add(check.name, check.outcome.map_err(Failure::from));
         }
-        self.add("state", opened.scope.probe());
+        self.add("state", opened.scope.probe().await);
         self.tls();
         self.policy(config);
         self.snapshots(app, opened).await;

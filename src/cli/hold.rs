@@ -7,8 +7,8 @@ use snapkeep_providers::model::{Hold as HoldMark, Origin, Snapshot};
 
 use super::rows::hold_text;
 use super::{App, Mode, Outcome};
-use crate::catalog::{self, Opened, SnapshotRef};
-use crate::config::{Config, elapsed};
+use crate::catalog::{self, Catalog, Opened, SnapshotRef};
+use crate::config::elapsed;
 use crate::failure::Failure;
 use crate::marks;
 use crate::units;
@@ -74,7 +74,7 @@ impl Hold {
             Err(failure) => return app.finish(&Outcome::<Snapshot>::failed(vec![failure])),
         };
         let outcome = each(app, std::slice::from_ref(&self.id), async |opened, snapshot| {
-            marks::hold(&opened.scope, &snapshot.native_id, &hold)?;
+            marks::hold(&opened.scope, &snapshot.native_id, &hold).await?;
             if let Some(old) = snapshot.hold.as_ref().filter(|old| weakens(old, &hold)) {
                 app.report.warn(&format!("{} was held for longer: {}", snapshot.id, hold_text(old)));
             }
@@ -97,7 +97,7 @@ fn weakens(old: &HoldMark, new: &HoldMark) -> bool {
 impl Release {
     pub(super) async fn run(&self, app: &App) -> u8 {
         let outcome = each(app, std::slice::from_ref(&self.id), async |opened, snapshot| {
-            let was_held = marks::release(&opened.scope, &snapshot.native_id)?;
+            let was_held = marks::release(&opened.scope, &snapshot.native_id).await?;
             app.report.info(&format!("{} {}", snapshot.id, if was_held { "is released" } else { "was not held" }));
             Ok(())
         });
@@ -113,7 +113,7 @@ impl Adopt {
                 Ok(())
             }
             Origin::Manual => {
-                marks::adopt(&opened.scope, snapshot, app.now)?;
+                marks::adopt(&opened.scope, snapshot, app.now).await?;
                 app.report.info(&format!("{} is adopted", snapshot.id));
                 Ok(())
             }
@@ -145,7 +145,7 @@ async fn each(
 
 async fn one(
     app: &App,
-    config: &Config,
+    config: &Catalog,
     id: &SnapshotRef,
     act: &impl AsyncFn(&Opened, &Snapshot) -> Result<(), Failure>,
 ) -> Result<Snapshot, Failure> {

@@ -6,8 +6,8 @@ use futures::{StreamExt, stream};
 use snapkeep_providers::model::{ListScope, Listing, Origin, Snapshot, SnapshotState};
 
 use super::{App, Outcome};
-use crate::catalog;
-use crate::config::{Config, Target};
+use crate::catalog::{self, Catalog};
+use crate::config::Target;
 use crate::failure::Failure;
 use crate::units;
 
@@ -150,7 +150,7 @@ impl List {
     }
 }
 
-async fn listing<'t>(config: &Config, target: &'t Target, scope: ListScope) -> Result<(Listing, &'t Target), Failure> {
+async fn listing<'t>(config: &Catalog, target: &'t Target, scope: ListScope) -> Result<(Listing, &'t Target), Failure> {
     let listing = catalog::open(config, target).await?.list(scope).await?;
     Ok((listing, target))
 }

@@ -10,7 +10,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use snapkeep_providers::{ErrorKind, Run};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Config, Surroundings};
+use crate::catalog::Catalog;
+use crate::config::{self, Surroundings};
 use crate::failure::{self, Failure, INTERRUPTED, TERMINATED, exit_of};
 use crate::render::{self, Format, Row};
 use crate::report::{Colour, Level, LogFormat, Report};
@@ -216,11 +217,11 @@ impl App {
     }
 
     /// Finds and reads the config.
-    fn load(&self) -> Result<Config, Vec<Failure>> {
+    fn load(&self) -> Result<Catalog, Vec<Failure>> {
         let found = config::find(self.config.as_deref(), &Surroundings::of_process());
         let path = found.map_err(|error| failure::of_config(&error))?;
         self.report.debug(&format!("config: {}", path.display()));
-        config::load(&path).map_err(|error| failure::of_config(&error))
+        config::load(&path).map(Catalog::of).map_err(|error| failure::of_config(&error))
     }
 
     /// The surroundings of the work on one target.

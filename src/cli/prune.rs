@@ -11,7 +11,7 @@ use snapkeep_providers::model::ListScope;
 
 use super::{App, Mode, Outcome};
 use crate::apply::{self, Ended};
-use crate::catalog::{self, Opened};
+use crate::catalog::{self, Catalog, Opened};
 use crate::config::{Config, Retention, Target};
 use crate::failure::{Failure, PARTIAL, exit_of};
 use crate::plan::{self, Rules, TargetPlan, Verdict};
@@ -213,7 +213,7 @@ fn write_plan(path: &std::path::Path, plan: &PlanFile) -> std::io::Result<()> {
 }
 
 /// Lists every target, and plans those whose list is whole.
-async fn make_plan(app: &App, config: &Config, names: &[String], limits: &Limits) -> Result<Planning, Vec<Failure>> {
+async fn make_plan(app: &App, config: &Catalog, names: &[String], limits: &Limits) -> Result<Planning, Vec<Failure>> {
     let targets = with_policy(app, config, names)?;
     let planned: Vec<_> = stream::iter(targets)
         .map(|(target, policy)| async move {
@@ -257,7 +257,7 @@ fn with_policy<'c>(
 }
 
 async fn plan_target<'c>(
-    config: &Config,
+    config: &Catalog,
     target: &'c Target,
     policy: &'c Retention,
     limits: &Limits,
@@ -363,7 +363,7 @@ impl Apply {
     async fn apply_target(
         &self,
         app: &App,
-        config: &Config,
+        config: &Catalog,
         plan: &PlanFile,
         name: &str,
         outcome: &mut Outcome<PrunedRow>,
@@ -376,7 +376,7 @@ impl Apply {
             let planned =
                 plan.planned(name).ok_or_else(|| Failure::usage("the plan names what can't be a snapshot"))?;
             let (task, run) = app.run(name, "prune");
-            let lock = opened.lock("prune apply", run.cancel.clone())?;
+            let lock = opened.lock("prune apply", run.cancel.clone()).await?;
             Ok::<_, Failure>((opened, policy, planned, task, run, lock))
         };
         let (opened, policy, planned, _task, run, lock) = match prepared.await {
@@ -384,6 +384,7 @@ impl Apply {
             Err(failure) => return outcome.failures.push(failure.of(name)),
         };
         let applied = apply::apply(&opened, policy, &plan.digest, &planned, &lock, &run, &Utc::now).await;
+        lock.release().await;
         let removed = applied.deleted.iter().filter(|deleted| deleted.ended == Ended::Deleted).count();
         if removed > 0 || applied.swept > 0 {
             let swept = if applied.swept > 0 { format!(", swept {} unfinished", applied.swept) } else { String::new() };

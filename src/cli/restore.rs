@@ -75,13 +75,16 @@ impl Restore {
         }
         let (task, run) = app.run(target.name.as_str(), "restore");
         // Into a new database nothing can meet; over the target itself two restores could.
-        let _lock = match request.to {
-            RestoreTo::InPlace => Some(opened.lock("restore --in-place", run.cancel.clone()).map_err(one)?),
+        let lock = match request.to {
+            RestoreTo::InPlace => Some(opened.lock("restore --in-place", run.cancel.clone()).await.map_err(one)?),
             RestoreTo::New(_) => None,
         };
         let restored = provider.restore(&snapshot.native_id, &request, &run).await;
         let elapsed = units::duration(task.elapsed());
         drop((task, run));
+        if let Some(lock) = lock {
+            lock.release().await;
+        }
         let restored = restored.map_err(|error| one(app.or_lock_lost(error.into())))?;
         for warning in &restored.warnings {
             app.report.warn(&format!("{}: {warning}", target.name));

@@ -6,8 +6,8 @@ use snapkeep_providers::settings::ProviderSettings;
 
 use super::rows::{CheckRow, TargetRow};
 use super::{App, Outcome};
-use crate::catalog;
-use crate::config::{Config, Target};
+use crate::catalog::{self, Catalog};
+use crate::config::Target;
 use crate::failure::Failure;
 
 /// How many targets are checked at once.
@@ -90,7 +90,7 @@ async fn check(app: &App, names: &[String]) -> Result<Outcome<CheckRow>, Vec<Fai
     Ok(outcome)
 }
 
-async fn check_target(config: &Config, target: &Target) -> (Vec<CheckRow>, Vec<Failure>) {
+async fn check_target(config: &Catalog, target: &Target) -> (Vec<CheckRow>, Vec<Failure>) {
     let (mut rows, mut failures) = (Vec::new(), Vec::new());
     let mut add = |check, outcome: Result<String, Failure>| {
         rows.push(CheckRow::new(target.name.as_str(), check, &outcome));

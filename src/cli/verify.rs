@@ -7,7 +7,7 @@ use snapkeep_providers::{Error, ErrorKind};
 
 use super::rows::{FindingRow, VerificationRow};
 use super::{App, Mode, Outcome};
-use crate::catalog::{self, Opened, SnapshotRef};
+use crate::catalog::{self, Catalog, Opened, SnapshotRef};
 use crate::config::{Config, Target};
 use crate::failure::Failure;
 use crate::{marks, units};
@@ -73,7 +73,7 @@ impl Verify {
         app.finish(&outcome)
     }
 
-    async fn verify(&self, app: &App, config: &Config, id: &SnapshotRef) -> Result<Looked, Failure> {
+    async fn verify(&self, app: &App, config: &Catalog, id: &SnapshotRef) -> Result<Looked, Failure> {
         if app.cancel.is_cancelled() {
             return Err(Failure::new(ErrorKind::Interrupted, format!("{id}: interrupted before it was verified")));
         }
@@ -117,20 +117,24 @@ impl Verify {
 async fn pinned<T>(opened: &Opened, snapshot: &Snapshot, work: impl Future<Output = T>) -> Result<T, Failure> {
     let native = &snapshot.native_id;
     let reason = format!("it is being verified by process {} on this or another host", std::process::id());
-    let mut pin = marks::pin(&opened.scope, native, &reason)?;
-    tokio::pin!(work);
-    let done = loop {
-        tokio::select! {
-            biased;
-            done = &mut work => break done,
+    let mut pin = marks::pin(&opened.scope, native, &reason).await?;
+    // Beside the work, which a state that doesn't answer must not stop.
+    let renewal = async {
+        loop {
+            tokio::time::sleep(marks::PIN_RENEWAL).await;
             // One that can't be renewed runs out: then the work notices if the snapshot goes.
-            () = tokio::time::sleep(marks::PIN_RENEWAL) => if let Ok(renewed) = marks::pin(&opened.scope, native, &reason) {
+            if let Ok(renewed) = marks::pin(&opened.scope, native, &reason).await {
                 pin = renewed;
             }
         }
     };
+    let done = tokio::select! {
+        biased;
+        done = work => done,
+        never = renewal => never,
+    };
     if let Some(pin) = pin {
-        marks::unpin(&opened.scope, native, &pin)?;
+        marks::unpin(&opened.scope, native, &pin).await?;
     }
     Ok(done)
 }
@@ -176,7 +180,7 @@ async fn judge(opened: &Opened, snapshot: &Snapshot, verification: Verification)
     let level = verification.level;
     let mut looked = tell(opened, &snapshot.id, verification);
     if let Some(row) = &looked.row
-        && let Err(failure) = marks::verified(&opened.scope, snapshot, row.at, level, ok)
+        && let Err(failure) = marks::verified(&opened.scope, snapshot, row.at, level, ok).await
     {
         looked.failures.push(failure);
     }

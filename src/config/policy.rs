@@ -172,7 +172,7 @@ impl TryFrom<String> for Selector {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct State {
-    /// The name of a store; a local folder, `$XDG_STATE_HOME/snapkeep`, unless set.
+    /// The name of a store of any type; a local folder, `$XDG_STATE_HOME/snapkeep`, unless set.
     #[schemars(extend("format" = "store"))]
     pub store: Option<String>,
 }

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use snapkeep_providers::memory::Memory;
 use snapkeep_providers::model::{
     Check, CreateRequest, Debris, Details, Hold, ListScope, Listing, NativeId, Operation, OperationId, RestoreRequest,
@@ -31,7 +33,7 @@ pub(super) type Change = fn(&mut Snapshot);
 pub(super) struct Meddling {
     pub(super) changes: Mutex<BTreeMap<String, Change>>,
     /// Before the nth deletion, from 0.
-    pub(super) before: Mutex<BTreeMap<usize, Box<dyn FnOnce() + Send>>>,
+    pub(super) before: Mutex<BTreeMap<usize, BoxFuture<'static, ()>>>,
     /// What was asked to be deleted, in order.
     pub(super) asked: Mutex<Vec<String>>,
     pub(super) debris: Mutex<Vec<Debris>>,
@@ -109,7 +111,9 @@ impl Provider for Cloud {
             asked.len() - 1
         };
         let happens = self.meddling.before.lock().unwrap().remove(&nth);
-        happens.into_iter().for_each(|happens| happens());
+        if let Some(happens) = happens {
+            happens.await;
+        }
         self.memory.delete(id).await
     }
 
@@ -172,11 +176,11 @@ impl Bed {
 
     pub(super) async fn adopt(&self, native: &NativeId) {
         let snapshot = self.opened.get(native).await.unwrap().snapshot;
-        marks::adopt(&self.opened.scope, &snapshot, minute(8)).unwrap();
+        marks::adopt(&self.opened.scope, &snapshot, minute(8)).await.unwrap();
     }
 
-    pub(super) fn lock(&self) -> Lock {
-        self.opened.lock("prune apply", self.cancel.clone()).unwrap()
+    pub(super) async fn lock(&self) -> Lock {
+        self.opened.lock("prune apply", self.cancel.clone()).await.unwrap()
     }
 
     /// Somebody else deletes a snapshot.
@@ -188,12 +192,12 @@ impl Bed {
         self.meddling.changes.lock().unwrap().insert(native.to_owned(), change);
     }
 
-    pub(super) fn before_deletion(&self, nth: usize, happens: impl FnOnce() + Send + 'static) {
-        self.meddling.before.lock().unwrap().insert(nth, Box::new(happens));
+    pub(super) fn before_deletion(&self, nth: usize, happens: impl Future<Output = ()> + Send + 'static) {
+        self.meddling.before.lock().unwrap().insert(nth, happens.boxed());
     }
 
-    pub(super) fn hold(&self, native: &str) {
-        hold(&self.opened.scope, native);
+    pub(super) async fn hold(&self, native: &str) {
+        hold(&self.opened.scope, native).await;
     }
 
     pub(super) async fn plan(&self) -> Plan {
@@ -213,7 +217,7 @@ impl Bed {
 
     pub(super) async fn apply_at(&self, plan: &Plan, now: DateTime<Utc>) -> String {
         let run = Run { reporter: Arc::new(Silent), cancel: self.cancel.clone() };
-        let lock = self.lock();
+        let lock = self.lock().await;
         shown(&apply(&self.opened, &self.policy, &plan.digest, &plan.planned, &lock, &run, &|| now).await)
     }
 
@@ -234,9 +238,9 @@ impl Bed {
     }
 }
 
-pub(super) fn hold(scope: &Scope, native: &str) {
+pub(super) async fn hold(scope: &Scope, native: &str) {
     let audit = Hold { reason: "audit".into(), until: None };
-    marks::hold(scope, &NativeId::new(native), &audit).unwrap();
+    marks::hold(scope, &NativeId::new(native), &audit).await.unwrap();
 }
 
 pub(super) fn all(numbers: impl IntoIterator<Item = u32>) -> BTreeSet<u32> {

@@ -18,6 +18,7 @@ use crate::support::say_left_out;
 mod apply;
 mod bad_input;
 mod bad_plan;
+mod bucket_state;
 mod debris;
 mod holds;
 mod interleaved;
