@@ -303,7 +303,7 @@ pub enum CopyTo {
         /// Its name in the config.
         name: String,
         /// What the config says of it.
-        settings: StoreSettings,
+        settings: Box<StoreSettings>,
     },
     /// A cloud's snapshot into another region.
     Region {

@@ -85,7 +85,7 @@ impl Copy {
     fn request(&self, config: &Config) -> Result<CopyRequest, Failure> {
         let to = match (&self.to_store, &self.to_region) {
             (Some(name), _) => match config.stores.get(name) {
-                Some(settings) => CopyTo::Store { name: name.clone(), settings: settings.clone() },
+                Some(settings) => CopyTo::Store { name: name.clone(), settings: Box::new(settings.clone()) },
                 None => return Err(unknown_store(config, name)),
             },
             (None, Some(region)) => CopyTo::Region { region: region.clone(), kms_key_id: self.kms_key_id.clone() },
