@@ -253,7 +253,7 @@ pub(crate) fn try_open_at(
     let (target, stores) = (TARGET.parse().unwrap(), [store]);
     snapkeep_providers::open(&target, settings, &stores, &[], folder)
         .now_or_never()
-        .expect("a folder is opened at once")
+        .unwrap_or_else(|| panic!("a folder is opened at once"))
 }
 
 /// Every file below a folder.
