@@ -1,28 +1,59 @@
 # shellcheck shell=bash
-# For the benchmarks of dumps, to be sourced: needs ROOT, SERVERS (what to start besides PostgreSQL) and `set -euo pipefail`.
-#
-# Builds the program, starts servers of its own in $DIR and stops them at the end; `make_database NAME MB` fills one.
+# What the benchmarks share, to be sourced; needs ROOT and `set -euo pipefail`. `build` sees to SNAPKEEP_BIN, `make_room` to $DIR;
+# `start_servers NAME...` starts servers of its own beside PostgreSQL, and stops them at the end; `make_database NAME MB` fills
+# a database, and `make_target NAME STORE` prints the config of a target on it.
 
 note() { printf 'bench [%3ds] %s\n' "$SECONDS" "$*" >&2; }
 
-"$ROOT/tests/servers/setup.sh"
-if [ -z "${SNAPKEEP_BIN:-}" ]; then
+build() {
+  [ -z "${SNAPKEEP_BIN:-}" ] || return 0
   cargo build --release --locked --manifest-path "$ROOT/Cargo.toml"
   SNAPKEEP_BIN=$(cargo metadata --no-deps --format-version 1 --manifest-path "$ROOT/Cargo.toml" |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')/release/snapkeep
-fi
+}
 
-mkdir -p /var/tmp/snapkeep-test
-DIR=$(mktemp -d /var/tmp/snapkeep-test/bench.XXXXXX)
-export SNAPKEEP_TEST_STATE=$DIR/servers
-chmod 755 "$DIR"   # the server's user must get through
-trap 'trap "" INT TERM; "$ROOT/tests/servers/servers.sh" stop postgres "${SERVERS[@]}" || true; rm -rf "$DIR"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-variables=$("$ROOT/tests/servers/servers.sh" start postgres "${SERVERS[@]}")
-eval "$variables"
-export PGHOST=$SK_PG_HOST PGPORT=$SK_PG_PORT PGUSER=$SK_PG_USER PGPASSWORD=$SK_PG_PASSWORD
-export PATH=$SK_PG_BIN:$PATH XDG_STATE_HOME=$DIR/state
+# Whatever happens, $DIR and what was started go at the end.
+SERVERS=()
+leave() {
+  trap '' INT TERM
+  [ ${#SERVERS[@]} = 0 ] || "$ROOT/tests/servers/servers.sh" stop "${SERVERS[@]}" || true
+  note "cleaning up"
+  rm -rf "$DIR"
+}
+make_room() {
+  mkdir -p /var/tmp/snapkeep-test
+  DIR=$(mktemp -d /var/tmp/snapkeep-test/bench.XXXXXX)
+  export XDG_STATE_HOME=$DIR/state
+  trap leave EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+}
+
+start_servers() {
+  SERVERS=(postgres "$@")
+  export SNAPKEEP_TEST_STATE=$DIR/servers
+  chmod 755 "$DIR"   # the servers' user must get through
+  local variables
+  variables=$("$ROOT/tests/servers/servers.sh" start "${SERVERS[@]}")
+  eval "$variables"
+  export PGHOST=$SK_PG_HOST PGPORT=$SK_PG_PORT PGUSER=$SK_PG_USER PGPASSWORD=$SK_PG_PASSWORD
+  export PATH=$SK_PG_BIN:$PATH
+}
+
+make_target() { # make_target DATABASE STORE
+  cat <<T
+version = 1
+[targets.bench]
+provider = "postgresql"
+host = "$SK_PG_HOST"
+port = $SK_PG_PORT
+user = "$SK_PG_USER"
+password = { env = "SK_PG_PASSWORD" }
+database = "$1"
+store = "$2"
+[stores.$2]
+T
+}
 
 # Four tables: 512-byte rows of random bytes, and the same volume in sentences, JSON documents and narrow rows.
 make_database() { # make_database NAME MB

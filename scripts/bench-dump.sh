@@ -16,24 +16,17 @@ for mb in "${sizes[@]}"; do
   [[ $mb =~ ^[1-9][0-9]*$ ]] || { sed -n '2,9p' "$0" >&2; exit 2; }
 done
 
-SERVERS=()
 # shellcheck source=scripts/bench-common.sh
 . "$ROOT/scripts/bench-common.sh"
+"$ROOT/tests/servers/setup.sh"
+build
+make_room
+start_servers
 
 for mb in "${sizes[@]}"; do
   make_database "bench$mb" "$mb"
   note "bench$mb: $(psql -qXAt -d postgres -c "SELECT pg_size_pretty(pg_database_size('bench$mb'))")"
-  cat > "$DIR/bench$mb.toml" <<T
-version = 1
-[targets.bench]
-provider = "postgresql"
-host = "$SK_PG_HOST"
-port = $SK_PG_PORT
-user = "$SK_PG_USER"
-password = { env = "SK_PG_PASSWORD" }
-database = "bench$mb"
-store = "local"
-[stores.local]
+  { make_target "bench$mb" local; cat; } > "$DIR/bench$mb.toml" <<T
 type = "local"
 path = "$DIR/snapshots"
 T

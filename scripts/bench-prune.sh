@@ -13,20 +13,10 @@ RUNS=${RUNS:-3}
 COUNT=${1:-100000}
 [[ $# -le 1 && $COUNT =~ ^[1-9][0-9]*$ && $RUNS =~ ^[1-9][0-9]*$ ]] || { sed -n '2,9p' "$0" >&2; exit 2; }
 
-note() { printf 'bench [%3ds] %s\n' "$SECONDS" "$*" >&2; }
-
-if [ -z "${SNAPKEEP_BIN:-}" ]; then
-  cargo build --release --locked --manifest-path "$ROOT/Cargo.toml"
-  SNAPKEEP_BIN=$(cargo metadata --no-deps --format-version 1 --manifest-path "$ROOT/Cargo.toml" |
-    python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')/release/snapkeep
-fi
-
-mkdir -p /var/tmp/snapkeep-test
-DIR=$(mktemp -d /var/tmp/snapkeep-test/bench.XXXXXX)
-trap 'trap "" INT TERM; note "cleaning up"; rm -rf "$DIR"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-export XDG_STATE_HOME=$DIR/state
+# shellcheck source=scripts/bench-common.sh
+. "$ROOT/scripts/bench-common.sh"
+build
+make_room
 
 cat > "$DIR/bench.toml" <<T
 version = 1

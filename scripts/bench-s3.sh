@@ -17,24 +17,17 @@ sizes=("$@")
 for mb in "${sizes[@]}"; do
   [[ $mb =~ ^[1-9][0-9]*$ ]] || { sed -n '2,13p' "$0" >&2; exit 2; }
 done
-SERVERS=(s3)
 # shellcheck source=scripts/bench-common.sh
 . "$ROOT/scripts/bench-common.sh"
+"$ROOT/tests/servers/setup.sh"
+build
+make_room
+start_servers s3
 
 for mb in "${sizes[@]}"; do
   make_database "bench$mb" "$mb"
   note "bench$mb: $(psql -qXAt -d postgres -c "SELECT pg_size_pretty(pg_database_size('bench$mb'))")"
-  cat > "$DIR/bench$mb.toml" <<T
-version = 1
-[targets.bench]
-provider = "postgresql"
-host = "$SK_PG_HOST"
-port = $SK_PG_PORT
-user = "$SK_PG_USER"
-password = { env = "SK_PG_PASSWORD" }
-database = "bench$mb"
-store = "offsite"
-[stores.offsite]
+  { make_target "bench$mb" offsite; cat; } > "$DIR/bench$mb.toml" <<T
 type = "s3"
 bucket = "$SK_S3_BUCKET"
 prefix = "snapkeep"
