@@ -5,6 +5,9 @@
 mod bad_input;
 mod cli;
 mod conformance;
+mod cycle;
+mod damage;
+mod faults;
 mod fixtures;
 mod interrupted;
 mod mysql;

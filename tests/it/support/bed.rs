@@ -165,7 +165,7 @@ impl Bed {
     }
 
     /// The databases that are this test's own.
-    fn databases(&self) -> Vec<String> {
+    pub(crate) fn databases(&self) -> Vec<String> {
         let (prefix, length) = (&self.prefix, self.prefix.len());
         let found = self.admin(&if self.server.is_postgresql() {
             format!("SELECT datname FROM pg_database WHERE left(datname, {length}) = '{prefix}'")

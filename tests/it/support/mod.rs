@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use snapkeep_providers::{Error, ErrorKind};
 
 mod bed;
+mod file;
 mod gcs;
 mod proxy;
 mod serve;
@@ -14,6 +15,7 @@ mod stores;
 mod tools;
 
 pub(crate) use bed::*;
+pub(crate) use file::{File, SOURCE, digest};
 pub(crate) use gcs::Gcs;
 pub(crate) use proxy::{Action, Fault, Proxy};
 pub(crate) use serve::{Broken, Serving};

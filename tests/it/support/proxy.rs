@@ -18,7 +18,7 @@ use rest::{Part, Then};
 mod rest;
 
 /// What happens to a request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// The connection is closed, and nothing is forwarded.
     CutBefore,

@@ -13,6 +13,7 @@ use object_store::ObjectStore;
 use snapkeep_providers::objects::Objects;
 use snapkeep_providers::settings::StoreSettings;
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use toml::{Table, Value};
 
 use super::server::{variable, variable_or_leave_out};
@@ -39,6 +40,7 @@ pub(crate) struct TestStore {
     /// What the config says of it.
     table: Table,
     folder: TempDir,
+    objects: OnceCell<Arc<dyn ObjectStore>>,
 }
 
 impl StoreKind {
@@ -56,7 +58,7 @@ impl StoreKind {
         let folder = tempfile::Builder::new().prefix("store-").tempdir().unwrap();
         let gcs = (self == Self::Gcs).then(Gcs::start);
         let table = self.table(folder.path(), gcs.as_ref());
-        Some(TestStore { kind: self, gcs, proxy: None, table, folder })
+        Some(TestStore { kind: self, gcs, proxy: None, table, folder, objects: OnceCell::new() })
     }
 
     fn table(self, folder: &Path, gcs: Option<&Gcs>) -> Table {
@@ -163,23 +165,37 @@ impl TestStore {
         secrets.chain([("AWS_EC2_METADATA_DISABLED", "true".to_owned())]).collect()
     }
 
+    /// The same place past the proxy, and with patience.
+    pub(crate) fn direct(&self) -> StoreSettings {
+        if self.kind == StoreKind::Local {
+            return self.settings();
+        }
+        let mut direct = self.kind.table(self.folder.path(), self.gcs.as_ref());
+        let places = ["bucket", "container"].iter().filter_map(|key| self.table.get_key_value(*key));
+        direct.extend(places.map(|(key, value)| (key.clone(), value.clone())));
+        direct.try_into().unwrap()
+    }
+
     /// What is in the place, past the proxy.
     pub(crate) async fn objects(&self) -> Arc<dyn ObjectStore> {
-        let direct = match self.kind {
-            StoreKind::Local => self.table.clone(),
-            kind => {
-                let direct = kind.table(self.folder.path(), self.gcs.as_ref());
-                ["bucket", "container"].iter().filter_map(|key| self.table.get_key_value(*key)).fold(
-                    direct,
-                    |mut table, (key, value)| {
-                        table.insert(key.clone(), value.clone());
-                        table
-                    },
-                )
-            }
+        let open = async || {
+            let opened = Objects::open("direct", &self.direct().place, self.folder.path()).await;
+            ok(opened).store().clone()
         };
-        let settings: StoreSettings = direct.try_into().unwrap();
-        ok(Objects::open("direct", &settings.place, self.folder.path()).await).store().clone()
+        self.objects.get_or_init(open).await.clone()
+    }
+
+    /// The same place by way of a proxy of its own, with this table for the connection.
+    pub(crate) fn by(&self, proxy: &Proxy, connection: &str) -> StoreSettings {
+        let mut table = self.table.clone();
+        table.insert("endpoint".into(), proxy.endpoint().into());
+        table.extend(format!("connection = {{ {connection} }}").parse::<Table>().unwrap());
+        table.try_into().unwrap()
+    }
+
+    /// A proxy before it.
+    pub(crate) fn another_proxy(&self) -> Proxy {
+        Proxy::before(self.kind.table(self.folder.path(), self.gcs.as_ref())["endpoint"].as_str().unwrap())
     }
 
     /// The names of the objects in the place, sorted.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{ObjectStore, WriteMultipart};
+use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -12,7 +12,7 @@ use super::copies::part_name;
 use super::interrupted;
 use crate::Run;
 use crate::dump::store::Store;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{NativeId, TargetName};
 
 /// How often a copy says that it is still being written: pg_dump may wait for a lock before its first byte, for longer
@@ -51,7 +51,7 @@ pub(super) async fn upload(
 ) -> Result<()> {
     let mut number = 1;
     let mut path = path_of(number);
-    let mut part: Option<WriteMultipart> = None;
+    let mut part: Option<Begun> = None;
     let mut waiting = tokio::time::interval_at(Instant::now() + TOUCH, TOUCH);
     waiting.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = loop {
@@ -81,38 +81,51 @@ pub(super) async fn upload(
     };
     if let Some(part) = part {
         // What failed is worth more than why the clean-up failed too; the rest is debris.
-        let _ = tokio::time::timeout(ABORT, part.abort()).await;
+        let _ = tokio::time::timeout(ABORT, part.upload.abort()).await;
     }
     ended
 }
 
-async fn take(store: &Store, path: &Path, part: &mut Option<WriteMultipart>, piece: Piece) -> Result<()> {
+/// An object that is being written.
+struct Begun {
+    upload: WriteMultipart,
+    bytes: u64,
+}
+
+async fn take(store: &Store, path: &Path, part: &mut Option<Begun>, piece: Piece) -> Result<()> {
     match piece {
         Piece::Bytes(bytes) => write(store, path, part, bytes).await,
         Piece::End => finish(store, path, part.take()).await,
     }
 }
 
-async fn write(store: &Store, path: &Path, part: &mut Option<WriteMultipart>, bytes: Bytes) -> Result<()> {
+async fn write(store: &Store, path: &Path, part: &mut Option<Begun>, bytes: Bytes) -> Result<()> {
     let fail = |error| store.error("write", path, error);
     let traffic = store.traffic();
     if part.is_none() {
         let upload = store.objects().store().put_multipart_opts(path, traffic.options()).await.map_err(fail)?;
-        *part = Some(WriteMultipart::new_with_chunk_size(upload, traffic.part_bytes));
+        let upload = WriteMultipart::new_with_chunk_size(upload, traffic.part_bytes);
+        *part = Some(Begun { upload, bytes: 0 });
     }
     if let Some(part) = part {
-        part.wait_for_capacity(traffic.parts).await.map_err(fail)?;
-        part.put(bytes);
+        part.upload.wait_for_capacity(traffic.parts).await.map_err(fail)?;
+        part.bytes += bytes.len() as u64;
+        part.upload.put(bytes);
     }
     Ok(())
 }
 
-async fn finish(store: &Store, path: &Path, part: Option<WriteMultipart>) -> Result<()> {
-    let fail = |error: object_store::Error| -> Error { store.error("write", path, error) };
-    match part {
-        Some(part) => part.finish().await.map(|_| ()).map_err(fail),
-        None => Ok(()),
+async fn finish(store: &Store, path: &Path, part: Option<Begun>) -> Result<()> {
+    let Some(Begun { upload, bytes }) = part else { return Ok(()) };
+    let Err(error) = upload.finish().await else { return Ok(()) };
+    // The answer may have been lost, and a bucket that is asked again knows of no such upload. Only whole uploads are
+    // seen there, and nobody else writes this one.
+    if store.objects().folder().is_none()
+        && store.objects().store().head(path).await.is_ok_and(|found| found.size == bytes)
+    {
+        return Ok(());
     }
+    Err(store.error("write", path, error))
 }
 
 #[cfg(test)]
