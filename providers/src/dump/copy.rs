@@ -40,7 +40,7 @@ impl DumpProvider {
             Ok(snapshot) => create::done(vec![Ok(snapshot)]),
             Err(error) => {
                 // What failed is worth more than why the clean-up failed too; what is left is debris.
-                let _ = to.delete(&self.target, &native).await;
+                let _ = to.discard(&self.target, &native).await;
                 Err(error)
             }
         }

@@ -116,7 +116,7 @@ impl DumpProvider {
 
     /// What failed is worth more than why the clean-up failed too; what is left is debris.
     async fn clear(&self, copy: &Copy<'_>) {
-        let _ = copy.store.delete(&self.target, &copy.native).await;
+        let _ = copy.store.discard(&self.target, &copy.native).await;
     }
 
     async fn write_parts(

@@ -174,7 +174,7 @@ impl Store {
         for part in made.objects() {
             self.lock(&self.path(target, native, &part.name), made.locked_until).await?;
         }
-        if self.objects.put_new(&path, manifest.into()).await? == Put::Taken {
+        if self.put_manifest(&path, manifest.into()).await? == Put::Taken {
             return Err(fail("another process wrote or swept a snapshot of that name"));
         }
         // A sweep takes the whole folder: the manifest may be alone in a new one.

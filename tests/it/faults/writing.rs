@@ -6,7 +6,7 @@ use snapkeep_providers::ErrorKind;
 
 use super::{ALWAYS, LATE, SOON, Step, all, file, passing, status, timeout};
 use crate::cycle::source::{Engine, Source};
-use crate::support::{Action, Fault, File, StoreKind, full, list, ok, try_create};
+use crate::support::{Action, Fault, File, StoreKind, create, full, list, ok, try_create};
 
 /// Every request of a `create` to a store, with each of these faults.
 fn scenarios(kind: StoreKind, actions: &[Action]) -> Vec<(Step, Fault, Action)> {
@@ -144,6 +144,24 @@ async fn what_a_store_kept_when_it_went_away_is_debris_and_can_be_swept() {
         assert_eq!(ok(file.provider.debris().await), []);
         assert_eq!(file.is_sound(&file.source()).await, [made], "{kind:?}");
     }
+}
+
+/// The client gave up waiting, and the store did it all the same.
+#[tokio::test]
+async fn a_manifest_that_lands_after_its_dump_failed_makes_no_snapshot_without_data() {
+    all([StoreKind::S3, StoreKind::Azurite, StoreKind::Gcs], |kind| async move {
+        let Some(file) = file(kind, 0, SOON).await else { return };
+        file.fail(Fault::on("PUT", "manifest.json", Action::Late).times(4));
+        let error = file.create().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{kind:?}");
+        let landed = file.store.proxy().land().await;
+        assert!(!landed.is_empty());
+        assert_eq!(file.is_sound(&file.source()).await, [], "{kind:?} {landed:?}");
+        file.change();
+        let next = create(&*file.direct).await;
+        assert_eq!(file.is_sound(&file.source()).await, [next]);
+    })
+    .await;
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -35,6 +35,8 @@ pub(crate) enum Action {
     Stall,
     /// The same after this many bytes of the answer's body.
     StallBody(usize),
+    /// Never answered, and forwarded only by [`Proxy::land`], when the client has long gone.
+    Late,
 }
 
 /// An action for some of the requests.
@@ -83,6 +85,8 @@ impl Seen {
 /// The proxy. It is gone when dropped, with all its connections.
 pub(crate) struct Proxy {
     serving: Serving,
+    /// Host and port of the store.
+    store: String,
     path: String,
     script: Arc<Mutex<Script>>,
 }
@@ -93,6 +97,7 @@ struct Script {
     faults: Vec<(Fault, usize)>,
     fired: usize,
     seen: Vec<Seen>,
+    late: Vec<Request<Full<Bytes>>>,
 }
 
 impl Proxy {
@@ -101,9 +106,9 @@ impl Proxy {
         let rest = endpoint.strip_prefix("http://").unwrap_or_else(|| panic!("not an http URL: {endpoint}"));
         let (store, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (store, script) = (store.to_owned(), Arc::new(Mutex::new(Script::default())));
-        let served = Arc::clone(&script);
-        let serving = Serving::start(move |request| answer(store.clone(), Arc::clone(&served), request));
-        Self { serving, path: path.to_owned(), script }
+        let (served, before) = (Arc::clone(&script), store.clone());
+        let serving = Serving::start(move |request| answer(before.clone(), Arc::clone(&served), request));
+        Self { serving, store, path: path.to_owned(), script }
     }
 
     /// The store's endpoint, by way of the proxy.
@@ -134,6 +139,16 @@ impl Proxy {
     /// How many requests with this method had `part` in their path and query.
     pub(crate) fn count(&self, method: &str, part: &str) -> usize {
         self.script().seen.iter().filter(|seen| seen.is(method, part)).count()
+    }
+
+    /// Forwards what was to come late, in the order in which it came, and gives the store's statuses.
+    pub(crate) async fn land(&self) -> Vec<u16> {
+        let late = std::mem::take(&mut self.script().late);
+        let mut statuses = Vec::new();
+        for request in late {
+            statuses.push(forward(&self.store, request).await.unwrap().status().as_u16());
+        }
+        statuses
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
@@ -177,6 +192,12 @@ async fn answer(store: String, script: Arc<Mutex<Script>>, request: Request<Inco
             Err("cut within the request".into())
         }
         Some(Action::Stall) => std::future::pending().await,
+        Some(Action::Late) => {
+            let (head, body) = request.into_parts();
+            let body = Full::from(body.collect().await?.to_bytes());
+            lock(&script).late.push(Request::from_parts(head, body));
+            std::future::pending().await
+        }
         Some(Action::Status(status, body)) => {
             // a client that is still writing would see a closed connection, not the answer
             read(request.into_body(), usize::MAX).await?;
@@ -203,7 +224,10 @@ async fn answer(store: String, script: Arc<Mutex<Script>>, request: Request<Inco
 }
 
 /// By a connection of its own: one that the store closed meanwhile would be a fault that no script asked for.
-async fn forward(store: &str, request: Request<Incoming>) -> Result<Response<Incoming>, Broken> {
+async fn forward<B>(store: &str, request: Request<B>) -> Result<Response<Incoming>, Broken>
+where
+    B: Body<Data = Bytes, Error: Into<Broken>> + Send + 'static,
+{
     let stream = TcpStream::connect(store).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // its error reaches the request or the answer's body, too

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use object_store::ObjectStore;
 use object_store::path::Path;
+use object_store::{ObjectStore, PutMode, PutPayload};
 
 use super::{Store, manifest};
 use crate::dump::name::is_snapshot_name;
@@ -14,7 +14,8 @@ use crate::error::{ErrorKind, Result};
 use crate::model::{Debris, NativeId, TargetName};
 use crate::objects::{Put, Upload, path_of};
 
-/// What stands in a manifest's place while its debris is swept: whoever still wanted to commit there can't.
+/// What stands in a manifest's place while its debris is swept, or when its writing failed and could still take effect:
+/// whoever still wants to commit there can't.
 const TOMBSTONE: &[u8] = br#"{"schema":"snapkeep/swept/v1"}"#;
 
 pub(super) fn is_tombstone(manifest: &Bytes) -> bool {
@@ -84,15 +85,47 @@ impl Store {
         Ok(())
     }
 
+    /// Puts a manifest where there is none. One whose writing failed may still land when its parts are gone, so its place
+    /// is taken then.
+    pub(super) async fn put_manifest(&self, path: &Path, manifest: Bytes) -> Result<Put> {
+        let failure = match self.objects.put_new(path, manifest.clone()).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable && self.objects.folder().is_none() => error,
+            put => return put,
+        };
+        let tombstone = PutPayload::from_static(TOMBSTONE);
+        match self.objects.store().put_opts(path, tombstone, PutMode::Create.into()).await {
+            // It has landed already.
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                self.objects.put_new(path, manifest).await
+            }
+            _ => Err(failure),
+        }
+    }
+
+    /// Deletes what a dump that failed left; what keeps its manifest from landing late stays, and is debris.
+    pub(crate) async fn discard(&self, target: &TargetName, native: &NativeId) -> Result<()> {
+        let manifest = self.path(target, native, manifest::FILE);
+        match self.objects.read(&manifest, TOMBSTONE.len() as u64).await {
+            Ok(Some(found)) if is_tombstone(&found) => self.delete_parts(target, native).await,
+            _ => self.delete(target, native).await,
+        }
+    }
+
+    async fn delete_parts(&self, target: &TargetName, native: &NativeId) -> Result<()> {
+        let manifest = self.path(target, native, manifest::FILE);
+        for object in self.objects_of(target, native).await?.into_iter().filter(|object| object.location != manifest) {
+            self.objects.delete(&object.location).await?;
+        }
+        Ok(())
+    }
+
     /// Takes the manifest's place, deletes the rest, and then that.
     pub(super) async fn sweep_bucket(&self, target: &TargetName, native: &NativeId) -> Result<()> {
         let manifest = self.path(target, native, manifest::FILE);
         if self.objects.put_new(&manifest, Bytes::from_static(TOMBSTONE)).await? == Put::Taken {
             return Ok(());
         }
-        for object in self.objects_of(target, native).await?.into_iter().filter(|object| object.location != manifest) {
-            self.objects.delete(&object.location).await?;
-        }
+        self.delete_parts(target, native).await?;
         self.objects.delete(&manifest).await
     }
 }
