@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use snapkeep_providers::model::{Details, ListScope, Listing, NativeId, Snapshot, SnapshotId, TargetName};
 use snapkeep_providers::settings::StoreSettings;
-use snapkeep_providers::{Error, ErrorKind, Provider};
+use snapkeep_providers::{Error, ErrorKind, Provider, identity_of_dumps};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -135,22 +135,24 @@ pub(crate) async fn open(catalog: &Catalog, target: &Target) -> Result<Opened, F
         .iter()
         .filter_map(|name| catalog.stores.get(name).map(|settings| (name.clone(), settings.clone())))
         .collect();
+    let state = catalog.state().await?;
     let open = async |held: &[(String, StoreSettings)]| {
         let provider = snapkeep_providers::open(&target.name, &target.settings, &stores, held, &catalog.base).await;
         provider.map_err(|error| Failure::from(error).of(&target.name))
     };
-    let provider = open(&[]).await?;
-    let scope = catalog.state().await?.scope(&*provider);
+    if !target.settings.is_dump() {
+        let provider = open(&[]).await?;
+        let scope = state.scope(&target.name, &provider.identity());
+        return Ok(Opened { provider, scope });
+    }
+    // Copies are found also when the stores that new dumps go to can't be used.
+    let scope = state.scope(&target.name, &identity_of_dumps(&stores, &catalog.base));
     let held = held_stores(&scope, catalog, target).await?;
-    let provider = if held.is_empty() { provider } else { open(&held).await? };
-    Ok(Opened { provider, scope })
+    Ok(Opened { provider: open(&held).await?, scope })
 }
 
 /// The stores beside the target's own that copies of its snapshots were made to.
 async fn held_stores(scope: &Scope, config: &Config, target: &Target) -> Result<Vec<(String, StoreSettings)>, Failure> {
-    if !target.settings.is_dump() {
-        return Ok(Vec::new());
-    }
     let names = scope.names(HELD).await?;
     let others = names.into_iter().filter(|name| !target.store.contains(name));
     // One that the config no longer has can't be asked; whoever took it out knows.

@@ -56,6 +56,12 @@ pub async fn open(
     }
 }
 
+/// Where the dumps of a target go, told by its `stores` alone: what [`Provider::identity`] says of a dump target, before it
+/// is opened.
+pub fn identity_of_dumps(stores: &[(String, StoreSettings)], base: &Path) -> String {
+    dump::identity(stores, base)
+}
+
 /// What a provider can do. Data, so that planning and rendering need no special cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {

@@ -1,4 +1,5 @@
-//! What must be remembered outside the snapshots themselves: holds, adoptions, plans under way, and the locks.
+//! What must be remembered outside the snapshots themselves: holds, adoptions, what verifications found, which other stores
+//! hold copies, plans under way, and the locks.
 //!
 //! Small JSON objects, in a folder or in a bucket. Every write is conditional on what was read, so that two processes
 //! can't lose each other's.
@@ -11,9 +12,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use snapkeep_providers::model::TargetName;
 use snapkeep_providers::objects::Objects;
 use snapkeep_providers::settings::Place as Where;
-use snapkeep_providers::{ErrorKind, Provider, objects};
+use snapkeep_providers::{ErrorKind, objects};
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -110,17 +112,17 @@ impl State {
         Ok(Self { place, sharing })
     }
 
-    /// The part of it that belongs to the target of `provider`: by its name alone, so that a store that is moved, or
-    /// mounted elsewhere, keeps its holds.
+    /// The part of it that belongs to a target: by its name alone, so that a store that is moved, or mounted elsewhere,
+    /// keeps its holds.
     ///
-    /// Only the lock is told apart by where the snapshots are, where unrelated configs share the folder: two databases
+    /// Only the lock is told apart by `identity`, where the snapshots are, where unrelated configs share the folder: two databases
     /// that two configs call by one name need not wait for each other. A hold can't be mistaken, ids being unique.
-    pub(crate) fn scope(&self, provider: &dyn Provider) -> Scope {
+    pub(crate) fn scope(&self, target: &TargetName, identity: &str) -> Scope {
         let lock = match self.sharing {
             Sharing::Named => "target".to_owned(),
-            Sharing::Everything => format!("target-{}", hex(&Sha256::digest(provider.identity().as_bytes())[..6])),
+            Sharing::Everything => format!("target-{}", hex(&Sha256::digest(identity.as_bytes())[..6])),
         };
-        let target = provider.target().as_str();
+        let target = target.as_str();
         let place = match &self.place {
             Place::Folder(folder) => Place::Folder(folder.of(target)),
             Place::Bucket(bucket) => Place::Bucket(bucket.of(target)),

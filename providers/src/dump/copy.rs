@@ -28,19 +28,22 @@ impl DumpProvider {
             return Err(Error::new(ErrorKind::Unsupported, self.engine.provider(), "copy", self.stores.id(id), reason)
                 .with_hint("name another store: `--to-store S`"));
         };
-        let (from, manifest) = self.find(id).await?;
+        let (from, manifest) = unless_cancelled(run, "copy", self.stores.id(id), self.find(id)).await?;
         let to = Store::open(name, settings, &self.base).await?;
         let copy = async { self.stores.copy_of(manifest.dump(), &to).await };
         if let Some((native, manifest)) = unless_cancelled(run, "copy", &manifest.id, copy).await? {
             return create::done(vec![Ok(manifest.snapshot(native, to.location()))]);
         }
-        let native = self.claim_name(&to, manifest.created_at).await?;
+        check_sizes(&to, &manifest)?;
+        let claiming = self.claim_name(&to, manifest.created_at);
+        let native = unless_cancelled(run, "copy", &manifest.id, claiming).await?;
         let way = Way { from, source: id, to: &to, copy: &native };
         match self.transfer(&way, manifest, run).await {
             Ok(snapshot) => create::done(vec![Ok(snapshot)]),
+            // What another process has there under the same name is not ours to delete.
+            Err(error) if error.kind() == ErrorKind::Locked => Err(error),
             Err(error) => {
-                // What failed is worth more than why the clean-up failed too; what is left is debris.
-                let _ = to.discard(&self.target, &native).await;
+                self.clear(&to, &native).await;
                 Err(error)
             }
         }
@@ -75,6 +78,17 @@ impl DumpProvider {
         }
         send_part(&from, &to, part, meter).await
     }
+}
+
+/// Refuses parts that are larger than the store takes: they are copied as they are.
+fn check_sizes(to: &Store, manifest: &Manifest) -> Result<()> {
+    // A part is ended a little above its limit.
+    let most = to.part_limit().saturating_add(to.part_limit() / 64).saturating_add(64 << 20);
+    let Some(part) = manifest.objects().find(|part| part.size_bytes > most) else { return Ok(()) };
+    let reason =
+        format!("{} has {} bytes, and store {} takes parts of {}", part.name, part.size_bytes, to.name(), most);
+    Err(Error::new(ErrorKind::Unsupported, "dump", "copy", &manifest.id, reason)
+        .with_hint("make a new dump for that store: add it to `store` of the target"))
 }
 
 /// Lets the store copy the object itself; `false` where it can't.

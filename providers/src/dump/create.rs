@@ -1,18 +1,23 @@
 //! Making a dump: one pass of the database, one copy in each store.
 
+use std::time::Duration;
+
 use chrono::{DateTime, SubsecRound, Utc};
 use futures::FutureExt;
 use futures::future::join_all;
 
 use super::engine::{DumpPlan, PartPlan};
 use super::manifest::{self, Manifest, Part};
-use super::store::Store;
+use super::store::{MANIFEST_LIMIT, Store};
 use super::stream::{Destination, Meter, Saved, interrupted, store_parts};
 use super::{DumpProvider, name, unless_cancelled};
 use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{CreateRequest, NativeId, Operation, OperationId, OperationState, Snapshot, SnapshotState};
 use crate::settings::Compression;
+
+/// How long a store may take to forget a copy that failed.
+const ABORT: Duration = Duration::from_secs(10);
 
 /// One copy that is being made.
 struct Copy<'p> {
@@ -89,17 +94,16 @@ impl DumpProvider {
         let mut made = match self.write(created_at, &copies, plan, request, run).await {
             Ok(made) => made,
             Err(error) => {
-                for copy in &copies {
-                    self.clear(copy).await;
-                }
+                join_all(copies.iter().map(|copy| self.clear(copy.store, &copy.native))).await;
                 return Err(error);
             }
         };
-        for (copy, made) in copies.iter().zip(&made) {
-            if made.is_err() {
-                self.clear(copy).await;
-            }
-        }
+        // What another process has there under the same name is not ours to delete.
+        let failed_own = copies
+            .iter()
+            .zip(&made)
+            .filter(|(_, made)| made.as_ref().is_err_and(|error| error.kind() != ErrorKind::Locked));
+        join_all(failed_own.map(|(copy, _)| self.clear(copy.store, &copy.native))).await;
         made.extend(failed);
         Ok(made)
     }
@@ -115,8 +119,8 @@ impl DumpProvider {
     }
 
     /// What failed is worth more than why the clean-up failed too; what is left is debris.
-    async fn clear(&self, copy: &Copy<'_>) {
-        let _ = copy.store.discard(&self.target, &copy.native).await;
+    pub(super) async fn clear(&self, store: &Store, native: &NativeId) {
+        let _ = tokio::time::timeout(ABORT, store.discard(&self.target, native)).await;
     }
 
     async fn write_parts(
@@ -208,6 +212,10 @@ impl DumpProvider {
         }
         let mut made = Vec::new();
         for ((copy, data), globals) in copies.iter().zip(common.data).zip(common.globals) {
+            if run.cancel.is_cancelled() {
+                made.push(Err(interrupted("commit", self.target.as_str())));
+                continue;
+            }
             let parts = data.and_then(|data| globals.map(|globals| (data, globals)));
             made.push(match parts {
                 Ok((data, globals)) => {
@@ -225,7 +233,13 @@ impl DumpProvider {
     pub(super) async fn commit(&self, store: &Store, native: &NativeId, manifest: Manifest) -> Result<Snapshot> {
         let locked_until = store.locked_until(manifest.completed_at);
         let manifest = Manifest { locked_until, ..manifest.of(self.stores.id(native).to_string()) };
-        store.commit(&self.target, native, to_json(&manifest)?).await?;
+        let mut json = to_json(&manifest)?;
+        if json.len() as u64 > MANIFEST_LIMIT {
+            let without = Manifest { tables: None, ..manifest.clone() };
+            let note = "row counts are missing: there are too many tables".to_owned();
+            json = to_json(&Manifest { notes: [manifest.notes.clone(), vec![note]].concat(), ..without })?;
+        }
+        store.commit(&self.target, native, json).await?;
         Ok(manifest.snapshot(native.clone(), store.location()))
     }
 }

@@ -13,6 +13,7 @@ use crate::model::{
     Check, CopyRequest, CreateRequest, Debris, Details, ListScope, Listing, NativeId, Operation, OperationId,
     RestoreRequest, RestoreTo, Restored, Snapshot, TargetName, Verification, VerifyRequest,
 };
+use crate::objects::identity_of;
 use crate::settings::{Compression, ProviderSettings, StoreSettings};
 use crate::{Capabilities, Provider, Run, Support};
 use by_hand::ByHand;
@@ -52,6 +53,8 @@ mod verify;
 pub(crate) struct DumpProvider {
     target: TargetName,
     engine: Box<dyn Engine>,
+    /// Where new dumps go, whatever the config calls it.
+    identity: String,
     stores: Stores,
     compression: Compression,
     base: PathBuf,
@@ -67,9 +70,6 @@ impl DumpProvider {
         base: &FilePath,
     ) -> Result<Self> {
         let refuse = |reason: &str| Error::new(ErrorKind::Unsupported, settings.name(), "open", target, reason);
-        if stores.is_empty() {
-            return Err(refuse("a dump needs a store").with_hint("set `store` to the name of one"));
-        }
         let server = |server: &crate::settings::Server| Connection::new(server.clone(), base);
         let (engine, compression): (Box<dyn Engine>, _) = match settings {
             ProviderSettings::Postgresql(postgresql) => {
@@ -81,8 +81,9 @@ impl DumpProvider {
             }
             _ => return Err(refuse("it has no logical dumps")),
         };
+        let identity = identity(stores, base);
         let stores = Stores::open(target, stores, held, base).await?;
-        Ok(Self { target: target.clone(), engine, stores, compression, base: base.to_owned() })
+        Ok(Self { target: target.clone(), identity, engine, stores, compression, base: base.to_owned() })
     }
 
     /// The manifest of a snapshot and the store that it is in, or why there is none.
@@ -191,7 +192,7 @@ impl Provider for DumpProvider {
     }
 
     fn identity(&self) -> String {
-        self.stores.identity()
+        self.identity.clone()
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -233,7 +234,7 @@ impl Provider for DumpProvider {
     }
 
     async fn restore(&self, id: &NativeId, request: &RestoreRequest, run: &Run) -> Result<Restored> {
-        let (store, manifest) = self.find(id).await?;
+        let (store, manifest) = unless_cancelled(run, "restore", self.stores.id(id), self.find(id)).await?;
         if let RestoreTo::New(name) = &request.to
             && name.is_empty()
         {
@@ -277,9 +278,13 @@ impl Provider for DumpProvider {
                 store.refuse_locked(&self.target, id, manifest.locked_until, create::now()).await?;
                 store.delete(&self.target, id).await
             }
-            Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Busy) => Err(error),
-            // Without a manifest, or with a damaged one: what is left of it, wherever it is.
-            Err(_) => {
+            // Without a manifest, or with one that can't be used: what is left of it, wherever it is.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Verification | ErrorKind::Unsupported) =>
+            {
+                if let Some(unasked) = self.stores.broken().next() {
+                    return Err(unasked);
+                }
                 for store in self.stores.opened() {
                     store.refuse_locked(&self.target, id, None, create::now()).await?;
                 }
@@ -288,6 +293,8 @@ impl Provider for DumpProvider {
                 }
                 Ok(())
             }
+            // Whether it is there is what can't be told.
+            Err(error) => Err(error),
         }
     }
 
@@ -310,6 +317,11 @@ impl Provider for DumpProvider {
         }
         Ok(())
     }
+}
+
+/// Where the dumps of a target go, told by its stores alone: the same whether or not they can be used now.
+pub(crate) fn identity(stores: &[(String, StoreSettings)], base: &FilePath) -> String {
+    stores.iter().map(|(_, settings)| identity_of(&settings.place, base)).collect::<Vec<_>>().join(" ")
 }
 
 /// Opens a dump target as a provider.

@@ -22,7 +22,7 @@ mod lock;
 /// How many objects are read at once.
 const CONCURRENCY: usize = 16;
 /// A manifest is small; more is not one of ours.
-const MANIFEST_LIMIT: u64 = 16 << 20;
+pub(crate) const MANIFEST_LIMIT: u64 = 16 << 20;
 /// Bytes of one part of an upload to a folder.
 const FOLDER_PART: usize = 2 << 20;
 /// The same to a bucket: the least that S3 and GCS take.
@@ -175,7 +175,8 @@ impl Store {
             self.lock(&self.path(target, native, &part.name), made.locked_until).await?;
         }
         if self.put_manifest(&path, manifest.into()).await? == Put::Taken {
-            return Err(fail("another process wrote or swept a snapshot of that name"));
+            let reason = "another process writes or sweeps a snapshot of that name";
+            return Err(Error::new(ErrorKind::Locked, "store", "commit", &path, reason).with_hint("try again"));
         }
         // A sweep takes the whole folder: the manifest may be alone in a new one.
         for part in made.objects() {
@@ -270,7 +271,8 @@ impl Store {
         self.objects.put_new(&path, Bytes::from_static(b"snapkeep")).await?;
         self.objects.delete(&path).await?;
         self.check_lock().await?;
-        Ok(format!("{} ({})", self.name(), self.objects.shown()))
+        let more = self.unlisted_uploads(target).await.map(|more| format!("; {more}")).unwrap_or_default();
+        Ok(format!("{} ({}){more}", self.name(), self.objects.shown()))
     }
 
     /// What an error of the store means.

@@ -3,6 +3,7 @@
 //! A store that can't be opened or asked makes a list incomplete; it takes no other store with it.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::path::Path as FilePath;
 
 use bytes::Bytes;
@@ -25,7 +26,6 @@ pub(crate) struct Stores {
 
 #[derive(Debug)]
 struct Slot {
-    identity: String,
     role: Role,
     /// The store, or why it can't be used.
     store: Result<Store>,
@@ -41,7 +41,7 @@ enum Role {
 }
 
 impl Stores {
-    /// Opens them all; an error only when each new dump would be lost.
+    /// Opens them all, each place once whatever names it has; an error only when none can be used.
     pub(crate) async fn open(
         target: &TargetName,
         written: &[(String, StoreSettings)],
@@ -49,24 +49,20 @@ impl Stores {
         base: &FilePath,
     ) -> Result<Self> {
         let written = written.iter().map(|named| (named, Role::Written));
+        let mut seen = BTreeSet::new();
         let all = written.chain(held.iter().map(|named| (named, Role::Held)));
-        let opening = all.map(|((name, settings), role)| async move {
-            let store = Store::open(name, settings, base).await;
-            Slot { identity: identity_of(&settings.place, base), role, store }
+        let each_once = all.filter(|((_, settings), _)| seen.insert(identity_of(&settings.place, base)));
+        let opening = each_once.map(|((name, settings), role)| async move {
+            Slot { role, store: Store::open(name, settings, base).await }
         });
         let slots = join_all(opening).await;
-        if slots.iter().all(|slot| slot.role == Role::Held || slot.store.is_err())
-            && let Some(error) = slots.iter().find_map(|slot| slot.store.as_ref().err())
-        {
-            return Err(error.repeated());
+        match slots.iter().all(|slot| slot.store.is_err()) {
+            true => Err(slots.into_iter().find_map(|slot| slot.store.err()).unwrap_or_else(|| {
+                let reason = "a dump needs a store";
+                Error::new(ErrorKind::Usage, "dump", "open", target, reason).with_hint("set `store` to the name of one")
+            })),
+            false => Ok(Self { target: target.clone(), slots }),
         }
-        Ok(Self { target: target.clone(), slots })
-    }
-
-    /// Where the new dumps go, whatever the config calls it, and whether or not it can be used now.
-    pub(crate) fn identity(&self) -> String {
-        let written = self.slots.iter().filter(|slot| slot.role == Role::Written);
-        written.map(|slot| slot.identity.as_str()).collect::<Vec<_>>().join(" ")
     }
 
     /// Those that can be used.

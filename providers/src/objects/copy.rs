@@ -3,7 +3,7 @@
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
-use super::{Bucket, Objects, Site};
+use super::{Objects, Site};
 use crate::error::Result;
 
 /// Who copied.
@@ -15,8 +15,7 @@ pub(crate) enum Copied {
     NotPossible,
 }
 
-/// Lets the store copy an object, where one store holds both places: S3 between buckets of one endpoint that the
-/// credentials of `to` can read, Azure and GCS within a container or bucket and below one prefix.
+/// Lets the store copy an object: S3 between buckets of one endpoint that the credentials of `to` can read.
 ///
 /// The copy has the storage class and the key that `to` asks for; where it couldn't have, it isn't made.
 pub(crate) async fn copy_object(from: (&Objects, &Path), to: (&Objects, &Path)) -> Result<Copied> {
@@ -33,14 +32,5 @@ pub(crate) async fn copy_object(from: (&Objects, &Path), to: (&Objects, &Path)) 
         let copied = written.copy_from(read, source_path, found.size, path).await.map_err(fail)?;
         return Ok(if copied { Copied::ServerSide } else { Copied::NotPossible });
     }
-    if !is_one_place(here, there) || there.storage_class.is_some() {
-        return Ok(Copied::NotPossible);
-    }
-    destination.store().copy(source_path, path).await.map_err(fail)?;
-    Ok(Copied::ServerSide)
-}
-
-fn is_one_place(here: &Bucket, there: &Bucket) -> bool {
-    let place = |bucket: &Bucket| (bucket.scheme, bucket.name.clone(), bucket.endpoint.clone(), bucket.prefix.clone());
-    place(here) == place(there)
+    Ok(Copied::NotPossible)
 }

@@ -113,6 +113,11 @@ fn without_credentials(error: object_store::Error) -> Result<NoCredentials, obje
     found.map_err(|source| object_store::Error::Generic { store, source })
 }
 
+/// Whether the store answered at all.
+pub(super) fn was_answered(error: &object_store::Error) -> bool {
+    texts(error).any(|text| status_in(&text).is_some())
+}
+
 /// The status of an answer; `object_store` keeps it in a type that it doesn't export, and prints it.
 fn status_in(text: &str) -> Option<u16> {
     text.split_once("status code: ")?.1.get(..3)?.parse().ok()

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use object_store::path::PathPart;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::settings::Place;
@@ -37,7 +37,7 @@ const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// An open place.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Objects {
     name: String,
     store: Arc<dyn ObjectStore>,
@@ -67,6 +67,13 @@ pub(crate) struct Bucket {
     pub(crate) endpoint: Option<String>,
     /// The storage class of large objects.
     pub(crate) storage_class: Option<String>,
+}
+
+impl fmt::Debug for Objects {
+    /// What object_store's own types would show has tokens and keys in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objects").field("name", &self.name).field("site", &self.site).finish_non_exhaustive()
+    }
 }
 
 impl Objects {
@@ -151,27 +158,14 @@ impl Objects {
     ///
     /// An answer that was lost on the way is found out by reading: what stands there with our own bytes is written.
     pub async fn put_new(&self, path: &Path, bytes: Bytes) -> Result<Put> {
-        let mut pause = PAUSE;
-        for attempt in 1.. {
-            let put = self.store.put_opts(path, bytes.clone().into(), PutOptions::from(PutMode::Create)).await;
-            let Err(error) = put else { return Ok(Put::Written) };
-            if self.folder().is_some() && !is_taken(&error) {
-                return Err(self.error("write", path, error));
-            }
-            match self.read(path, bytes.len() as u64).await {
-                Ok(Some(found)) if found == bytes => return Ok(Put::Written),
-                Ok(Some(_)) => return Ok(Put::Taken),
-                Err(larger) if larger.kind() == ErrorKind::Verification => return Ok(Put::Taken),
-                Ok(None) | Err(_) => {}
-            }
-            let failure = self.error("write", path, error);
-            if attempt == ATTEMPTS || !failure.kind().is_retryable() {
-                return Err(failure);
-            }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
+        let limit = bytes.len() as u64;
+        match self.swap(path, bytes, None, limit).await {
+            Ok(Swap::Done(_)) => Ok(Put::Written),
+            Ok(Swap::Other(_)) => Ok(Put::Taken),
+            // What is there is larger than ours.
+            Err(error) if error.kind() == ErrorKind::Verification => Ok(Put::Taken),
+            Err(error) => Err(error),
         }
-        Ok(Put::Taken)
     }
 
     /// Deletes an object; what is gone is deleted.
@@ -195,15 +189,25 @@ pub(crate) fn identity_of(place: &Place, base: &FilePath) -> String {
         format!("{scheme}://{name}/{prefix}{endpoint}")
     };
     match place {
-        Place::Local(local) => {
-            let folder = base.join(&local.path);
-            format!("file://{}", folder.canonicalize().unwrap_or(folder).display())
-        }
+        Place::Local(local) => format!("file://{}", canonical(&base.join(&local.path)).display()),
         Place::S3(s3) => bucket("s3", &s3.bucket, &s3.prefix, &s3.endpoint),
         Place::AzureBlob(blob) => {
             bucket("az", &format!("{}/{}", blob.account, blob.container), &blob.prefix, &blob.endpoint)
         }
         Place::Gcs(gcs) => bucket("gs", &gcs.bucket, &gcs.prefix, &gcs.endpoint),
+    }
+}
+
+/// A path without links, as far as it exists: the same before and after its folder is made.
+fn canonical(path: &FilePath) -> PathBuf {
+    let there = path.ancestors().find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
+    match there {
+        Some((ancestor, found)) => match path.strip_prefix(ancestor) {
+            Ok(rest) if rest.as_os_str().is_empty() => found,
+            Ok(rest) => found.join(rest),
+            Err(_) => path.to_owned(),
+        },
+        None => path.to_owned(),
     }
 }
 
@@ -214,10 +218,6 @@ pub enum Put {
     Written,
     /// Something else is there.
     Taken,
-}
-
-fn is_taken(error: &object_store::Error) -> bool {
-    matches!(error, object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. })
 }
 
 impl Bucket {

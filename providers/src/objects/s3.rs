@@ -29,6 +29,8 @@ type Result<T, E = object_store::Error> = std::result::Result<T, E>;
 
 /// After this long no request is sent again.
 const RETRY_LIMIT: Duration = Duration::from_secs(3 * 60);
+/// No answer is longer than this: a thousand uploads, or as many parts.
+const ANSWER_LIMIT: u64 = 8 << 20;
 /// How long to wait before the second time, and at most before any.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(15));
 /// What is left as it is in a query, and beside the slash in a key:
@@ -119,6 +121,13 @@ impl S3Bucket {
         AwsAuthorizer::new(&credential, "s3", &self.region).try_authorize(&mut signed, None)?;
         let answer = self.client.execute(signed).await.map_err(|error| failed(error.into()))?;
         let status = answer.status();
+        // Every answer to what is asked here is small. A store that doesn't know the question may send the object itself,
+        // which is no answer.
+        let length =
+            answer.headers().get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if length.is_some_and(|length: u64| length > ANSWER_LIMIT) {
+            return Ok(Ok(Bytes::from_static(b"it is no answer")));
+        }
         let body = answer.into_body().bytes().await.map_err(|error| failed(error.into()))?;
         // A copy that takes long is answered with 200 before it has failed:
         // <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>.

@@ -43,7 +43,7 @@ impl Store {
             *committed |=
                 file.is_some_and(|file| file.as_ref() == manifest::FILE) && object.size > TOMBSTONE.len() as u64;
         }
-        for upload in self.uploads(target).await? {
+        for upload in self.listable_uploads(target).await? {
             let Some(name) = snapshot_of(&upload.path, &folder) else { continue };
             let fresh =
                 || (Debris { native_id: NativeId::new(&name), touched_at: upload.touched_at, size_bytes: 0 }, false);
@@ -72,11 +72,26 @@ impl Store {
         })
     }
 
+    /// The same, and none where the credentials don't permit to list them: a rule of the bucket may see to those.
+    async fn listable_uploads(&self, target: &TargetName) -> Result<Vec<Upload>> {
+        match self.uploads(target).await {
+            Err(error) if error.kind() == ErrorKind::Permission => Ok(Vec::new()),
+            uploads => uploads,
+        }
+    }
+
+    /// What `check` has to say of unfinished uploads that can't be listed.
+    pub(super) async fn unlisted_uploads(&self, target: &TargetName) -> Option<String> {
+        self.objects.s3()?;
+        let error = self.uploads(target).await.err().filter(|error| error.kind() == ErrorKind::Permission)?;
+        Some(format!("uploads that were cut off can't be found here: {}", error.hint().unwrap_or_default()))
+    }
+
     /// Aborts the uploads below a snapshot's name that nobody has touched since they were found.
     pub(crate) async fn abort_uploads(&self, target: &TargetName, debris: &Debris) -> Result<()> {
         let Some(s3) = self.objects.s3() else { return Ok(()) };
         let folder = path_of([target.as_str()]);
-        for upload in self.uploads(target).await? {
+        for upload in self.listable_uploads(target).await? {
             let ours = snapshot_of(&upload.path, &folder).is_some_and(|name| name == debris.native_id.as_str());
             if ours && upload.touched_at <= debris.touched_at {
                 s3.abort(&upload).await.map_err(|error| self.error("abort the upload of", &upload.path, error))?;

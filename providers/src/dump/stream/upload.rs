@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::copies::part_name;
-use super::interrupted;
+use super::{interrupted, worker_lost};
 use crate::Run;
 use crate::dump::store::Store;
 use crate::error::Result;
@@ -41,7 +41,8 @@ impl Destination<'_> {
     }
 }
 
-/// Writes what comes through the queue, one object for each part, the first of which has number 1. A part that is not ended is aborted.
+/// Writes what comes through the queue, one object for each part, the first of which has number 1. A part that is not
+/// ended is aborted.
 pub(super) async fn upload(
     store: &Store,
     path_of: impl Fn(usize) -> Path,
@@ -64,19 +65,22 @@ pub(super) async fn upload(
             }
             piece = pieces.recv() => piece,
         };
-        let Some(piece) = piece else { break Ok(()) };
-        let is_end = matches!(piece, Piece::End);
-        let written = tokio::select! {
-            biased;
-            () = run.cancel.cancelled() => break Err(interrupted("dump", name)),
-            written = take(store, &path, &mut part, piece) => written,
+        let written = match piece {
+            None => break Ok(()),
+            Some(Piece::Bytes(bytes)) => tokio::select! {
+                biased;
+                () = run.cancel.cancelled() => break Err(interrupted("dump", name)),
+                written = write(store, &path, &mut part, bytes) => written,
+            },
+            Some(Piece::End) => {
+                let finished = finish(store, &path, part.take(), run).await;
+                number += 1;
+                path = path_of(number);
+                finished
+            }
         };
         if let Err(error) = written {
             break Err(error);
-        }
-        if is_end {
-            number += 1;
-            path = path_of(number);
         }
     };
     if let Some(part) = part {
@@ -90,13 +94,6 @@ pub(super) async fn upload(
 struct Begun {
     upload: WriteMultipart,
     bytes: u64,
-}
-
-async fn take(store: &Store, path: &Path, part: &mut Option<Begun>, piece: Piece) -> Result<()> {
-    match piece {
-        Piece::Bytes(bytes) => write(store, path, part, bytes).await,
-        Piece::End => finish(store, path, part.take()).await,
-    }
 }
 
 async fn write(store: &Store, path: &Path, part: &mut Option<Begun>, bytes: Bytes) -> Result<()> {
@@ -115,9 +112,21 @@ async fn write(store: &Store, path: &Path, part: &mut Option<Begun>, bytes: Byte
     Ok(())
 }
 
-async fn finish(store: &Store, path: &Path, part: Option<Begun>) -> Result<()> {
+/// Sends what is left of an object, and completes it.
+async fn finish(store: &Store, path: &Path, part: Option<Begun>, run: &Run) -> Result<()> {
     let Some(Begun { upload, bytes }) = part else { return Ok(()) };
-    let Err(error) = upload.finish().await else { return Ok(()) };
+    // In a task of its own: an upload that is left in the middle of its completion would never be aborted.
+    let mut finishing = tokio::spawn(upload.finish());
+    let finished = tokio::select! {
+        biased;
+        () = run.cancel.cancelled() => {
+            // Complete or not, it is deleted next; what that doesn't find is debris.
+            let _ = tokio::time::timeout(ABORT, finishing).await;
+            return Err(interrupted("dump", path.as_ref()));
+        }
+        finished = &mut finishing => finished.map_err(|error| worker_lost(path.as_ref(), error))?,
+    };
+    let Err(error) = finished else { return Ok(()) };
     // The answer may have been lost, and a bucket that is asked again knows of no such upload. Only whole uploads are
     // seen there, and nobody else writes this one.
     if store.objects().folder().is_none()
