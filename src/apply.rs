@@ -231,11 +231,15 @@ enum Stop {
 /// Claimed first, so that it can't be held any more once it was found not to be.
 async fn delete(opened: &Opened, planned: &Planned, lock: &Lock, run: &Run, clock: Clock<'_>) -> Result<Deleted, Stop> {
     let id = format!("{}/{}", opened.name(), planned.native);
-    if run.cancel.is_cancelled() {
-        return Err(Stop::All(Failure::new(ErrorKind::Interrupted, format!("interrupted before {id} was deleted"))));
-    }
+    let interrupted =
+        || Stop::All(Failure::new(ErrorKind::Interrupted, format!("interrupted before {id} was deleted")));
     let native = planned.native.clone();
-    let snapshot: Snapshot = match opened.get(&native).await {
+    let found = tokio::select! {
+        biased;
+        () = run.cancel.cancelled() => return Err(interrupted()),
+        found = opened.get(&native) => found,
+    };
+    let snapshot: Snapshot = match found {
         Ok(details) => details.snapshot,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Ok(Deleted { native, size_bytes: None, ended: Ended::Absent });

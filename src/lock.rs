@@ -101,7 +101,8 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of `target` for `verb`. `lost` is cancelled if the lease can't be kept.
+    /// Takes the lock of `target` for `verb`. `lost` is cancelled if the lease can't be kept; before there is one, it
+    /// ends the looking.
     pub(crate) async fn take(
         scope: &Scope,
         target: &TargetName,
@@ -111,11 +112,23 @@ impl Lock {
         let owner = Owner::this_process();
         let lease = Lease { owner, since: Utc::now(), renewals: 0, verb: verb.to_owned() };
         let name = scope.lock_name();
-        let expected = match scope.get::<Lease>(KIND, name).await? {
-            None => Expected::Absent,
-            // What is renewed between these two looks has another version, and the write below meets it.
-            Some((other, version)) if other.owner.is_dead() || has_run_out(scope).await? => Expected::Version(version),
-            Some((other, _)) => return Err(held_by(target, &other)),
+        let look = async {
+            Ok(match scope.get::<Lease>(KIND, name).await? {
+                None => Expected::Absent,
+                // What is renewed between these two looks has another version, and the write below meets it.
+                Some((other, version)) if other.owner.is_dead() || has_run_out(scope).await? => {
+                    Expected::Version(version)
+                }
+                Some((other, _)) => return Err(held_by(target, &other)),
+            })
+        };
+        let expected = tokio::select! {
+            biased;
+            () = lost.cancelled() => {
+                let message = format!("interrupted before {target} was locked");
+                return Err(Failure::new(ErrorKind::Interrupted, message));
+            }
+            expected = look => expected?,
         };
         let begun = Instant::now();
         match scope.put(KIND, name, &lease, &expected).await? {

@@ -45,10 +45,10 @@ impl Copy {
     async fn copy(&self, app: &App, config: &Catalog) -> Result<Outcome<Snapshot>, Failure> {
         let target = catalog::target(config, &self.id.target)?;
         let request = self.request(config)?;
-        let opened = catalog::open(config, target).await?;
+        let opened = app.asking(catalog::open(config, target)).await?;
         let (task, run) = app.run(target.name.as_str(), "copy");
         if app.mode == Mode::DryRun {
-            let snapshot = opened.resolve(&self.id).await?;
+            let snapshot = app.asking(opened.resolve(&self.id)).await?;
             let to = self.to_store.as_ref().or(self.to_region.as_ref()).map_or("", String::as_str);
             app.report.info(&format!("{}: would copy {} to {to}", target.name, snapshot.id));
             return Ok(Outcome { done: 1, ..Outcome::new() });
@@ -68,7 +68,7 @@ impl Copy {
         target: &Target,
         (task, run): (Arc<Task>, Run),
     ) -> Result<Outcome<Snapshot>, Failure> {
-        let snapshot = opened.resolve(&self.id).await?;
+        let snapshot = app.asking(opened.resolve(&self.id)).await?;
         if let Some(store) = self.to_store.as_ref().filter(|store| !target.store.contains(store)) {
             opened.remember_store(store).await?;
         }

@@ -107,7 +107,7 @@ impl Create {
         if app.cancel.is_cancelled() {
             return Err(Failure::new(ErrorKind::Interrupted, format!("{}: interrupted before it began", target.name)));
         }
-        let opened = catalog::open(config, target).await?;
+        let opened = app.asking(catalog::open(config, target)).await?;
         let provider = &*opened.provider;
         if app.mode == Mode::DryRun {
             return self.try_out(app, provider).await;

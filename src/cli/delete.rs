@@ -71,7 +71,7 @@ impl Delete {
             return Err(Failure::new(ErrorKind::Interrupted, format!("{id}: interrupted before it was deleted")));
         }
         let target = catalog::target(config, &id.target)?;
-        let opened = catalog::open(config, target).await?;
+        let opened = app.asking(catalog::open(config, target)).await?;
         if app.mode == Mode::DryRun {
             return self.delete_from(app, &opened, None, id).await;
         }
@@ -89,14 +89,15 @@ impl Delete {
         id: &SnapshotRef,
     ) -> Result<DeletionRow, Failure> {
         let row = |id: &SnapshotId, result| DeletionRow { id: id.to_string(), target: id.target.to_string(), result };
-        let found = match opened.resolve(id).await {
+        let found = match app.asking(opened.resolve(id)).await {
             Ok(snapshot) => snapshot,
+            Err(failure) if failure.is_interruption() => return Err(failure),
             Err(failure) => {
                 let (id, word) = self.delete_unlisted(app, opened, lock, id, failure).await?;
                 return Ok(row(&id, word));
             }
         };
-        self.permits(opened, id, &found).await?;
+        app.asking(self.permits(opened, id, &found)).await?;
         let reuse = if found.origin == Origin::Owned { Reuse::Never } else { Reuse::Possible };
         self.act(app, opened, lock, &found.id, reuse).await?;
         Ok(row(&found.id, "deleted"))
@@ -116,7 +117,7 @@ impl Delete {
             app.report.info(&format!("{id} is not there; nothing to delete"));
             return Ok((id, "absent"));
         }
-        match opened.get(&id.native).await {
+        match app.asking(async { Ok(opened.get(&id.native).await) }).await? {
             Err(error) if error.kind() == ErrorKind::NotFound => Err(failure),
             Err(error) if !self.force => {
                 let hint = format!("if it may go all the same: `snapkeep delete {id} --yes --force`");
@@ -165,7 +166,7 @@ impl Delete {
             app.report.info(&format!("would delete {id}"));
             return Ok(());
         };
-        lock.check().await?;
+        app.asking(lock.check()).await?;
         // A hold that came since it was looked at still counts.
         if !self.force && !marks::claim(&opened.scope, &id.native).await? {
             return Err(Failure::new(ErrorKind::Refused, format!("cannot delete {id}: it was held this moment"))

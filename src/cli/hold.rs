@@ -149,12 +149,12 @@ async fn one(
     id: &SnapshotRef,
     act: &impl AsyncFn(&Opened, &Snapshot) -> Result<(), Failure>,
 ) -> Result<Snapshot, Failure> {
-    let opened = catalog::open(config, catalog::target(config, &id.target)?).await?;
-    let snapshot = opened.resolve(id).await?;
+    let opened = app.asking(catalog::open(config, catalog::target(config, &id.target)?)).await?;
+    let snapshot = app.asking(opened.resolve(id)).await?;
     if app.mode == Mode::DryRun {
         app.report.info(&format!("would change the mark of {}", snapshot.id));
         return Ok(snapshot);
     }
     act(&opened, &snapshot).await?;
-    Ok(opened.get(&snapshot.native_id).await?.snapshot)
+    app.asking(async { Ok(opened.get(&snapshot.native_id).await?.snapshot) }).await
 }

@@ -232,9 +232,14 @@ impl App {
 
     /// Does work that changes nothing: a signal ends it at once, also while a store or a server doesn't answer.
     async fn looking<T>(&self, work: impl Future<Output = Result<T, Vec<Failure>>>) -> Result<T, Vec<Failure>> {
+        self.asking(async { Ok(work.await) }).await.map_err(|failure| vec![failure])?
+    }
+
+    /// The same of work that fails in one way.
+    async fn asking<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         tokio::select! {
             biased;
-            () = self.cancel.cancelled() => Err(vec![Failure::new(ErrorKind::Interrupted, "interrupted")]),
+            () = self.cancel.cancelled() => Err(Failure::new(ErrorKind::Interrupted, "interrupted")),
             done = work => done,
         }
     }

@@ -370,7 +370,7 @@ impl Apply {
     ) {
         let prepared = async {
             let target = catalog::target(config, name)?;
-            let opened = catalog::open(config, target).await?;
+            let opened = app.asking(catalog::open(config, target)).await?;
             let policy = target.retention.as_ref().and_then(|name| config.retention.get(name));
             let policy = policy.ok_or_else(|| Failure::usage("it has no retention policy"))?;
             let planned =

@@ -52,7 +52,7 @@ impl Restore {
         let config = app.load()?;
         let one = |failure: Failure| vec![failure.of(&id.target)];
         let target = catalog::target(&config, &id.target).map_err(one)?;
-        let opened = catalog::open(&config, target).await.map_err(one)?;
+        let opened = app.asking(catalog::open(&config, target)).await.map_err(one)?;
         let provider = &*opened.provider;
         if request.to == RestoreTo::InPlace && provider.capabilities().in_place == Support::No {
             let message = format!("{}: can't restore in place", provider.name());
@@ -98,7 +98,7 @@ impl Restore {
         let config = app.load()?;
         let one = |failure: Failure| vec![failure.of(&self.id)];
         let target = catalog::target(&config, &self.id).map_err(one)?;
-        let provider = catalog::open(&config, target).await.map_err(one)?.provider;
+        let provider = app.asking(catalog::open(&config, target)).await.map_err(one)?.provider;
         let message =
             format!("{}: cannot restore {} to {}: it has snapshots only", provider.name(), self.id, time.to_rfc3339());
         let hint = format!("choose a snapshot from before: `snapkeep list {}`", self.id);

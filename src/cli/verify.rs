@@ -78,7 +78,7 @@ impl Verify {
             return Err(Failure::new(ErrorKind::Interrupted, format!("{id}: interrupted before it was verified")));
         }
         let target = catalog::target(config, &id.target)?;
-        let opened = catalog::open(config, target).await?;
+        let opened = app.asking(catalog::open(config, target)).await?;
         let request = self.request(config, target);
         let found = async { opened.resolve(id).await.map_err(|failure| vec![failure]) };
         let snapshot = match app.looking(found).await {

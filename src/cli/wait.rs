@@ -32,7 +32,7 @@ impl Wait {
         let config = app.load()?;
         let one = |failure: Failure| vec![failure.of(&self.id.target)];
         let target = catalog::target(&config, &self.id.target).map_err(one)?;
-        let opened = catalog::open(&config, target).await.map_err(one)?;
+        let opened = app.asking(catalog::open(&config, target)).await.map_err(one)?;
         let provider = &*opened.provider;
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         let (_task, run) = app.run(target.name.as_str(), "wait");

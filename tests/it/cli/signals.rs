@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Bench, below, until};
-use crate::support::Bed;
+use crate::support::{Action, Bed, Fault, StoreKind};
 
 /// How long a process may take to end.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -88,7 +88,9 @@ fn hanging_list(bench: &Bench, line: &str) -> Child {
 #[test]
 fn a_signal_ends_what_only_looks_even_when_the_store_hangs() {
     let bench = Bench::new();
-    for line in ["list", "show notes/latest", "latest notes", "restore notes/latest --to x.db", "wait notes/latest"] {
+    let restore = "restore notes/latest --to x.db";
+    let looking = ["list", "show notes/latest", "latest notes", restore, "wait notes/latest"];
+    for line in looking.into_iter().chain(CHANGING) {
         for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
             let mut child = hanging_list(&bench, line);
             let out = child.stdout.take().unwrap();
@@ -99,6 +101,46 @@ fn a_signal_ends_what_only_looks_even_when_the_store_hangs() {
             assert_eq!(document["errors"][0]["code"], "interrupted", "{line}: {document}");
         }
     }
+}
+
+/// What changes something, once it has looked.
+const CHANGING: [&str; 6] = [
+    "copy notes/latest --to-store local",
+    "copy notes/latest --to-store local --dry-run",
+    "delete notes/latest --yes",
+    "hold notes/latest --reason audit",
+    "release notes/latest",
+    "verify notes/latest",
+];
+
+#[test]
+fn a_signal_ends_what_waits_for_a_state_that_does_not_answer() {
+    let bench = Bench::of(&[super::target("notes", "notes.db", "retention = \"one\"\n")]);
+    let Some(state) = StoreKind::Gcs.up() else { return };
+    let state = state.behind_proxy();
+    let config = bench.path("snapkeep.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let more = "\n[state]\nstore = \"offsite\"\n[retention.one]\nkeep_last = 1\n";
+    fs::write(&config, format!("{text}{}{more}", state.toml("offsite"))).unwrap();
+    bench.create();
+    let others = ["create notes", "prune apply --yes", "restore notes/latest --to x.db", "wait notes/latest"];
+    let all = others.into_iter().chain(CHANGING).map(|line| ("", line));
+    let locking = ["create notes", "copy notes/latest --to-store local", "delete notes/latest --yes"];
+    for (part, line) in all.chain(locking.map(|line| ("lock/target.json", line))) {
+        let before = bench.files();
+        state.proxy().fail(Fault::on("GET", part, Action::Stall).times(usize::MAX));
+        let fired = state.proxy().fired();
+        let mut command = bench.command();
+        command.args(["-o", "json"]).args(line.split(' ')).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        until("the state is asked", || (state.proxy().fired() > fired).then_some(()));
+        send(&child, Signal::TERM);
+        let (ended_with, err) = ended(child);
+        assert_eq!(ended_with, Some(143), "{line}: {err}");
+        assert_eq!(bench.files(), before, "{line}");
+        state.proxy().heal();
+    }
+    assert_eq!(bench.run("-q create notes").code, Some(0), "nothing is locked");
 }
 
 /// The processes whose command line names `path`.
