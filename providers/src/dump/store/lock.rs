@@ -51,8 +51,8 @@ impl Store {
         )
     }
 
-    /// Refuses what is to be deleted while it is locked. `recorded` is what its manifest says; where the store locks, S3
-    /// is asked, since a lock may have been prolonged meanwhile.
+    /// Refuses what is to be deleted while it is locked, which nobody can. `recorded` is what its manifest says; where the
+    /// store locks, S3 is asked, since a lock may have been prolonged meanwhile.
     pub(crate) async fn refuse_locked(
         &self,
         target: &TargetName,
@@ -74,7 +74,7 @@ impl Store {
         };
         let Some(until) = until.filter(|until| *until > now) else { return Ok(()) };
         let reason = format!("it is locked until {} UTC", until.format("%Y-%m-%d %H:%M"));
-        Err(Error::new(ErrorKind::Refused, "store", "delete", format!("{target}/{native}"), reason)
+        Err(Error::new(ErrorKind::Unsupported, "store", "delete", format!("{target}/{native}"), reason)
             .with_hint("wait until then; `snapkeep prune` deletes it when its policy no longer keeps it"))
     }
 }
