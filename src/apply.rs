@@ -251,12 +251,11 @@ async fn delete(opened: &Opened, planned: &Planned, lock: &Lock, run: &Run, cloc
         return Err(Stop::All(moved_meanwhile(&changed(&id, seen))));
     }
     lock.check().await.map_err(Stop::All)?;
-    if !marks::claim(&opened.scope, &native).await.map_err(Stop::All)? {
+    let Some(claim) = marks::claim(&opened.scope, &native).await.map_err(Stop::All)? else {
         return Err(Stop::All(moved_meanwhile(&format!("{id} is held"))));
-    }
+    };
     if let Err(error) = opened.provider.delete(&native).await {
-        // The claim gives way to a hold again; if it can't be taken back it runs out.
-        let _ = marks::release(&opened.scope, &native).await;
+        claim.give_back().await;
         return Err(Stop::ThisOne(error.into()));
     }
     Ok(Deleted { native, size_bytes: snapshot.size_bytes, ended: Ended::Deleted })

@@ -1,6 +1,7 @@
 //! What the state says of single snapshots: holds, adoptions, and what verifications found.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -10,6 +11,7 @@ use snapkeep_providers::model::{Hold, NativeId, Origin, Snapshot, Verified, Veri
 
 use crate::failure::Failure;
 use crate::state::{Expected, Scope, Version, Written};
+use crate::units;
 
 const HOLDS: &str = "holds";
 const ADOPTED: &str = "adopted";
@@ -17,12 +19,14 @@ const VERIFIED: &str = "verified";
 /// How often a write is tried again when another process was quicker.
 const TRIES: usize = 5;
 
-/// How long a claim is believed whose process is gone.
-const CLAIM: TimeDelta = TimeDelta::seconds(60);
+/// How long a claim stands whose process is gone, by the clock of the state: far longer than one deletion may last.
+const CLAIM: Duration = Duration::from_secs(30 * 60);
+/// How old a claim may be when its deletion begins.
+const FRESH: TimeDelta = TimeDelta::seconds(5);
 /// How long a pin holds unless it is renewed.
 const PIN: TimeDelta = TimeDelta::minutes(10);
 /// How often a pin is to be renewed.
-pub(crate) const PIN_RENEWAL: std::time::Duration = std::time::Duration::from_secs(150);
+pub(crate) const PIN_RENEWAL: Duration = Duration::from_secs(150);
 
 /// A snapshot that was adopted. Another one that gets its id later is another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,11 +127,10 @@ pub(crate) async fn hold(scope: &Scope, native: &NativeId, hold: &Hold) -> Resul
     let mark = Mark { hold: hold.clone(), deleting: false };
     for _ in 0..TRIES {
         let expected = match scope.get::<Mark>(HOLDS, native.as_str()).await? {
-            Some((other, _)) if other.deleting && other.is_in_force(Utc::now()) => {
-                let message = format!("cannot hold {native}: it is being deleted this moment");
-                return Err(Failure::new(ErrorKind::Refused, message));
+            Some((other, version)) => {
+                refuse_claimed(scope, native, &other, "hold", ErrorKind::Refused).await?;
+                Expected::Version(version)
             }
-            Some((_, version)) => Expected::Version(version),
             None => Expected::Absent,
         };
         if let Written::Yes(_) = scope.put(HOLDS, native.as_str(), &mark, &expected).await? {
@@ -137,11 +140,32 @@ pub(crate) async fn hold(scope: &Scope, native: &NativeId, hold: &Hold) -> Resul
     Err(busy(native))
 }
 
-/// Releases a snapshot; `false` when nothing held it.
+/// Refuses to `action` what is claimed for deletion; a claim that has run out gives way.
+async fn refuse_claimed(
+    scope: &Scope,
+    native: &NativeId,
+    mark: &Mark,
+    action: &str,
+    kind: ErrorKind,
+) -> Result<(), Failure> {
+    if !mark.deleting {
+        return Ok(());
+    }
+    // Its age by the clock of the state: machines' own differ. Of one that is gone, or over it, the write finds out.
+    let age = scope.age(HOLDS, native.as_str()).await?.unwrap_or(CLAIM);
+    let Some(left) = CLAIM.checked_sub(age).filter(|left| !left.is_zero()) else { return Ok(()) };
+    let left = units::duration(TimeDelta::from_std(left).unwrap_or_default());
+    let message = format!("cannot {action} {native}: it is being deleted this moment");
+    Err(Failure::new(kind, message)
+        .with_hint(format!("if it is still there later, try again: a deletion whose process died gives way in {left}")))
+}
+
+/// Releases a snapshot; `false` when nothing held it. The claim of whoever deletes it stays.
 pub(crate) async fn release(scope: &Scope, native: &NativeId) -> Result<bool, Failure> {
     for _ in 0..TRIES {
         match scope.get::<Mark>(HOLDS, native.as_str()).await? {
-            Some((mark, version)) if scope.delete(HOLDS, native.as_str(), &version).await? => return Ok(!mark.deleting),
+            Some((mark, _)) if mark.deleting => return Ok(false),
+            Some((_, version)) if scope.delete(HOLDS, native.as_str(), &version).await? => return Ok(true),
             Some(_) => {}
             None => return Ok(false),
         }
@@ -149,17 +173,64 @@ pub(crate) async fn release(scope: &Scope, native: &NativeId) -> Result<bool, Fa
     Err(busy(native))
 }
 
-/// Claims a snapshot for deletion: from here on it can't be held. `false` when a hold stands.
-pub(crate) async fn claim(scope: &Scope, native: &NativeId) -> Result<bool, Failure> {
-    let now = Utc::now();
+/// A snapshot that is claimed for deletion: nobody else can hold it.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    scope: Scope,
+    native: NativeId,
+    version: Version,
+    /// By the clock that goes on while the machine is suspended.
+    begun: DateTime<Utc>,
+}
+
+/// Claims a snapshot for deletion, which is to begin at once. `None` when a hold stands.
+pub(crate) async fn claim(scope: &Scope, native: &NativeId) -> Result<Option<Claim>, Failure> {
     let expected = match scope.get::<Mark>(HOLDS, native.as_str()).await? {
-        Some((mark, _)) if !mark.deleting && mark.is_in_force(now) => return Ok(false),
+        Some((mark, _)) if !mark.deleting && mark.is_in_force(Utc::now()) => return Ok(None),
         Some((_, version)) => Expected::Version(version),
         None => Expected::Absent,
     };
-    let hold = Hold { reason: "being deleted".into(), until: Some(now + CLAIM) };
-    let written = scope.put(HOLDS, native.as_str(), &Mark { hold, deleting: true }, &expected).await?;
-    Ok(matches!(written, Written::Yes(_)))
+    let Some(mut claim) = Claim::write(scope, native, &expected).await? else { return Ok(None) };
+    match claim.confirm().await {
+        Ok(true) => Ok(Some(claim)),
+        Ok(false) => Ok(None),
+        Err(failure) => {
+            claim.give_back().await;
+            Err(failure)
+        }
+    }
+}
+
+impl Claim {
+    async fn write(scope: &Scope, native: &NativeId, expected: &Expected) -> Result<Option<Self>, Failure> {
+        let begun = Utc::now();
+        let hold = Hold { reason: "being deleted".into(), until: Some(begun + CLAIM) };
+        let written = scope.put(HOLDS, native.as_str(), &Mark { hold, deleting: true }, expected).await?;
+        Ok(match written {
+            Written::Yes(version) => Some(Self { scope: scope.clone(), native: native.clone(), version, begun }),
+            Written::Conflict => None,
+        })
+    }
+
+    /// Makes sure that it stands, and for long. One that took a while, as when the machine was suspended, may have run
+    /// out and be a hold by now; it is written anew, over itself only. `false` when something else is there.
+    async fn confirm(&mut self) -> Result<bool, Failure> {
+        let age = Utc::now() - self.begun;
+        if TimeDelta::zero() <= age && age < FRESH {
+            return Ok(true);
+        }
+        let renewed = Self::write(&self.scope, &self.native, &Expected::Version(self.version.clone())).await?;
+        let stands = renewed.is_some();
+        if let Some(renewed) = renewed {
+            *self = renewed;
+        }
+        Ok(stands)
+    }
+
+    /// Takes the claim away, if it is still that one, so that the snapshot can be held again. If that fails it runs out.
+    pub(crate) async fn give_back(self) {
+        let _ = self.scope.delete(HOLDS, self.native.as_str(), &self.version).await;
+    }
 }
 
 /// Keeps a snapshot from being deleted while it is looked at: a hold that runs out by itself, and gives way to one of a
@@ -169,12 +240,13 @@ pub(crate) async fn pin(scope: &Scope, native: &NativeId, reason: &str) -> Resul
     let mark = Mark { hold: Hold { reason: reason.to_owned(), until: Some(now + PIN) }, deleting: false };
     for _ in 0..TRIES {
         let expected = match scope.get::<Mark>(HOLDS, native.as_str()).await? {
-            Some((other, _)) if other.deleting && other.is_in_force(now) => {
-                let message = format!("cannot look into {native}: it is being deleted this moment");
-                return Err(Failure::new(ErrorKind::NotFound, message));
+            Some((other, _)) if !other.deleting && other.is_in_force(now) && other.hold.reason != reason => {
+                return Ok(None);
             }
-            Some((other, _)) if other.is_in_force(now) && other.hold.reason != reason => return Ok(None),
-            Some((_, version)) => Expected::Version(version),
+            Some((other, version)) => {
+                refuse_claimed(scope, native, &other, "look into", ErrorKind::NotFound).await?;
+                Expected::Version(version)
+            }
             None => Expected::Absent,
         };
         if let Written::Yes(version) = scope.put(HOLDS, native.as_str(), &mark, &expected).await? {
@@ -245,8 +317,7 @@ pub(crate) async fn forget(scope: &Scope, native: &NativeId, id: Reuse) -> Resul
     if adopted.is_none() && id == Reuse::Never {
         return tokio::try_join!(scope.erase(HOLDS, name), scope.erase(VERIFIED, name)).map(drop);
     }
-    release(scope, native).await?;
-    for kind in [ADOPTED, VERIFIED] {
+    for kind in [HOLDS, ADOPTED, VERIFIED] {
         if let Some((_, version)) = scope.get::<IgnoredAny>(kind, name).await? {
             scope.delete(kind, name, &version).await?;
         }
@@ -267,14 +338,14 @@ mod tests {
     async fn of_a_hold_and_a_deletion_at_once_one_succeeds() {
         let folder = tempfile::tempdir().unwrap();
         let (scope, native) = (scope(folder.path()), NativeId::new("a"));
-        assert!(claim(&scope, &native).await.unwrap());
+        assert!(claim(&scope, &native).await.unwrap().is_some());
         assert_eq!(hold(&scope, &native, &held()).await.unwrap_err().exit, 10);
         assert!(Marks::read(&scope).await.unwrap().holds.is_empty(), "a claim is no hold");
         forget(&scope, &native, Reuse::Never).await.unwrap();
         hold(&scope, &native, &held()).await.unwrap();
-        assert!(!claim(&scope, &native).await.unwrap());
+        assert!(claim(&scope, &native).await.unwrap().is_none());
         assert!(release(&scope, &native).await.unwrap());
-        assert!(claim(&scope, &native).await.unwrap());
+        assert!(claim(&scope, &native).await.unwrap().is_some());
     }
 
     #[tokio::test]
@@ -282,16 +353,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (scope, native) = (scope(folder.path()), NativeId::new("a"));
         let first = pin(&scope, &native, "verify 1").await.unwrap().unwrap();
-        assert!(!claim(&scope, &native).await.unwrap());
+        assert!(claim(&scope, &native).await.unwrap().is_none());
         let renewed = pin(&scope, &native, "verify 1").await.unwrap().unwrap();
         unpin(&scope, &native, &first).await.unwrap();
-        assert!(!claim(&scope, &native).await.unwrap(), "an older version of it takes nothing away");
+        assert!(claim(&scope, &native).await.unwrap().is_none(), "an older version of it takes nothing away");
         hold(&scope, &native, &held()).await.unwrap();
         assert!(pin(&scope, &native, "verify 1").await.unwrap().is_none());
         unpin(&scope, &native, &renewed).await.unwrap();
         assert_eq!(Marks::read(&scope).await.unwrap().holds["a"].reason, "audit");
         assert!(release(&scope, &native).await.unwrap());
-        assert!(claim(&scope, &native).await.unwrap());
+        assert!(claim(&scope, &native).await.unwrap().is_some());
         assert_eq!(pin(&scope, &native, "verify 2").await.unwrap_err().exit, 4);
     }
 
@@ -313,13 +384,45 @@ mod tests {
         assert!(another.supersedes(&verdict(Restore, false)), "it is another snapshot's");
     }
 
+    /// Makes the mark on a snapshot this old.
+    fn age(folder: &std::path::Path, native: &str, age: Duration) {
+        let file = std::fs::File::open(folder.join(format!("om/{HOLDS}/{native}.json"))).unwrap();
+        file.set_modified(std::time::SystemTime::now() - age).unwrap();
+    }
+
     #[tokio::test]
-    async fn a_claim_whose_process_died_gives_way_to_a_hold() {
+    async fn a_claim_outlasts_a_long_deletion_and_gives_way_when_its_process_died() {
         let folder = tempfile::tempdir().unwrap();
         let (scope, native) = (scope(folder.path()), NativeId::new("a"));
-        let dead = Hold { reason: "being deleted".into(), until: Some(Utc::now() - TimeDelta::seconds(1)) };
-        scope.put(HOLDS, "a", &Mark { hold: dead, deleting: true }, &Expected::Absent).await.unwrap();
+        let dead = claim(&scope, &native).await.unwrap().unwrap();
+        age(folder.path(), "a", CLAIM - Duration::from_secs(90));
+        let refused = hold(&scope, &native, &held()).await.unwrap_err();
+        assert_eq!((refused.exit, refused.message.as_str()), (10, "cannot hold a: it is being deleted this moment"));
+        assert!(refused.hint.unwrap().contains("a deletion whose process died gives way in 1m "));
+        assert!(!release(&scope, &native).await.unwrap(), "a claim is its deleter's");
+        assert_eq!(pin(&scope, &native, "verify 1").await.unwrap_err().exit, 4);
+        age(folder.path(), "a", CLAIM + Duration::from_secs(1));
         hold(&scope, &native, &held()).await.unwrap();
-        assert!(!claim(&scope, &native).await.unwrap());
+        assert!(claim(&scope, &native).await.unwrap().is_none());
+        dead.give_back().await;
+        assert_eq!(Marks::of(&scope, &native).await.unwrap().holds["a"], held(), "only its own claim goes");
+    }
+
+    #[tokio::test]
+    async fn an_old_claim_is_written_anew_before_the_deletion_unless_it_is_a_hold_by_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let (scope, native) = (scope(folder.path()), NativeId::new("a"));
+        let mut claim = claim(&scope, &native).await.unwrap().unwrap();
+        for moved in [TimeDelta::minutes(-40), TimeDelta::minutes(40)] {
+            age(folder.path(), "a", CLAIM + Duration::from_secs(1));
+            claim.begun += moved;
+            assert!(claim.confirm().await.unwrap());
+            assert_eq!(hold(&scope, &native, &held()).await.unwrap_err().exit, 10);
+        }
+        age(folder.path(), "a", CLAIM + Duration::from_secs(1));
+        hold(&scope, &native, &held()).await.unwrap();
+        claim.begun -= TimeDelta::minutes(40);
+        assert!(!claim.confirm().await.unwrap());
+        assert_eq!(Marks::of(&scope, &native).await.unwrap().holds["a"], held());
     }
 }

@@ -2,7 +2,7 @@ use snapkeep_providers::memory::{Fault, Verb};
 use snapkeep_providers::model::{Debris, SnapshotState, Verified};
 use tokio_util::sync::CancellationToken;
 
-use self::bed::{Bed, Change, all, hold, minute, shown};
+use self::bed::{Bed, Change, all, hold, hold_over_claim, minute, shown};
 use super::*;
 
 mod bed;
@@ -300,6 +300,27 @@ async fn a_hold_in_the_middle_keeps_that_one_and_the_rest() {
     10 the world has moved while the plan was applied: om/mem-0003 is held: audit; the rest stays
     ");
     assert_eq!(bed.left().await, all(3..=6));
+}
+
+#[tokio::test]
+async fn a_deletion_that_fails_takes_no_hold_away_that_came_over_its_claim() {
+    let bed = Bed::new().await;
+    let plan = bed.plan().await;
+    let scope = bed.opened.scope.clone();
+    bed.before_deletion(0, async move { hold_over_claim(&scope, "mem-0001").await });
+    bed.memory.script(Verb::Delete, Fault::Unreachable);
+    assert!(bed.apply(&plan).await.starts_with("mem-0001: Failed\n"));
+    let held = bed.opened.get(&NativeId::new("mem-0001")).await.unwrap().snapshot.hold;
+    assert_eq!(held.map(|hold| hold.reason), Some("audit".to_owned()));
+}
+
+#[tokio::test]
+async fn a_deletion_that_fails_gives_its_claim_back() {
+    let bed = Bed::new().await;
+    let plan = bed.plan().await;
+    bed.memory.script(Verb::Delete, Fault::Unreachable);
+    bed.apply(&plan).await;
+    bed.hold("mem-0001").await;
 }
 
 // What is remembered

@@ -9,7 +9,7 @@ use super::{App, Mode, Outcome, confirm};
 use crate::catalog::{self, Catalog, Opened, SnapshotRef, Which};
 use crate::failure::Failure;
 use crate::lock::Lock;
-use crate::marks::{self, Reuse};
+use crate::marks::{self, Claim, Reuse};
 
 /// Delete snapshots
 #[derive(Debug, Args)]
@@ -167,20 +167,25 @@ impl Delete {
             return Ok(());
         };
         app.asking(lock.check()).await?;
-        // A hold that came since it was looked at still counts.
-        if !self.force && !marks::claim(&opened.scope, &id.native).await? {
-            return Err(Failure::new(ErrorKind::Refused, format!("cannot delete {id}: it was held this moment"))
-                .with_hint(format!("see `snapkeep show {id}`")));
-        }
+        // A hold that came since it was looked at still counts; by force none does.
+        let claim = if self.force { None } else { Some(claim(opened, id).await?) };
         if let Err(error) = opened.provider.delete(&id.native).await {
-            // The claim gives way to a hold again; if it can't be taken back it runs out.
-            let _ = marks::release(&opened.scope, &id.native).await;
+            if let Some(claim) = claim {
+                claim.give_back().await;
+            }
             return Err(error.into());
         }
         marks::forget(&opened.scope, &id.native, reuse).await?;
         app.report.info(&format!("deleted {id}"));
         Ok(())
     }
+}
+
+async fn claim(opened: &Opened, id: &SnapshotId) -> Result<Claim, Failure> {
+    marks::claim(&opened.scope, &id.native).await?.ok_or_else(|| {
+        Failure::new(ErrorKind::Refused, format!("cannot delete {id}: it was held this moment"))
+            .with_hint(format!("see `snapkeep show {id}`"))
+    })
 }
 
 fn refused() -> Failure {

@@ -23,7 +23,7 @@ use crate::lock::Lock;
 use crate::marks;
 use crate::plan::{self, Rules};
 use crate::plan_file::{Made, PlanFile};
-use crate::state::Scope;
+use crate::state::{Expected, Scope, Written};
 
 /// How a snapshot looks otherwise than it is.
 pub(super) type Change = fn(&mut Snapshot);
@@ -241,6 +241,14 @@ impl Bed {
 pub(super) async fn hold(scope: &Scope, native: &str) {
     let audit = Hold { reason: "audit".into(), until: None };
     marks::hold(scope, &NativeId::new(native), &audit).await.unwrap();
+}
+
+/// Somebody holds a snapshot who takes its deleter for dead.
+pub(super) async fn hold_over_claim(scope: &Scope, native: &str) {
+    let (_, claim) = scope.get::<serde_json::Value>("holds", native).await.unwrap().unwrap();
+    let audit = serde_json::json!({ "reason": "audit", "until": null });
+    let written = scope.put("holds", native, &audit, &Expected::Version(claim)).await.unwrap();
+    assert!(matches!(written, Written::Yes(_)));
 }
 
 pub(super) fn all(numbers: impl IntoIterator<Item = u32>) -> BTreeSet<u32> {

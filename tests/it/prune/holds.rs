@@ -5,7 +5,7 @@ use std::fs;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use super::{Past, document, sorted, texts};
+use super::{Fixed, Past, document, sorted, texts};
 use crate::cli::until;
 
 /// What `list` and `show` say of the hold on a snapshot.
@@ -199,4 +199,16 @@ fn a_hold_survives_the_move_of_its_store() {
     let ran = past.run("prune apply --yes");
     assert_eq!(ran.code, Some(0), "{ran}");
     assert!(past.path("moved").join(&old).join("manifest.json").exists(), "{ran}");
+}
+
+#[test]
+fn a_forced_deletion_that_fails_leaves_the_hold() {
+    let (past, [_, id]) = Past::of("keep_last = 1", [1, 9]);
+    past.run_words(&["hold", &id, "--reason", "audit"]);
+    let Some(fixed) = Fixed::new(&past.stored(&id, "")) else { return };
+    let ran = past.harmless(&format!("delete {id} --yes --force"));
+    assert_eq!(ran.code, Some(5), "{ran}");
+    drop(fixed);
+    assert_eq!(hold_of(&past, &id), json!({ "reason": "audit", "until": null }));
+    assert_eq!(past.run(&format!("delete {id} --yes")).code, Some(10));
 }
