@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use chrono::SubsecRound;
 use clap::{ArgGroup, Args};
-use snapkeep_providers::Run;
 use snapkeep_providers::model::{CopyRequest, CopyTo, Snapshot};
+use snapkeep_providers::{ErrorKind, Run};
 
 use super::create::tell;
 use super::{App, Mode, Outcome};
 use crate::catalog::{self, Catalog, Opened, SnapshotRef};
 use crate::config::{Config, Target, nearest};
 use crate::failure::Failure;
+use crate::marks::Marks;
 use crate::operate;
 use crate::report::Task;
 
@@ -75,7 +76,12 @@ impl Copy {
         let begun = chrono::Utc::now().trunc_subsecs(3); // as exact as a manifest is
         let copied = opened.provider.copy(&snapshot.native_id, request, &run).await;
         let operation = copied.map_err(|error| app.or_lock_lost(error.into()))?;
-        let copy = operate::wait(&*opened.provider, operation, None, &run).await?;
+        let mut copy = operate::wait(&*opened.provider, operation, None, &run).await?;
+        // What was there already may be known to be bad.
+        app.asking(Marks::of(&opened.scope, &copy.native_id)).await?.apply(&mut copy);
+        if copy.verified.as_ref().is_some_and(|verified| !verified.ok) {
+            return Err(bad(&copy, &snapshot));
+        }
         let told = tell(&copy, begun, task.elapsed(), "a copy of the same dump");
         drop((task, run));
         app.report.info(&told);
@@ -93,6 +99,18 @@ impl Copy {
         };
         Ok(CopyRequest { to })
     }
+}
+
+/// What is there already is no copy of what was asked for.
+fn bad(copy: &Snapshot, of: &Snapshot) -> Failure {
+    let (message, hint) = if copy.id == of.id {
+        let message = format!("cannot copy {}: it is there already, and a verification found it bad", of.id);
+        (message, format!("use another one: `snapkeep list {}`", of.target))
+    } else {
+        let message = format!("cannot copy {}: {} is there already, and a verification found it bad", of.id, copy.id);
+        (message, format!("delete it first: `snapkeep delete {} --yes`", copy.id))
+    };
+    Failure::new(ErrorKind::Verification, message).with_hint(hint)
 }
 
 fn unknown_store(config: &Config, name: &str) -> Failure {

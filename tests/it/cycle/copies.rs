@@ -2,6 +2,7 @@
 
 use super::keys::Keys;
 use super::source::{Engine, Source};
+use crate::cli::below;
 use crate::support::{StoreKind, TestStore};
 
 /// A snapshot in a plain store, and a target that knows another one only by name.
@@ -85,6 +86,30 @@ async fn an_encrypted_dump_stays_encrypted_in_a_plain_store() {
     ground.far = ground.far.with(&Keys::age().lock_and_key(folder.path(), "identity"));
     ground.source.configure(&[("near", &ground.near), ("far", &ground.far)], &["near"]);
     ground.restores(&copy);
+}
+
+#[test]
+fn a_copy_that_is_known_to_be_bad_is_no_copy() {
+    let mut source = Source::of(Engine::Sqlite).unwrap();
+    let (near, far) = (StoreKind::Local.up().unwrap(), StoreKind::Local.up().unwrap().with("path = \"far\""));
+    source.configure(&[("near", &near), ("far", &far)], &["near"]);
+    let id = source.create();
+    let to_far = format!("-q -o name copy {id} --to-store far");
+    let copy = source.done(&to_far).out.trim_end().to_owned();
+    let files = below(&source.bench.path("far"));
+    let data = files.iter().find(|file| file.ends_with("data.sqlite.zst")).unwrap();
+    let mut bytes = std::fs::read(data).unwrap();
+    bytes[20] ^= 1;
+    std::fs::write(data, bytes).unwrap();
+    source.done(&to_far);
+    assert_eq!(source.run(&format!("verify {copy} --level checksum")).code, Some(9));
+    let again = source.run(&to_far);
+    assert_eq!((again.code, again.out.as_str()), (Some(9), ""), "{again}");
+    assert!(again.err.contains(&format!("hint: delete it first: `snapkeep delete {copy} --yes`")), "{again}");
+    let itself = source.run(&format!("copy {copy} --to-store far"));
+    assert!(itself.code == Some(9) && itself.err.contains("hint: use another one"), "{itself}");
+    source.done(&format!("delete {copy} --yes"));
+    assert_ne!(source.done(&to_far).out.trim_end(), copy);
 }
 
 #[tokio::test]
