@@ -126,6 +126,16 @@ impl Deref for Catalog {
 pub(crate) struct Opened {
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) scope: Scope,
+    /// Why the state could not be read, and so whether other stores hold copies.
+    unread: Option<Failure>,
+}
+
+#[cfg(test)]
+impl Opened {
+    /// A provider with a state that can be read.
+    pub(crate) fn of(provider: Arc<dyn Provider>, scope: Scope) -> Self {
+        Self { provider, scope, unread: None }
+    }
 }
 
 /// Opens a target.
@@ -143,12 +153,16 @@ pub(crate) async fn open(catalog: &Catalog, target: &Target) -> Result<Opened, F
     if !target.settings.is_dump() {
         let provider = open(&[]).await?;
         let scope = state.scope(&target.name, &provider.identity());
-        return Ok(Opened { provider, scope });
+        return Ok(Opened { provider, scope, unread: None });
     }
     // Copies are found also when the stores that new dumps go to can't be used.
     let scope = state.scope(&target.name, &identity_of_dumps(&stores, &catalog.base));
-    let held = held_stores(&scope, catalog, target).await?;
-    Ok(Opened { provider: open(&held).await?, scope })
+    let (held, unread) = match held_stores(&scope, catalog, target).await {
+        Ok(held) => (held, None),
+        // A snapshot that is named in full can be restored without it; whatever changes something needs the lock, and fails.
+        Err(failure) => (Vec::new(), Some(failure)),
+    };
+    Ok(Opened { provider: open(&held).await?, scope, unread })
 }
 
 /// The stores beside the target's own that copies of its snapshots were made to.
@@ -188,21 +202,34 @@ impl Opened {
         }
     }
 
-    /// The snapshots, newest first, with the holds and adoptions that the state knows.
+    /// The snapshots, newest first, with the holds and adoptions that the state knows. Where it can't be read the list is
+    /// incomplete.
     pub(crate) async fn list(&self, scope: ListScope) -> Result<Listing, Failure> {
         // Read after the provider's list, a hold can't be missed by a snapshot that is in it.
         let mut listing = self.provider.list(scope).await.map_err(|error| Failure::from(error).of(self.name()))?;
-        let marks = Marks::read(&self.scope).await?;
-        listing.snapshots.iter_mut().for_each(|snapshot| marks.apply(snapshot));
+        if let Some(unread) = &self.unread {
+            listing.problems.push(self.of_state(unread));
+            return Ok(listing);
+        }
+        match Marks::read(&self.scope).await {
+            Ok(marks) => listing.snapshots.iter_mut().for_each(|snapshot| marks.apply(snapshot)),
+            Err(failure) => listing.problems.push(self.of_state(&failure)),
+        }
         Ok(listing)
+    }
+
+    fn of_state(&self, failure: &Failure) -> Error {
+        let error = Error::new(failure.kind, "state", "read the holds of", self.name(), &failure.message);
+        match &failure.hint {
+            Some(hint) => error.with_hint(hint.as_str()),
+            None => error,
+        }
     }
 
     /// Everything known of one snapshot.
     pub(crate) async fn get(&self, native: &NativeId) -> Result<Details, Error> {
         let mut details = self.provider.get(native).await?;
-        let marks = Marks::of(&self.scope, native)
-            .await
-            .map_err(|failure| Error::new(failure.kind, "state", "read the holds of", self.name(), failure.message))?;
+        let marks = Marks::of(&self.scope, native).await.map_err(|failure| self.of_state(&failure))?;
         marks.apply(&mut details.snapshot);
         Ok(details)
     }
@@ -232,8 +259,16 @@ fn pick(reference: &SnapshotRef, listing: Listing) -> Result<Snapshot, Failure> 
         Failure::new(ErrorKind::NotFound, format!("there is no snapshot {reference}"))
             .with_hint(format!("see `snapkeep list {}`", reference.target))
     };
+    let none_good = || match snapshots.len() {
+        0 => missing(),
+        count => {
+            let message = format!("none of the {count} snapshots of {} is good", reference.target);
+            let hint = format!("name one by its id: `snapkeep list {}`", reference.target);
+            Failure::new(ErrorKind::NotFound, message).with_hint(hint)
+        }
+    };
     match &reference.which {
-        Which::Latest => snapshots.into_iter().find(Snapshot::is_good).ok_or_else(missing),
+        Which::Latest => snapshots.iter().find(|snapshot| snapshot.is_good()).cloned().ok_or_else(none_good),
         Which::LatestVerified => {
             let verified = |snapshot: &Snapshot| snapshot.verified.as_ref().is_some_and(|verified| verified.ok);
             snapshots.into_iter().find(|snapshot| snapshot.is_good() && verified(snapshot)).ok_or_else(missing)

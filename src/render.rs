@@ -91,7 +91,7 @@ fn table<T: Row>(out: &mut impl Write, items: &[T], now: DateTime<Utc>) -> io::R
     let mut builder = Builder::default();
     builder.push_record(T::HEADINGS.iter().copied());
     for item in items {
-        builder.push_record(item.cells(now));
+        builder.push_record(item.cells(now).iter().map(|cell| visible(cell)));
     }
     let mut table = builder.build();
     table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
@@ -99,6 +99,11 @@ fn table<T: Row>(out: &mut impl Write, items: &[T], now: DateTime<Utc>) -> io::R
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
+}
+
+/// A text for a terminal: what came from a manifest, a tag or a server can't move the cursor or begin a line.
+pub(crate) fn visible(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 fn csv<T: Row>(out: &mut impl Write, items: &[T]) -> io::Result<()> {

@@ -186,6 +186,7 @@ pub struct AwsRds {
     #[serde(default)]
     pub copy_to: Vec<AwsCopy>,
     /// Another address for the API, for emulators and private endpoints.
+    #[schemars(extend("format" = "endpoint"))]
     pub endpoint: Option<String>,
 }
 
@@ -213,6 +214,7 @@ pub struct AzureServer {
     #[schemars(length(min = 1))]
     pub server_name: String,
     /// Another address for the API, for emulators and private endpoints.
+    #[schemars(extend("format" = "endpoint"))]
     pub endpoint: Option<String>,
     /// A static bearer token; with it no credential discovery happens.
     pub access_token: Option<SecretRef>,
@@ -234,6 +236,7 @@ pub struct AzureSql {
     #[schemars(length(min = 1))]
     pub database: String,
     /// Another address for the API, for emulators and private endpoints.
+    #[schemars(extend("format" = "endpoint"))]
     pub endpoint: Option<String>,
     /// A static bearer token; with it no credential discovery happens.
     pub access_token: Option<SecretRef>,
@@ -249,6 +252,7 @@ pub struct GcpCloudSql {
     #[schemars(length(min = 1))]
     pub instance: String,
     /// Another address for the API, for emulators and private endpoints.
+    #[schemars(extend("format" = "endpoint"))]
     pub endpoint: Option<String>,
     /// A static bearer token; with it no credential discovery happens.
     pub access_token: Option<SecretRef>,
@@ -300,6 +304,7 @@ pub struct S3 {
     /// The region; that of the environment or profile unless set.
     pub region: Option<String>,
     /// Another address, for S3-compatible and private ones; plain http only when it says so.
+    #[schemars(extend("format" = "endpoint"))]
     pub endpoint: Option<String>,
     /// Whether the bucket stands in the path rather than in the host name; so for every `endpoint` unless set.
     pub path_style: Option<bool>,
@@ -379,6 +384,7 @@ pub struct AzureBlob {
     /// What every blob's name begins with.
     pub prefix: Option<String>,
     /// Another address, the account included; plain http only when it says so.
+    #[schemars(extend("format" = "endpoint"))]
     pub endpoint: Option<String>,
     /// The account's shared key, by reference.
     pub account_key: Option<SecretRef>,
@@ -403,6 +409,7 @@ pub struct Gcs {
     /// What every object's name begins with.
     pub prefix: Option<String>,
     /// Another address, for emulators and private ones; plain http only when it says so.
+    #[schemars(extend("format" = "endpoint"))]
     pub endpoint: Option<String>,
     /// A static bearer token, by reference; with it no credential discovery happens.
     pub access_token: Option<SecretRef>,

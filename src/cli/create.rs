@@ -146,7 +146,10 @@ impl Create {
                 Err(error) => failed.push(Failure::from(error).of(&target.name)),
             }
         }
-        sweep(app, opened, lock).await;
+        // A store that just failed would only fail again, and as slowly.
+        if failed.is_empty() {
+            sweep(app, opened, lock).await;
+        }
         let told: Vec<String> =
             made.iter().map(|snapshot| tell(snapshot, begun, task.elapsed(), "with the same key")).collect();
         drop((task, run));

@@ -9,7 +9,7 @@ use super::{App, Mode, Outcome, confirm};
 use crate::catalog::{self, Catalog, Opened, SnapshotRef, Which};
 use crate::failure::Failure;
 use crate::lock::Lock;
-use crate::marks::{self, Claim, Reuse};
+use crate::marks::{self, Claim, Marks, Reuse};
 
 /// Delete snapshots
 #[derive(Debug, Args)]
@@ -89,7 +89,7 @@ impl Delete {
         id: &SnapshotRef,
     ) -> Result<DeletionRow, Failure> {
         let row = |id: &SnapshotId, result| DeletionRow { id: id.to_string(), target: id.target.to_string(), result };
-        let found = match app.asking(opened.resolve(id)).await {
+        let mut found = match app.asking(opened.resolve(id)).await {
             Ok(snapshot) => snapshot,
             Err(failure) if failure.is_interruption() => return Err(failure),
             Err(failure) => {
@@ -97,6 +97,9 @@ impl Delete {
                 return Ok(row(&id, word));
             }
         };
+        // The list goes on without the state; a deletion doesn't.
+        let marks = Marks::of(&opened.scope, &found.native_id);
+        app.asking(marks).await?.apply(&mut found);
         app.asking(self.permits(opened, id, &found)).await?;
         let reuse = if found.origin == Origin::Owned { Reuse::Never } else { Reuse::Possible };
         self.act(app, opened, lock, &found.id, reuse).await?;

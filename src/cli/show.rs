@@ -10,7 +10,7 @@ use super::rows::hold_text;
 use super::{App, Outcome};
 use crate::catalog::{self, SnapshotRef};
 use crate::failure::Failure;
-use crate::render::{Format, Row};
+use crate::render::{Format, Row, visible};
 use crate::units;
 
 /// Show everything known of a snapshot, and the commands that restore it without snapkeep
@@ -72,7 +72,7 @@ fn page(shown: &Shown, now: DateTime<Utc>) -> String {
     let mut text = String::new();
     let mut fact = |name: &str, value: Option<String>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            text += &format!("{name:<13}{value}\n");
+            text += &format!("{name:<13}{}\n", visible(&value));
         }
     };
     let size = |size: u64| match size {
@@ -110,7 +110,7 @@ fn page(shown: &Shown, now: DateTime<Utc>) -> String {
     }
     text += "\nTo restore it without snapkeep:\n\n";
     for command in &shown.restore_commands {
-        text += &format!("  {command}\n");
+        text += &format!("  {}\n", visible(command));
     }
     text
 }

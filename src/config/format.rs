@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use chrono_tz::{TZ_VARIANTS, Tz};
 use snapkeep_providers::model::is_plain_name;
+use snapkeep_providers::objects::check_endpoint;
 
 use super::policy::InvalidSelector;
 use super::{Selector, Within, elapsed, nearest};
@@ -29,6 +30,8 @@ pub(super) enum Format {
     TimeZone,
     /// A cron expression.
     Cron,
+    /// The address of a service.
+    Endpoint,
 }
 
 /// The names that references are checked against.
@@ -57,6 +60,7 @@ impl Format {
             "within" => Self::Within,
             "time-zone" => Self::TimeZone,
             "cron" => Self::Cron,
+            "endpoint" => Self::Endpoint,
             _ => return None,
         })
     }
@@ -69,6 +73,7 @@ impl Format {
             Self::Elapsed => Some("^([0-9]+(s|m|min|h|d|w))+$"),
             Self::Within => Some("^([0-9]+[hdwmy])+$"),
             Self::TimeZone => Some("^[A-Za-z0-9_+/-]+$"),
+            Self::Endpoint => Some("^https?://[^/?#@]+"),
             Self::Cron => Some(r"^\s*\S+(\s+\S+){4}\s*$"),
         }
     }
@@ -92,6 +97,9 @@ impl Format {
                 let hint = near.map(|near| format!("did you mean {near:?}?"));
                 Err(Misfit { hint, ..unfit(text, "use an IANA name such as UTC or Europe/Berlin") })
             }
+            // Not repeated: it may have a password in it.
+            Self::Endpoint => check_endpoint(text)
+                .map_err(|reason| Misfit { message: format!(" can't be used: {reason}"), hint: None }),
             Self::Cron if text.split_whitespace().count() == 5 => Ok(()),
             Self::Cron => Err(unfit(
                 text,

@@ -283,6 +283,7 @@ impl Walk<'_> {
                 format!("{store:?}")
             }
             Shape::Text { format: Some(Format::Cron), .. } => "\"15 2 * * *\"".to_owned(),
+            Shape::Text { format: Some(Format::Endpoint), .. } => "\"https://...\"".to_owned(),
             Shape::Text { format: Some(Format::Target), .. } => "\"*\"".to_owned(),
             Shape::Text { .. } => "\"...\"".to_owned(),
             Shape::Word(words) => format!("{:?}", words.first().map_or("...", String::as_str)),

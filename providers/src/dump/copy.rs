@@ -37,6 +37,11 @@ impl DumpProvider {
         check_sizes(&to, &manifest)?;
         let claiming = self.claim_name(&to, manifest.created_at);
         let native = unless_cancelled(run, "copy", &manifest.id, claiming).await?;
+        if manifest.objects().any(Part::is_encrypted) {
+            let from = from.name();
+            run.reporter
+                .warn(&format!("{}: stays encrypted as it is in {from}, to the recipients of then", manifest.id));
+        }
         let way = Way { from, source: id, to: &to, copy: &native };
         match self.transfer(&way, manifest, run).await {
             Ok(snapshot) => create::done(vec![Ok(snapshot)]),

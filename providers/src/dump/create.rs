@@ -80,11 +80,12 @@ impl DumpProvider {
         let plan =
             unless_cancelled(run, "create", &self.target, self.engine.plan_dump(request.row_counts, run)).await?;
         let created_at = now();
+        let claims = join_all(stores.iter().map(|store| self.claim_name(store, created_at)));
+        let claims = unless_cancelled(run, "create", &self.target, claims.map(Ok)).await?;
         let (mut copies, mut failed) = (Vec::new(), Vec::new());
-        for store in stores {
-            match unless_cancelled(run, "create", &self.target, self.claim_name(store, created_at)).await {
+        for (store, claimed) in stores.into_iter().zip(claims) {
+            match claimed {
                 Ok(native) => copies.push(Copy { store, native }),
-                Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
                 Err(error) => failed.push(Err(error)),
             }
         }

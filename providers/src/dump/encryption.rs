@@ -56,7 +56,14 @@ impl Encryption {
         let parsed = settings.age_recipients.iter().enumerate().map(|(index, text)| {
             // The text itself may be a secret key that was put here by mistake.
             text.parse().map_err(|()| {
-                let reason = format!("item {} of age_recipients is no age or SSH public key", index + 1);
+                let private =
+                    ["AGE-SECRET-KEY-", "-----BEGIN"].iter().any(|start| text.trim_start().starts_with(start));
+                let is = if private {
+                    "a private key, which must not stand in a config"
+                } else {
+                    "no age or SSH public key"
+                };
+                let reason = format!("item {} of age_recipients is {is}", index + 1);
                 Error::new(ErrorKind::Usage, "store", "encrypt for", store, reason).with_hint(
                     "an age recipient begins with age1 and an SSH key with ssh-ed25519 or ssh-rsa: `age-keygen -y KEY`",
                 )

@@ -1,6 +1,6 @@
 //! The manifest: one JSON object, written last; its presence is the snapshot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
@@ -134,6 +134,18 @@ impl Manifest {
         {
             return Err(ManifestError::Foreign(format!("it is damaged: it says that it was made at {moment:?}")));
         }
+        if let Some(part) = manifest.objects().find(|part| !is_sha256(&part.sha256)) {
+            return Err(ManifestError::Foreign(format!("it is damaged: part {:?} has no SHA-256", part.name)));
+        }
+        let names: BTreeSet<&str> = manifest.objects().map(|part| part.name.as_str()).collect();
+        if names.len() != manifest.objects().count() {
+            return Err(ManifestError::Foreign("it is damaged: it names a part twice".into()));
+        }
+        if manifest.database.chars().any(char::is_control) {
+            return Err(ManifestError::Foreign(
+                "it is damaged: its database has control characters in its name".into(),
+            ));
+        }
         if let Some(part) = manifest.objects().find(|part| !is_part_name(&part.name)) {
             return Err(ManifestError::Foreign(format!("it names a part {:?}", part.name)));
         }
@@ -180,6 +192,10 @@ impl Manifest {
     }
 }
 
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
 /// A manifest comes from outside: a part's name is one plain path segment, never a way out of the folder.
 fn is_part_name(name: &str) -> bool {
     crate::model::is_plain_name(name) && name != FILE
@@ -189,12 +205,14 @@ fn is_part_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    const SHA: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
     fn text(id: &str, schema: &str, part: &str) -> String {
         format!(
             r#"{{"schema":"{schema}","id":"{id}","target":"om","created_at":"2026-11-22T02:15:00Z",
             "completed_at":"2026-11-22T02:15:09Z","key":null,"tags":{{}},"provider":"sqlite","engine":"sqlite",
             "engine_version":"3.50","database":"x","format":"f","tools":[],"uncompressed_bytes":1,"size_bytes":1,
-            "parts":[{{"name":"{part}","size_bytes":1,"sha256":"00","uncompressed_bytes":1}}],"new_key":1}}"#
+            "parts":[{{"name":"{part}","size_bytes":1,"sha256":"{SHA}","uncompressed_bytes":1}}],"new_key":1}}"#
         )
     }
 
@@ -222,6 +240,25 @@ mod tests {
         for part in ["../../etc/passwd", "a/b", "", ".hidden", "manifest.json"] {
             let climbing = text("om/20261122T021500Z-ab12", SCHEMA, part);
             assert!(matches!(parse(&climbing), Err(ManifestError::Foreign(_))), "{part:?}");
+        }
+    }
+
+    #[test]
+    fn what_could_mislead_a_reader_is_damage() {
+        let good = text("om/20261122T021500Z-ab12", SCHEMA, "data.sqlite.zst");
+        let twice = good.replace(
+            r#"],"new_key""#,
+            &format!(r#",{}],"new_key""#, &good[good.find(r#"{"name""#).unwrap()..good.find("],\"new_key").unwrap()]),
+        );
+        for odd in [
+            good.replace(SHA, "00"),
+            good.replace(SHA, &SHA.to_uppercase()),
+            good.replace(SHA, r"abc\n  touch /tmp/x"),
+            good.replace(r#""database":"x""#, r#""database":"x\n; rm""#),
+            twice,
+        ] {
+            assert_ne!(odd, good);
+            assert!(matches!(parse(&odd), Err(ManifestError::Foreign(reason)) if reason.contains("damaged")), "{odd}");
         }
     }
 

@@ -241,6 +241,11 @@ impl Provider for DumpProvider {
             return Err(Error::new(ErrorKind::Usage, self.name(), "restore to", "\"\"", "it has no name")
                 .with_hint("choose another name with `--to NAME`"));
         }
+        if manifest.provider != self.engine.provider() {
+            let reason = format!("it is of {}, and the target is {}", manifest.provider, self.engine.provider());
+            return Err(Error::new(ErrorKind::Unsupported, self.name(), "restore", &manifest.id, reason)
+                .with_hint(format!("see `snapkeep show {}`: it can be restored by hand", manifest.id)));
+        }
         let planned = self.engine.plan_restore(&manifest, request);
         let mut plan = unless_cancelled(run, "restore", &manifest.id, planned).await?;
         let own = self.engine.database();

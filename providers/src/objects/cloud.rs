@@ -14,6 +14,7 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
 use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, RetryConfig};
 
+use super::address;
 use super::aws::{self, Keys};
 use super::s3::S3Bucket;
 use super::{Bucket, Site};
@@ -24,13 +25,19 @@ use crate::settings::{AzureBlob, Gcs, S3, StoreConnection};
 /// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// After this long no request is tried again; `object_store` asks for less than five minutes, since credentials may
-/// run out meanwhile.
-const RETRY_LIMIT: Duration = Duration::from_secs(4 * 60);
+/// run out meanwhile, and whoever waits for a dead store waits this long.
+const RETRY_LIMIT: Duration = Duration::from_secs(2 * 60);
 
 type Opened = (Arc<dyn ObjectStore>, Site);
 
 pub(super) async fn s3(name: &str, settings: &S3, base: &FilePath) -> Result<(S3Bucket, Site)> {
     let S3 { bucket, endpoint, .. } = settings;
+    let wrong = |reason: String| wrong(name, &reason);
+    address::check_name("bucket", bucket).map_err(wrong)?;
+    let prefix = address::prefix(settings.prefix.as_deref()).map_err(wrong)?;
+    if let (Some(endpoint), Some(false)) = (endpoint, settings.path_style) {
+        address::check_hosted(endpoint).map_err(wrong)?;
+    }
     let (options, retry) = client(name, &settings.connection, endpoint.as_deref(), base).await?;
     let region = aws::region(name, settings).await?;
     let path_style = settings.path_style.unwrap_or(endpoint.is_some());
@@ -63,14 +70,13 @@ pub(super) async fn s3(name: &str, settings: &S3, base: &FilePath) -> Result<(S3
         url,
         name: bucket.clone(),
         region,
-        prefix: Path::from(settings.prefix.as_deref().unwrap_or_default()),
+        prefix: prefix.clone(),
         storage_class: settings.storage_class.clone(),
         kms_key_id: settings.kms_key_id.clone(),
         retries: settings.connection.retries,
         lock: settings.object_lock,
     };
-    let site =
-        bucket_site("s3", bucket.clone(), settings.prefix.as_deref(), endpoint.as_ref(), &settings.storage_class);
+    let site = bucket_site("s3", bucket.clone(), prefix, endpoint.as_ref(), &settings.storage_class);
     Ok((opened, site))
 }
 
@@ -98,6 +104,10 @@ async fn keys(name: &str, settings: &S3, base: &FilePath) -> Result<Option<Keys>
 
 pub(super) async fn azure_blob(name: &str, settings: &AzureBlob, base: &FilePath) -> Result<Opened> {
     let AzureBlob { account, container, endpoint, .. } = settings;
+    let wrong = |reason: String| wrong(name, &reason);
+    address::check_name("account", account).map_err(wrong)?;
+    address::check_name("container", container).map_err(wrong)?;
+    let prefix = address::prefix(settings.prefix.as_deref()).map_err(wrong)?;
     let (options, retry) = client(name, &settings.connection, endpoint.as_deref(), base).await?;
     let mut builder = MicrosoftAzureBuilder::new()
         .with_account(account)
@@ -116,7 +126,7 @@ pub(super) async fn azure_blob(name: &str, settings: &AzureBlob, base: &FilePath
     };
     let store = builder.build().map_err(|error| unusable(name, error))?;
     let shown = format!("{account}/{container}");
-    let site = bucket_site("az", shown, settings.prefix.as_deref(), endpoint.as_ref(), &settings.storage_class);
+    let site = bucket_site("az", shown, prefix, endpoint.as_ref(), &settings.storage_class);
     Ok((Arc::new(store), site))
 }
 
@@ -139,6 +149,9 @@ fn azure_identity(builder: MicrosoftAzureBuilder) -> MicrosoftAzureBuilder {
 
 pub(super) async fn gcs(name: &str, settings: &Gcs, base: &FilePath) -> Result<Opened> {
     let Gcs { bucket, endpoint, .. } = settings;
+    let wrong = |reason: String| wrong(name, &reason);
+    address::check_name("bucket", bucket).map_err(wrong)?;
+    let prefix = address::prefix(settings.prefix.as_deref()).map_err(wrong)?;
     let (options, retry) = client(name, &settings.connection, endpoint.as_deref(), base).await?;
     let mut builder =
         GoogleCloudStorageBuilder::new().with_bucket_name(bucket).with_client_options(options).with_retry(retry);
@@ -154,19 +167,18 @@ pub(super) async fn gcs(name: &str, settings: &Gcs, base: &FilePath) -> Result<O
         }
     }
     let store = builder.build().map_err(|error| unusable(name, error))?;
-    let site =
-        bucket_site("gs", bucket.clone(), settings.prefix.as_deref(), endpoint.as_ref(), &settings.storage_class);
+    let site = bucket_site("gs", bucket.clone(), prefix, endpoint.as_ref(), &settings.storage_class);
     Ok((Arc::new(store), site))
 }
 
 fn bucket_site(
     scheme: &'static str,
     name: String,
-    prefix: Option<&str>,
+    prefix: Path,
     endpoint: Option<&String>,
     storage_class: &Option<String>,
 ) -> Site {
-    let (prefix, storage_class) = (Path::from(prefix.unwrap_or_default()), storage_class.clone());
+    let storage_class = storage_class.clone();
     Site::Bucket(Bucket { scheme, name, prefix, endpoint: endpoint.cloned(), storage_class })
 }
 
@@ -178,6 +190,10 @@ async fn client(
     endpoint: Option<&str>,
     base: &FilePath,
 ) -> Result<(ClientOptions, RetryConfig)> {
+    if let Some(endpoint) = endpoint {
+        address::check_endpoint(endpoint)
+            .map_err(|reason| wrong(name, &format!("its endpoint can't be used: {reason}")))?;
+    }
     let mut options = ClientOptions::new()
         .with_allow_http(endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")))
         .with_timeout_disabled()
@@ -189,6 +205,9 @@ async fn client(
             || Error::new(ErrorKind::Failed, "store", "open", name, format!("{} can't be read", file.display()));
         let pem = tokio::fs::read(&file).await.map_err(|error| unreadable().with_source(error))?;
         let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| unreadable().with_source(error))?;
+        if certificates.is_empty() {
+            return Err(unreadable().with_hint("it must hold certificates in PEM"));
+        }
         options = certificates.into_iter().fold(options, ClientOptions::with_root_certificate);
     }
     let retry = RetryConfig {
@@ -204,10 +223,19 @@ fn variable(name: &&str) -> Option<String> {
 }
 
 async fn resolved(secret: Option<&SecretRef>, base: &FilePath) -> Result<Option<String>> {
-    match secret {
-        Some(secret) => Ok(Some(secret.resolve(base).await?.expose().to_owned())),
-        None => Ok(None),
+    let Some(secret) = secret else { return Ok(None) };
+    let value = secret.resolve(base).await?.expose().to_owned();
+    if value.is_empty() || value.chars().any(char::is_control) {
+        let reason = "it is empty, or has line breaks or other control characters in it";
+        return Err(Error::new(ErrorKind::Permission, "store", "use", "a secret of the config", reason)
+            .with_hint("look at what the reference names: a file with one line, a variable that is set"));
     }
+    Ok(Some(value))
+}
+
+fn wrong(name: &str, reason: &str) -> Error {
+    Error::new(ErrorKind::Usage, "store", "open", name, reason)
+        .with_hint(format!("correct [stores.{name}] in the config"))
 }
 
 fn unusable(name: &str, error: object_store::Error) -> Error {

@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectMeta, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
 
-use super::failure::was_answered;
+use super::failure::may_have_arrived;
 use super::{ATTEMPTS, Objects, PAUSE};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -74,10 +74,10 @@ impl Objects {
                 // Whether it was ours that took effect is what can't be read.
                 Err(unread) if met_another => return Err(unread),
                 Ok(_) | Err(_) => {
-                    // What the store has said it was asked for often enough by `object_store` itself.
-                    let answered = was_answered(&error);
+                    // The rest was tried often enough by `object_store` itself.
+                    let again = may_have_arrived(&error);
                     let failure = self.error("write", path, error);
-                    if last || answered || !failure.kind().is_retryable() {
+                    if last || !again || !failure.kind().is_retryable() {
                         return Err(failure);
                     }
                 }

@@ -30,7 +30,7 @@ impl Objects {
         let built = Error::new(kind, "store", action, self.subject(subject), reason);
         let built = match self.folder() {
             Some(_) => built.with_source(error),
-            None => built.with_source(in_short(&error.to_string())),
+            None => built.with_source(with_cause(&error)),
         };
         match hint {
             Some(hint) => built.with_hint(hint),
@@ -40,11 +40,14 @@ impl Objects {
 
     fn of_bucket(&self, kind: ErrorKind, error: &object_store::Error) -> (&'static str, Option<String>) {
         let place = self.shown();
-        let no_bucket =
-            ["NoSuchBucket", "ContainerNotFound"].iter().any(|code| texts(error).any(|text| text.contains(code)));
+        let says = |codes: &[&str]| texts(error).any(|text| codes.iter().any(|code| text.contains(code)));
+        let no_bucket = says(&NO_BUCKET);
         match kind {
             _ if no_bucket => {
                 ("there is no such bucket", Some(format!("make it, or correct [stores.{}]: {place}", self.name())))
+            }
+            ErrorKind::Permission if says(&["InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthenticationFailed"]) => {
+                ("the credentials are wrong", Some(format!("correct the keys of [stores.{}]", self.name())))
             }
             ErrorKind::Permission => (
                 "the credentials are refused, or don't permit it",
@@ -60,6 +63,8 @@ impl Objects {
     }
 }
 
+/// What the clouds call a bucket or container that isn't there.
+const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
 const NO_LINKS: &str = "the file system has no hard links, and without them a snapshot can't be committed";
 
 fn of_folder(kind: ErrorKind, error: &object_store::Error, folder: &str) -> (&'static str, Option<String>) {
@@ -82,6 +87,10 @@ fn of_folder(kind: ErrorKind, error: &object_store::Error, folder: &str) -> (&'s
 }
 
 pub(super) fn kind_of(error: &object_store::Error) -> ErrorKind {
+    // A place that isn't there is no snapshot that isn't there.
+    if texts(error).any(|text| NO_BUCKET.iter().any(|code| text.contains(code))) {
+        return ErrorKind::Failed;
+    }
     match error {
         object_store::Error::NotFound { .. } => return ErrorKind::NotFound,
         object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
@@ -114,13 +123,28 @@ fn without_credentials(error: object_store::Error) -> Result<NoCredentials, obje
 }
 
 /// Whether the store answered at all.
-pub(super) fn was_answered(error: &object_store::Error) -> bool {
+fn was_answered(error: &object_store::Error) -> bool {
     texts(error).any(|text| status_in(&text).is_some())
+}
+
+/// Whether `object_store` gave up at the first try: it sends nothing twice that may have arrived.
+pub(super) fn may_have_arrived(error: &object_store::Error) -> bool {
+    let kind = causes(error).find_map(|cause| cause.downcast_ref::<HttpError>()).map(HttpError::kind);
+    !was_answered(error) && !matches!(kind, Some(HttpErrorKind::Connect | HttpErrorKind::Request))
 }
 
 /// The status of an answer; `object_store` keeps it in a type that it doesn't export, and prints it.
 fn status_in(text: &str) -> Option<u16> {
     text.split_once("status code: ")?.1.get(..3)?.parse().ok()
+}
+
+/// What a cloud said, or why it could not be asked: the last cause, which `reqwest` leaves out.
+fn with_cause(error: &object_store::Error) -> String {
+    let said = in_short(&error.to_string());
+    match causes(error).last().map(|cause| in_short(&cause.to_string())) {
+        Some(cause) if !said.contains(&cause) && !was_answered(error) => format!("{said}: {cause}"),
+        _ => said,
+    }
 }
 
 /// What a cloud said, without the page of XML around it: `PUT <address>: 403 Forbidden: AccessDenied: Access Denied`.

@@ -16,6 +16,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::settings::Place;
 
+mod address;
 mod aws;
 mod cloud;
 mod conditional;
@@ -25,6 +26,7 @@ mod failure;
 pub mod flaky;
 mod s3;
 
+pub use address::check_endpoint;
 pub use conditional::{Swap, Version};
 pub(crate) use copy::{Copied, copy_object};
 pub use failure::kind_of_io;
@@ -184,7 +186,7 @@ impl Objects {
 /// The place itself, whatever a config calls it: the same on every machine, whether or not it can be opened.
 pub(crate) fn identity_of(place: &Place, base: &FilePath) -> String {
     let bucket = |scheme: &str, name: &str, prefix: &Option<String>, endpoint: &Option<String>| {
-        let prefix = Path::from(prefix.as_deref().unwrap_or_default());
+        let prefix = address::prefix(prefix.as_deref()).unwrap_or_default();
         let endpoint = endpoint.as_ref().map(|endpoint| format!("@{endpoint}")).unwrap_or_default();
         format!("{scheme}://{name}/{prefix}{endpoint}")
     };

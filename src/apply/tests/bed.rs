@@ -161,7 +161,7 @@ impl Bed {
         let folder = tempfile::tempdir().unwrap();
         let cloud = Cloud { memory: memory.clone(), meddling: meddling.clone() };
         let scope = crate::state::tests::scope(&folder.path().join("state"));
-        let opened = Opened { provider: Arc::new(cloud), scope };
+        let opened = Opened::of(Arc::new(cloud), scope);
         let policy = toml::from_str(policy).unwrap();
         let bed = Self { memory, meddling, opened, policy, cancel: CancellationToken::new(), folder };
         for _ in 0..6 {

@@ -256,6 +256,7 @@ fn copy_decoded(
     };
     let mut decoder = zstd::Decoder::new(&mut stored).map_err(unreadable)?;
     let mut buffer = vec![0; CHUNK];
+    let mut total = 0;
     loop {
         let length = decoder.read(&mut buffer).map_err(unreadable)?;
         if length == 0 {
@@ -264,9 +265,14 @@ fn copy_decoded(
         sink.write(&buffer[..length]).map_err(|error| {
             Error::new(ErrorKind::Failed, "dump", "load", &part.name, "the loader stopped reading").with_source(error)
         })?;
+        total += length as u64;
         meter.count(length, 0);
     }
     drop(decoder);
+    if total != part.uncompressed_bytes {
+        let reason = format!("it has {total} bytes once read, and the manifest says {}", part.uncompressed_bytes);
+        return Err(damaged(part, &reason));
+    }
     // zstd may be done before the last bytes are read; age and the hash want them all.
     io::copy(&mut stored, &mut io::sink()).map_err(undecrypted)?;
     drop(stored);

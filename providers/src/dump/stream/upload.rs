@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayloadMut};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::copies::part_name;
-use super::{interrupted, worker_lost};
+use super::interrupted;
 use crate::Run;
-use crate::dump::store::Store;
-use crate::error::Result;
+use crate::dump::store::{Store, Traffic};
+use crate::error::{ErrorKind, Result};
 use crate::model::{NativeId, TargetName};
 
 /// How often a copy says that it is still being written: pg_dump may wait for a lock before its first byte, for longer
@@ -84,57 +85,106 @@ pub(super) async fn upload(
         }
     };
     if let Some(part) = part {
-        // What failed is worth more than why the clean-up failed too; the rest is debris.
-        let _ = tokio::time::timeout(ABORT, part.upload.abort()).await;
+        part.abort().await;
     }
     ended
 }
 
-/// An object that is being written.
+/// An object that is being written, in parts of one size of which a few are on their way at once.
+///
+/// `object_store`'s own `WriteMultipart` does nearly the same, but when it fails at the end it tells of the aborting only.
 struct Begun {
-    upload: WriteMultipart,
+    upload: Box<dyn MultipartUpload>,
+    pending: PutPayloadMut,
+    sending: JoinSet<object_store::Result<()>>,
+    traffic: Traffic,
     bytes: u64,
+}
+
+impl Begun {
+    async fn at(store: &Store, path: &Path) -> object_store::Result<Self> {
+        let traffic = store.traffic();
+        let upload = store.objects().store().put_multipart_opts(path, traffic.options()).await?;
+        Ok(Self { upload, pending: PutPayloadMut::new(), sending: JoinSet::new(), traffic, bytes: 0 })
+    }
+
+    async fn put(&mut self, mut bytes: Bytes) -> object_store::Result<()> {
+        self.bytes += bytes.len() as u64;
+        while !bytes.is_empty() {
+            let room = self.traffic.part_bytes - self.pending.content_length();
+            self.pending.push(bytes.split_to(bytes.len().min(room)));
+            if self.pending.content_length() == self.traffic.part_bytes {
+                self.drain(self.traffic.parts - 1).await?;
+                self.send();
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self) {
+        let part = std::mem::take(&mut self.pending);
+        self.sending.spawn(self.upload.put_part(part.into()));
+    }
+
+    /// Waits until no more than so many parts are on their way.
+    async fn drain(&mut self, most: usize) -> object_store::Result<()> {
+        while self.sending.len() > most {
+            match self.sending.join_next().await {
+                Some(sent) => sent??,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    async fn complete(&mut self) -> object_store::Result<()> {
+        if self.pending.content_length() > 0 {
+            self.send();
+        }
+        self.drain(0).await?;
+        self.upload.complete().await.map(drop)
+    }
+
+    /// What failed is worth more than why the clean-up failed too; the rest is debris.
+    async fn abort(mut self) {
+        let aborting = async {
+            self.sending.shutdown().await;
+            self.upload.abort().await
+        };
+        let _ = tokio::time::timeout(ABORT, aborting).await;
+    }
 }
 
 async fn write(store: &Store, path: &Path, part: &mut Option<Begun>, bytes: Bytes) -> Result<()> {
     let fail = |error| store.error("write", path, error);
-    let traffic = store.traffic();
     if part.is_none() {
-        let upload = store.objects().store().put_multipart_opts(path, traffic.options()).await.map_err(fail)?;
-        let upload = WriteMultipart::new_with_chunk_size(upload, traffic.part_bytes);
-        *part = Some(Begun { upload, bytes: 0 });
+        *part = Some(Begun::at(store, path).await.map_err(fail)?);
     }
-    if let Some(part) = part {
-        part.upload.wait_for_capacity(traffic.parts).await.map_err(fail)?;
-        part.bytes += bytes.len() as u64;
-        part.upload.put(bytes);
+    match part {
+        Some(part) => part.put(bytes).await.map_err(fail),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Sends what is left of an object, and completes it.
 async fn finish(store: &Store, path: &Path, part: Option<Begun>, run: &Run) -> Result<()> {
-    let Some(Begun { upload, bytes }) = part else { return Ok(()) };
-    // In a task of its own: an upload that is left in the middle of its completion would never be aborted.
-    let mut finishing = tokio::spawn(upload.finish());
-    let finished = tokio::select! {
+    let Some(mut part) = part else { return Ok(()) };
+    let completed = tokio::select! {
         biased;
-        () = run.cancel.cancelled() => {
-            // Complete or not, it is deleted next; what that doesn't find is debris.
-            let _ = tokio::time::timeout(ABORT, finishing).await;
-            return Err(interrupted("dump", path.as_ref()));
-        }
-        finished = &mut finishing => finished.map_err(|error| worker_lost(path.as_ref(), error))?,
+        () = run.cancel.cancelled() => Err(interrupted("dump", path.as_ref())),
+        completed = part.complete() => completed.map_err(|error| store.error("write", path, error)),
     };
-    let Err(error) = finished else { return Ok(()) };
+    let Err(error) = completed else { return Ok(()) };
     // The answer may have been lost, and a bucket that is asked again knows of no such upload. Only whole uploads are
     // seen there, and nobody else writes this one.
     if store.objects().folder().is_none()
-        && store.objects().store().head(path).await.is_ok_and(|found| found.size == bytes)
+        && error.kind() != ErrorKind::Interrupted
+        && store.objects().store().head(path).await.is_ok_and(|found| found.size == part.bytes)
     {
         return Ok(());
     }
-    Err(store.error("write", path, error))
+    part.abort().await;
+    Err(error)
 }
 
 #[cfg(test)]
