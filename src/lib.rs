@@ -9,6 +9,7 @@ mod failure;
 mod lock;
 mod marks;
 mod operate;
+mod pin;
 pub mod plan;
 mod plan_file;
 mod render;

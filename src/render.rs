@@ -91,7 +91,8 @@ fn table<T: Row>(out: &mut impl Write, items: &[T], now: DateTime<Utc>) -> io::R
     let mut builder = Builder::default();
     builder.push_record(T::HEADINGS.iter().copied());
     for item in items {
-        builder.push_record(item.cells(now).iter().map(|cell| visible(cell)));
+        let visible_lines = |cell: &String| cell.split('\n').map(visible).collect::<Vec<_>>().join("\n");
+        builder.push_record(item.cells(now).iter().map(visible_lines));
     }
     let mut table = builder.build();
     table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));

@@ -1,15 +1,21 @@
 //! `snapkeep restore`
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use clap::Args;
-use snapkeep_providers::model::{Ownership, RestoreRequest, RestoreTo};
-use snapkeep_providers::{ErrorKind, Support};
+use snapkeep_providers::model::{Ownership, RestoreRequest, RestoreTo, Restored, Snapshot};
+use snapkeep_providers::{Error, ErrorKind, Support};
 
 use super::rows::RestoreRow;
 use super::{App, Mode, Outcome};
-use crate::catalog::{self, SnapshotRef};
+use crate::catalog::{self, Opened, SnapshotRef};
 use crate::failure::Failure;
+use crate::pin::Pinned;
 use crate::units;
+
+/// How long the state may take to hold the snapshot.
+const HOLD_LIMIT: Duration = Duration::from_secs(10);
 
 /// Restore a snapshot into a new database, instance or file
 #[derive(Debug, Args)]
@@ -79,13 +85,17 @@ impl Restore {
             RestoreTo::InPlace => Some(opened.lock("restore --in-place", run.cancel.clone()).await.map_err(one)?),
             RestoreTo::New(_) => None,
         };
-        let restored = provider.restore(&snapshot.native_id, &request, &run).await;
+        let held = hold(app, &opened, &snapshot).await;
+        let restored = match held {
+            Ok(pinned) => restore_held(pinned, provider.restore(&snapshot.native_id, &request, &run)).await,
+            Err(failure) => Err(failure),
+        };
         let elapsed = units::duration(task.elapsed());
         drop((task, run));
         if let Some(lock) = lock {
             lock.release().await;
         }
-        let restored = restored.map_err(|error| one(app.or_lock_lost(error.into())))?;
+        let restored = restored.map_err(|failure| one(app.or_lock_lost(failure)))?;
         for warning in &restored.warnings {
             app.report.warn(&format!("{}: {warning}", target.name));
         }
@@ -122,6 +132,34 @@ impl Restore {
         };
         Ok(RestoreRequest { to, ownership })
     }
+}
+
+/// Holds the snapshot for as long as it is read: what a bucket has is gone when it is deleted. A state that can't be
+/// written keeps nobody from restoring.
+async fn hold<'a>(app: &App, opened: &'a Opened, snapshot: &'a Snapshot) -> Result<Option<Pinned<'a>>, Failure> {
+    let holding = Pinned::hold(&opened.scope, &snapshot.native_id, "restored");
+    let unheld = |why: &str| {
+        app.report.warn(&format!("{}: it is not held while it is restored: {why}", snapshot.id));
+        Ok(None)
+    };
+    match tokio::time::timeout(HOLD_LIMIT, app.asking(holding)).await {
+        Ok(Ok(pinned)) => Ok(Some(pinned)),
+        // It is being deleted, or we are told to end.
+        Ok(Err(failure)) if failure.is_interruption() || failure.kind == ErrorKind::NotFound => Err(failure),
+        Ok(Err(failure)) => unheld(&failure.message),
+        Err(_) => unheld("the state doesn't answer"),
+    }
+}
+
+async fn restore_held(
+    pinned: Option<Pinned<'_>>,
+    restoring: impl Future<Output = Result<Restored, Error>>,
+) -> Result<Restored, Failure> {
+    let restored = match pinned {
+        Some(pinned) => pinned.during(restoring).await,
+        None => restoring.await,
+    };
+    Ok(restored?)
 }
 
 fn moment(text: &str) -> Result<DateTime<Utc>, String> {

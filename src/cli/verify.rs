@@ -10,6 +10,7 @@ use super::{App, Mode, Outcome};
 use crate::catalog::{self, Catalog, Opened, SnapshotRef};
 use crate::config::{Config, Target};
 use crate::failure::Failure;
+use crate::pin::Pinned;
 use crate::{marks, units};
 
 /// Look whether snapshots are what they were, and can be restored; exit 9 if one is not
@@ -90,7 +91,8 @@ impl Verify {
             return Ok(Looked { row: None, failures: Vec::new() });
         }
         let (task, run) = app.run(target.name.as_str(), "verify");
-        let looked = pinned(&opened, &snapshot, opened.provider.verify(&snapshot.native_id, &request, &run)).await?;
+        let pinned = Pinned::hold(&opened.scope, &snapshot.native_id, "verified").await?;
+        let looked = pinned.during(opened.provider.verify(&snapshot.native_id, &request, &run)).await;
         let elapsed = units::duration(task.elapsed());
         drop((task, run));
         let verification = bad_manifest_as_finding(looked, request.level)?;
@@ -111,32 +113,6 @@ impl Verify {
             scratch_dir: settings.scratch_dir.as_deref().map(|folder| config.resolve(folder)),
         }
     }
-}
-
-/// Does `work` while nobody may delete the snapshot. Takes no lock: a backup need not wait for that.
-async fn pinned<T>(opened: &Opened, snapshot: &Snapshot, work: impl Future<Output = T>) -> Result<T, Failure> {
-    let native = &snapshot.native_id;
-    let reason = format!("it is being verified by process {} on this or another host", std::process::id());
-    let mut pin = marks::pin(&opened.scope, native, &reason).await?;
-    // Beside the work, which a state that doesn't answer must not stop.
-    let renewal = async {
-        loop {
-            tokio::time::sleep(marks::PIN_RENEWAL).await;
-            // One that can't be renewed runs out: then the work notices if the snapshot goes.
-            if let Ok(renewed) = marks::pin(&opened.scope, native, &reason).await {
-                pin = renewed;
-            }
-        }
-    };
-    let done = tokio::select! {
-        biased;
-        done = work => done,
-        never = renewal => never,
-    };
-    if let Some(pin) = pin {
-        marks::unpin(&opened.scope, native, &pin).await?;
-    }
-    Ok(done)
 }
 
 /// A manifest that can't be believed is an error of the provider's, and the snapshot's fault.
@@ -182,7 +158,11 @@ async fn judge(opened: &Opened, snapshot: &Snapshot, verification: Verification)
     if let Some(row) = &looked.row
         && let Err(failure) = marks::verified(&opened.scope, snapshot, row.at, level, ok).await
     {
-        looked.failures.push(failure);
+        // One failure, so that the exit code is that of the worse one.
+        match looked.failures.iter_mut().find(|known| known.kind == ErrorKind::Verification) {
+            Some(bad) => bad.causes.push(format!("it can't be remembered: {}", failure.message)),
+            None => looked.failures.push(failure),
+        }
     }
     Ok(looked)
 }

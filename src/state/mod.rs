@@ -295,7 +295,7 @@ fn pretty(value: &Value) -> Vec<u8> {
 }
 
 /// A number that no other process has, nor this one at another time: the standard library seeds its hash maps with it.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
 }

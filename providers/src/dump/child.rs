@@ -21,9 +21,10 @@ use crate::secret::Secret;
 
 /// How long a child may take to end after SIGTERM, before SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
-/// How much of a child's stderr is kept: its end, where tools say what went wrong.
 /// How much of its stdout is kept in memory, where that is wanted; more is an error.
 const CAPTURED_BYTES: u64 = 64 << 20;
+/// How much of a child's stderr is kept: its end, where tools say what went wrong. What follows the words for which it was
+/// stopped doesn't push them out.
 const STDERR_LINES: usize = 40;
 const STDERR_LINE_BYTES: usize = 2_000;
 
@@ -303,6 +304,11 @@ impl Stopper {
         self.lock().leader.is_some()
     }
 
+    /// Whether it was asked to end.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.lock().stopping
+    }
+
     /// SIGKILL now.
     pub(super) fn kill(&self) {
         self.signal(Signal::KILL);
@@ -340,6 +346,7 @@ fn keep_end(
 ) -> String {
     let mut lines: VecDeque<String> = VecDeque::new();
     let mut line = Vec::new();
+    let mut stopped = false;
     loop {
         line.clear();
         match (&mut pipe).take(STDERR_LINE_BYTES as u64).read_until(b'\n', &mut line) {
@@ -347,12 +354,15 @@ fn keep_end(
             Ok(_) => {}
         }
         let text = redact(String::from_utf8_lossy(&line).trim_end(), secrets);
+        let heard = stopped;
         if !goes_on(&text) {
+            stopped = true;
             stopper.stop();
         }
-        if !text.is_empty() {
-            lines.push_back(text);
+        if text.is_empty() || (heard && lines.len() == STDERR_LINES) {
+            continue;
         }
+        lines.push_back(text);
         if lines.len() > STDERR_LINES {
             lines.pop_front();
         }
@@ -383,6 +393,15 @@ mod tests {
         assert!(!ended.stderr.0.contains("hunter2"), "{}", ended.stderr.0);
         assert_eq!(ended.stderr.0.lines().count(), STDERR_LINES);
         assert!(ended.stderr.0.ends_with("line 499 ***"));
+    }
+
+    #[test]
+    fn the_words_for_which_a_child_was_stopped_are_kept() {
+        let script = "trap '' TERM; echo its error >&2; i=0; while [ $i -lt 500 ]; do echo x >&2; i=$((i+1)); done";
+        let (running, _stdin) = sh(script).spawn_writing(|line| line != "its error").unwrap();
+        let ended = running.wait().unwrap();
+        assert!(ended.stderr.0.starts_with("its error\nx\n"), "{}", ended.stderr.0);
+        assert_eq!(ended.stderr.0.lines().count(), STDERR_LINES);
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub(crate) trait Engine: Send + Sync + Debug {
     /// What else can read the data without a database, if anything can here.
     async fn reader(&self, manifest: &Manifest, request: &VerifyRequest, run: &Run) -> Result<Option<Reader>>;
 
+    /// Whether what a loader said proves that the dump is at fault, and not the server that it was to be loaded into.
+    fn blames_the_dump(&self, said: &str) -> bool;
+
     /// A database that is made to be looked at and dropped. Its name is `name`, which no other has.
     async fn plan_scratch(
         &self,

@@ -226,6 +226,10 @@ impl Engine for Sqlite {
         Ok(Some(Reader { name, sink, stopper }))
     }
 
+    fn blames_the_dump(&self, _: &str) -> bool {
+        false // it loads without a program
+    }
+
     async fn plan_scratch(
         &self,
         _: &Manifest,

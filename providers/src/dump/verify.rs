@@ -24,16 +24,35 @@ const SCRATCH: &str = "snapkeep_verify_";
 /// How many tables are named of those that differ.
 const NAMED: usize = 5;
 
-/// What tools say when the scratch server is at fault and not the dump.
-const OF_THE_PLACE: [&str; 8] = [
+/// What tools say when the scratch server is at fault and not the dump, also where they name a statement of the dump.
+const OF_THE_PLACE: [&str; 27] = [
     "No space left",
     "disk full",
+    "Disk full",
+    "could not extend file",
+    "could not write",
     "out of memory",
+    "Out of memory",
     "out of shared memory",
-    "is full",                // MySQL 1114
-    "extension control file", // PostgreSQL: an extension that is not installed there
-    "is not available",       // the same since 15
-    "Plugin",                 // MySQL 1524, MariaDB: a storage engine that is not there
+    "temporary file size exceeds",
+    "stack depth limit exceeded",
+    "is full", // MySQL 1114
+    "canceling statement",
+    "terminating connection",
+    "deadlock detected",
+    "Lock wait timeout",
+    "max_allowed_packet",
+    "read-only transaction",
+    "extension control file",    // PostgreSQL: an extension that is not installed there
+    "is not available",          // the same since 15
+    "could not access file",     // its library
+    "could not load library",    // the same
+    "shared_preload_libraries",  // one that must be loaded when the server starts
+    "can only create extension", // pg_cron: in one database of the server
+    "\" for encoding \"",        // a collation that the system there lacks
+    "could not open collator",   // one of ICU's
+    "ERROR:  role \"",           // roles are of the server
+    "Plugin",                    // MySQL 1524, MariaDB: a storage engine that is not there
 ];
 
 /// Verifies one snapshot, and gathers what it finds.
@@ -249,7 +268,10 @@ impl Look<'_> {
                 self.compare_archive(inspected.take());
                 Ok(Sofar::Good)
             }
-            Err(error) if begun.load(Ordering::Relaxed) && is_of_the_dump(&error) => {
+            Err(error)
+                if begun.load(Ordering::Relaxed)
+                    && is_of_the_dump(&error, |said| self.provider.engine.blames_the_dump(said)) =>
+            {
                 let reason = "the archive is whole, and can't be restored";
                 let id = &self.held.manifest.id;
                 let bad = Error::new(ErrorKind::Verification, self.provider.engine.provider(), "restore", id, reason);
@@ -328,11 +350,12 @@ fn is_true(value: &str) -> bool {
     matches!(value, "t" | "true") || value.parse::<f64>().is_ok_and(|number| number != 0.0)
 }
 
-/// Whether what a loader said is about what it was given, and not about the server that it was to load it into.
-fn is_of_the_dump(error: &Error) -> bool {
+/// Whether what a loader said proves that the dump is at fault. What is not proven condemns nothing: a good snapshot that is
+/// called bad may be pruned.
+fn is_of_the_dump(error: &Error, blames_the_dump: impl Fn(&str) -> bool) -> bool {
     let said = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Stderr>());
-    error.kind() == ErrorKind::Failed
-        && said.is_some_and(|Stderr(said)| !OF_THE_PLACE.iter().any(|words| said.contains(words)))
+    let is_proof = |said: &str| blames_the_dump(said) && !OF_THE_PLACE.iter().any(|words| said.contains(words));
+    error.kind() == ErrorKind::Failed && said.is_some_and(|Stderr(said)| is_proof(said))
 }
 
 #[cfg(test)]
@@ -354,7 +377,10 @@ mod tests {
         let error = |said: &str| {
             Error::new(ErrorKind::Failed, "x", "load", "y", "the server said no").with_source(Stderr(said.to_owned()))
         };
+        let is_of_the_dump = |error: &Error| is_of_the_dump(error, |said| said.contains("ERROR"));
         assert!(is_of_the_dump(&error("ERROR:  syntax error at or near \"x\"")));
+        assert!(!is_of_the_dump(&error("it was killed")));
+        assert!(!is_of_the_dump(&error("ERROR:  canceling statement due to statement timeout")));
         assert!(!is_of_the_dump(&error("ERROR:  could not extend file \"base/1\": No space left on device")));
         assert!(!is_of_the_dump(&error("ERROR 1114 (HY000) at line 5: The table 't' is full")));
         assert!(!is_of_the_dump(&Error::new(ErrorKind::Unavailable, "x", "load", "y", "gone")));

@@ -204,20 +204,59 @@ fn a_bad_snapshot_is_none_that_pruning_relies_on() {
 }
 
 #[test]
-fn a_snapshot_that_is_being_verified_is_not_deleted() {
+fn a_snapshot_that_is_being_verified_or_restored_is_not_deleted() {
+    for (line, done) in [("verify ID", "verified"), ("restore ID --to copy.db", "restored")] {
+        not_deleted_while(line, done);
+    }
+}
+
+fn not_deleted_while(line: &str, done: &str) {
     let bench = Bench::new();
     let ids = [bench.create(), bench.create()];
     let data = bench.stored(&ids[0], "data.sqlite.zst");
     // A part that never ends: opening it waits for a writer.
     fs::remove_file(&data).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&data).status().unwrap().success());
-    let mut child = bench.command().args(["-q", "verify", &ids[0]]).spawn().unwrap();
+    let mut child = bench.command().arg("-q").args(line.replace("ID", &ids[0]).split(' ')).spawn().unwrap();
     let held = || bench.run("list -o json").document()["items"][1]["hold"]["reason"].as_str().map(ToOwned::to_owned);
     let reason = crate::cli::until("it is held", held);
-    assert!(reason.starts_with("it is being verified by process"), "{reason}");
+    assert!(reason.starts_with(&format!("it is being {done} by process")), "{reason}");
     let refused = bench.run(&format!("delete {} --yes", ids[0]));
     assert_eq!(refused.code, Some(10), "{refused}");
     assert_eq!(bench.run("create notes").code, Some(0), "a backup need not wait");
-    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+    child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// Nothing of this kind can be written into the state, nor read from it.
+fn break_state(bench: &Bench, kind: &str) {
+    let folder = bench.path("home/.local/state/snapkeep/notes").join(kind);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(folder.parent().unwrap()).unwrap();
+    fs::write(folder, "no folder").unwrap();
+}
+
+#[test]
+fn what_was_found_is_told_also_when_it_can_not_be_remembered() {
+    let bench = Bench::new();
+    let (good, bad) = (bench.create(), bench.create());
+    flip(&bench, &bad);
+    break_state(&bench, "verified");
+    let ran = bench.run_words(&["verify", &bad, "-o", "json"]);
+    let document = ran.document();
+    assert_eq!((ran.code, &document["items"][0]["ok"]), (Some(9), &false.into()), "{ran}");
+    assert!(document["errors"][0]["causes"].to_string().contains("it can't be remembered: state:"), "{document}");
+    let ran = bench.run_words(&["verify", &good, "-o", "json"]);
+    assert_eq!((ran.code, &ran.document()["items"][0]["ok"]), (Some(1), &true.into()), "{ran}");
+}
+
+#[test]
+fn a_state_that_can_not_be_written_keeps_nobody_from_restoring() {
+    let bench = Bench::new();
+    let id = bench.create();
+    break_state(&bench, "holds");
+    let ran = bench.run(&format!("restore {id} --to copy.db"));
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(ran.err.contains(&format!("{id}: it is not held while it is restored: state:")), "{ran}");
+    assert_eq!(bench.notes("copy.db").len(), 3);
 }

@@ -15,6 +15,7 @@ use crate::support::{Bed, full, ok, until};
 
 mod cli;
 mod damage;
+mod innocent;
 mod levels;
 mod scratch;
 mod sqlite;

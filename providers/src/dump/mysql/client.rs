@@ -254,7 +254,7 @@ pub(super) fn explain(action: &str, subject: &str, stderr: Stderr) -> Error {
             (ErrorKind::Permission, "the account lacks a privilege", "grant it, or use another account")
         }
         Some(1049) => (ErrorKind::NotFound, "there is no such database", "check `database` in the config"),
-        Some(2002 | 2003 | 2005 | 2006 | 2013 | 1053) => (
+        Some(2002 | 2003 | 2005 | 2006 | 2013 | 2055 | 4031 | 1053 | 1158..=1161 | 1184 | 1927) => (
             ErrorKind::Unavailable,
             "the server does not answer",
             "check `host` and `port` in the config, and the network",
@@ -280,9 +280,49 @@ pub(super) fn error_number(stderr: &str) -> Option<u32> {
     })
 }
 
+/// Whether the client proves that the dump is at fault, and not the server that it was to be loaded into: it names a line
+/// of the dump, and what the server refused there is none of its own troubles.
+pub(super) fn blames_the_dump(said: &str) -> bool {
+    let number = said.lines().find_map(|line| {
+        let (number, rest) = line.strip_prefix("ERROR ")?.split_once(' ')?;
+        rest.split_once(") at line ")?;
+        number.parse::<u32>().ok()
+    });
+    match number {
+        None => false,
+        // Files and memory of the server's; the client's own, as of a connection that was cut.
+        Some(..1000 | 2000..3000) => false,
+        // Room, memory, locks, limits, the end of a connection or of the server.
+        Some(1021 | 1030 | 1037 | 1038 | 1041 | 1053 | 1114 | 1135 | 1153 | 1158..=1161 | 1180 | 1181) => false,
+        Some(1184 | 1205 | 1206 | 1213 | 1290 | 1317 | 1836 | 1927 | 1969 | 3024 | 3100 | 3101 | 3168 | 3170) => false,
+        // What that server lacks: character sets, functions of libraries, variables, collations, engines, plugins.
+        Some(1115 | 1126 | 1127 | 1193 | 1273 | 1286 | 1524) => false,
+        Some(_) => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_line_that_is_named_is_the_dumps_fault() {
+        assert!(blames_the_dump("ERROR 1064 (42000) at line 3: You have an error in your SQL syntax"));
+        assert!(blames_the_dump("WARNING: x\nERROR 1062 (23000) at line 3: Duplicate entry 'ERROR 2013' for key 'a'"));
+        for innocent in [
+            "",
+            "Killed",
+            "ERROR 1064 (42000): You have an error",
+            "ERROR 3 (HY000) at line 3: Error writing file '/tmp/x' (OS errno 28 - No space left on device)",
+            "ERROR 1114 (HY000) at line 5: The table 't' is full",
+            "ERROR 1153 (08S01) at line 9: Got a packet bigger than 'max_allowed_packet' bytes",
+            "ERROR 1205 (HY000) at line 9: Lock wait timeout exceeded; try restarting transaction",
+            "ERROR 2013 (HY000) at line 9: Lost connection to MySQL server during query",
+            "ERROR 1927 (70100) at line 9: Connection was killed",
+        ] {
+            assert!(!blames_the_dump(innocent), "{innocent}");
+        }
+    }
 
     #[test]
     fn errors_are_told_apart_by_their_numbers() {

@@ -22,6 +22,7 @@ use client::{Client, LOWEST_MYSQLDUMP, NAME, missing, text_literal};
 use rows::RowCount;
 
 mod client;
+mod eventless;
 mod grants;
 mod restore;
 mod rows;
@@ -238,6 +239,10 @@ impl Engine for MySql {
 
     async fn reader(&self, _: &Manifest, _: &VerifyRequest, _: &Run) -> Result<Option<Reader>> {
         Ok(None)
+    }
+
+    fn blames_the_dump(&self, said: &str) -> bool {
+        client::blames_the_dump(said)
     }
 
     async fn plan_scratch(

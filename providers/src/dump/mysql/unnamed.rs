@@ -77,7 +77,7 @@ impl Sink for Unnamed {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
@@ -99,12 +99,21 @@ mod tests {
         }
     }
 
-    fn loaded(dump: &str, piece: usize) -> String {
+    /// What comes out of a sink that a dump goes into, piece by piece.
+    pub(in crate::dump::mysql) fn through(
+        sink: impl FnOnce(Box<dyn Sink>) -> Box<dyn Sink>,
+        dump: &str,
+        piece: usize,
+    ) -> String {
         let kept = Arc::new(Mutex::new(Vec::new()));
-        let mut sink = Box::new(Unnamed::new("o`m", Box::new(Kept(kept.clone()))));
+        let mut sink = sink(Box::new(Kept(kept.clone())));
         dump.as_bytes().chunks(piece).for_each(|bytes| sink.write(bytes).unwrap());
         sink.finish().unwrap();
         String::from_utf8(kept.lock().unwrap().clone()).unwrap()
+    }
+
+    fn loaded(dump: &str, piece: usize) -> String {
+        through(|sink| Box::new(Unnamed::new("o`m", sink)), dump, piece)
     }
 
     #[test]

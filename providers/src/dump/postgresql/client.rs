@@ -199,55 +199,84 @@ pub(super) fn missing(tool: &str, places: &Places) -> Error {
         .with_hint("install PostgreSQL's client tools (Debian: apt install postgresql-client), or set tool_dir")
 }
 
+/// What libpq and the server say of a connection that was cut. TLS has words of its own for that.
+const CUT: [&str; 13] = [
+    "server closed the connection",
+    "SSL SYSCALL error",
+    "SSL connection has been closed",
+    "unexpected eof while reading",
+    "terminating connection",
+    "connection to server was lost",
+    "no connection to the server",
+    "connection not open",
+    "could not receive data from server",
+    "could not send data to server",
+    "could not send COPY data",
+    "Connection reset by peer",
+    "Connection timed out",
+];
+
 /// The one place that says what a client tool's error means.
 ///
 /// libpq gives no SQLSTATE for a failed connection, so this reads its words, in the C locale, and the server's.
 /// A server that speaks another language loses the kind, not the words.
 pub(super) fn explain(action: &str, subject: &str, stderr: Stderr) -> Error {
     let says = |words: &[&str]| words.iter().any(|word| stderr.0.contains(word));
-    let (kind, reason, hint) =
-        if says(&["password authentication failed", "no password supplied", "authentication failed"]) {
-            (ErrorKind::Permission, "the server refused the login", "check `user` and `password` in the config")
-        } else if says(&["no pg_hba.conf entry"]) {
-            (
-                ErrorKind::Permission,
-                "the server lets no one in that way",
-                "check pg_hba.conf, `user` and `tls` in the config",
-            )
-        } else if says(&["permission denied", "must be superuser", "must be owner", "permission to create database"]) {
-            (ErrorKind::Permission, "the role lacks a permission", "grant it, or use another role")
-        } else if says(&["FATAL:  role "]) {
-            (ErrorKind::Permission, "there is no such role", "check `user` in the config")
-        } else if says(&["FATAL:  database ", "does not exist"]) && says(&["FATAL:  database "]) {
-            (ErrorKind::NotFound, "there is no such database", "check `database` in the config")
-        } else if says(&["certificate", "SSL", "root.crt"]) {
-            (ErrorKind::Failed, "TLS failed", "check `tls` in the config: its mode and ca_file")
-        } else if says(&["too many clients", "remaining connection slots"]) {
-            (ErrorKind::Busy, "the server has no free connection", "try again later")
-        } else if says(&[
-            "Connection refused",
-            "could not translate host name",
-            "timeout expired",
-            "No route to host",
-            "Network is unreachable",
-            "No such file or directory",
-            "server closed the connection",
-            "the database system is",
-        ]) {
-            (
-                ErrorKind::Unavailable,
-                "the server does not answer",
-                "check `host` and `port` in the config, and the network",
-            )
-        } else {
-            return failed(action, subject, "the server said no").with_source(stderr);
-        };
+    let (kind, reason, hint) = if says(&CUT) {
+        (ErrorKind::Unavailable, "the connection was cut", "look at the server and the network, and try again")
+    } else if says(&["password authentication failed", "no password supplied", "authentication failed"]) {
+        (ErrorKind::Permission, "the server refused the login", "check `user` and `password` in the config")
+    } else if says(&["no pg_hba.conf entry"]) {
+        (
+            ErrorKind::Permission,
+            "the server lets no one in that way",
+            "check pg_hba.conf, `user` and `tls` in the config",
+        )
+    } else if says(&["permission denied", "must be superuser", "must be owner", "permission to create database"]) {
+        (ErrorKind::Permission, "the role lacks a permission", "grant it, or use another role")
+    } else if says(&["FATAL:  role "]) {
+        (ErrorKind::Permission, "there is no such role", "check `user` in the config")
+    } else if says(&["FATAL:  database ", "does not exist"]) && says(&["FATAL:  database "]) {
+        (ErrorKind::NotFound, "there is no such database", "check `database` in the config")
+    } else if says(&["certificate", "SSL", "root.crt"]) {
+        (ErrorKind::Failed, "TLS failed", "check `tls` in the config: its mode and ca_file")
+    } else if says(&["too many clients", "remaining connection slots"]) {
+        (ErrorKind::Busy, "the server has no free connection", "try again later")
+    } else if says(&[
+        "Connection refused",
+        "could not translate host name",
+        "timeout expired",
+        "No route to host",
+        "Network is unreachable",
+        "No such file or directory",
+        "the database system is",
+    ]) {
+        (ErrorKind::Unavailable, "the server does not answer", "check `host` and `port` in the config, and the network")
+    } else {
+        return failed(action, subject, "the server said no").with_source(stderr);
+    };
     Error::new(kind, NAME, action, subject, reason).with_hint(hint).with_source(stderr)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connection_that_is_cut_is_no_failure_of_tls_or_of_a_statement() {
+        let kind = |text: &str| explain("load", "db", Stderr(text.into())).kind();
+        for cut in [
+            "pg_restore: error: error returned by PQputCopyData: SSL SYSCALL error: EOF detected",
+            "pg_restore: error: error returned by PQputCopyData: SSL connection has been closed unexpectedly",
+            "pg_restore: error: could not execute query: SSL error: unexpected eof while reading",
+            "pg_restore: error: could not execute query: FATAL:  terminating connection due to administrator command",
+            "psql: error: server closed the connection unexpectedly",
+        ] {
+            assert_eq!(kind(cut), ErrorKind::Unavailable, "{cut}");
+        }
+        assert_eq!(kind("psql: error: SSL error: certificate verify failed"), ErrorKind::Failed);
+        assert_eq!(kind("psql: error: root certificate file \"/x\" does not exist"), ErrorKind::Failed);
+    }
 
     #[test]
     fn no_database_is_renamed_from_inside() {

@@ -1,6 +1,7 @@
 //! Shows an archive to `pg_restore --list`: PostgreSQL's own word on its table of contents.
 
 use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::ChildStdin;
 
 use super::client::NAME;
@@ -45,6 +46,10 @@ impl Sink for Listing {
         })?;
         if ended.status.success() {
             return Ok(());
+        }
+        if ended.status.signal().is_some() || ended.stderr.0.is_empty() {
+            let reason = format!("pg_restore ended with {}", ended.status);
+            return Err(Error::new(ErrorKind::Failed, NAME, "list", "the archive", reason).with_source(ended.stderr));
         }
         let reason = "its table of contents is not one";
         Err(Error::new(ErrorKind::Verification, NAME, "list", "the archive", reason).with_source(ended.stderr))

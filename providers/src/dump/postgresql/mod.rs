@@ -190,6 +190,10 @@ impl Engine for PostgreSql {
         }
     }
 
+    fn blames_the_dump(&self, said: &str) -> bool {
+        restore::blames_the_dump(said)
+    }
+
     async fn plan_scratch(
         &self,
         manifest: &Manifest,

@@ -47,6 +47,8 @@ pub(super) struct Restore {
     closed: Option<String>,
     loader: Tool,
     ownership: Ownership,
+    /// More options for the loader.
+    options: Vec<&'static str>,
     settings: BTreeMap<String, String>,
     warnings: Warnings,
 }
@@ -144,13 +146,14 @@ impl Restore {
             closed: None,
             loader,
             ownership,
+            options: Vec::new(),
             settings,
             warnings,
         }
     }
 
     fn loader_program(&self) -> Program {
-        let program = self.client.program(&self.loader, &self.database);
+        let program = self.client.program(&self.loader, &self.database).args(self.options.iter().copied());
         match self.ownership {
             Ownership::Keep => program,
             Ownership::Drop => program.args(["--no-owner", "--no-privileges"]),
@@ -322,13 +325,15 @@ fn create_database(name: &str, settings: &BTreeMap<String, String>) -> String {
 struct Watch {
     warnings: Warnings,
     fatal: Arc<Mutex<bool>>,
+    /// Whether what was fatal is about the dump: a statement that the server refused, a row, or the archive itself.
+    of_the_dump: bool,
     /// The reason of a failed query whose command is still to come.
     failed: Option<String>,
 }
 
 impl Watch {
     fn new(warnings: Warnings) -> Self {
-        Self { warnings, fatal: Arc::default(), failed: None }
+        Self { warnings, fatal: Arc::default(), of_the_dump: false, failed: None }
     }
 
     fn goes_on(&mut self, line: &str) -> bool {
@@ -339,7 +344,10 @@ impl Watch {
         if let Some((_, error)) = line.split_once("pg_restore: error: ") {
             match error.strip_prefix("could not execute query: ERROR:") {
                 Some(reason) => self.failed = Some(reason.trim().to_owned()),
-                None => *fatal = true,
+                None => {
+                    self.of_the_dump |= !*fatal && is_of_the_archive(error);
+                    *fatal = true;
+                }
             }
         } else if let Some(command) = line.strip_prefix("Command was: ")
             && let Some(reason) = self.failed.take()
@@ -348,6 +356,7 @@ impl Watch {
                 let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
                 warnings.push(format!("{reason}: {command}"));
             } else if !is_unknown_default(command, &reason) {
+                self.of_the_dump |= !*fatal;
                 *fatal = true;
             }
         }
@@ -359,6 +368,31 @@ impl Watch {
         let fatal = self.fatal.clone();
         move || *fatal.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether what pg_restore says proves that the dump is at fault, and not what it was to be loaded into: it names a
+/// statement or a row that the server refused, or what it can't read itself.
+pub(super) fn blames_the_dump(said: &str) -> bool {
+    let mut watch = Watch::new(Warnings::default());
+    !said.lines().all(|line| watch.goes_on(line)) && watch.of_the_dump
+}
+
+/// Whether an error that names no statement is about a row, or about the archive's structure.
+fn is_of_the_archive(error: &str) -> bool {
+    const UNREADABLE: [&str; 10] = [
+        "could not read from input file",
+        "unexpected end of file",
+        "did not find magic string",
+        "unsupported version",
+        "unrecognized archive format",
+        "unrecognized data block type",
+        "unexpected block ID",
+        "could not find block ID",
+        "out of range",
+        "could not uncompress data",
+    ];
+    let row = error.strip_prefix("COPY failed for table ").is_some_and(|rest| rest.contains("\": ERROR:"));
+    row || UNREADABLE.iter().any(|words| error.contains(words))
 }
 
 /// Whether a failed command only gives or takes rights. Without a policy of a role that isn't here its table shows no
@@ -418,6 +452,33 @@ mod tests {
         let hinted =
             ["pg_restore: error: could not execute query: ERROR:  no", "HINT:  x", "Command was: GRANT a TO b;"];
         assert_eq!(hears(&hinted), (false, vec!["no: GRANT a TO b;".to_owned()]));
+    }
+
+    #[test]
+    fn only_a_statement_or_a_row_that_is_named_is_the_dumps_fault() {
+        let refused = "pg_restore: error: could not execute query: ERROR:  syntax error at or near \"x\"";
+        let named = format!("{refused}\nCommand was: CREATE x;\n");
+        assert!(blames_the_dump(&named));
+        assert!(blames_the_dump(
+            "pg_restore: error: COPY failed for table \"t\": ERROR:  invalid input syntax for type integer: \"x\"\n\
+             CONTEXT:  COPY t, line 3, column a: \"x\""
+        ));
+        assert!(blames_the_dump("pg_restore: error: could not read from input file: end of file"));
+        let unknown = "pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter \"y\"\n\
+                       Command was: SET y = 0;\n";
+        for innocent in [
+            "",
+            "Killed",
+            "pg_restore: error: error returned by PQputCopyData: SSL SYSCALL error: EOF detected",
+            "pg_restore: error: COPY failed for table \"t\": FATAL:  terminating connection",
+            "pg_restore: error: COPY failed for table \"t\": SSL connection has been closed unexpectedly",
+            "pg_restore: error: out of memory",
+            refused,
+        ] {
+            assert!(!blames_the_dump(innocent), "{innocent}");
+            assert!(!blames_the_dump(&format!("{unknown}{innocent}")), "after what was ignored: {innocent}");
+        }
+        assert!(blames_the_dump(&format!("{unknown}{named}")));
     }
 
     #[test]

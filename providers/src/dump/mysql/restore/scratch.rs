@@ -10,6 +10,7 @@ use crate::dump::child::Stopper;
 use crate::dump::engine::{RestorePlan, Scratch, Unanswered};
 use crate::dump::manifest::Manifest;
 use crate::dump::mysql::client::{NAME, error_number, failed, identifier, text_literal};
+use crate::dump::mysql::eventless::Eventless;
 use crate::dump::server::Connection;
 use crate::dump::stream::Sink;
 use crate::error::{Error, ErrorKind, Result};
@@ -36,7 +37,8 @@ impl ScratchDatabase {
 #[async_trait]
 impl RestorePlan for ScratchDatabase {
     async fn begin(&mut self) -> Result<(Box<dyn Sink>, Option<Stopper>)> {
-        self.0.begin().await
+        let (sink, stopper) = self.0.begin().await?;
+        Ok((Box::new(Eventless::new(sink)), stopper))
     }
 
     async fn commit(&mut self) -> Result<Restored> {
@@ -75,7 +77,11 @@ impl Scratch for ScratchDatabase {
 
     async fn value(&mut self, sql: &str) -> Result<String, Unanswered> {
         let Restore { client, database, .. } = &self.0;
-        let sql = format!("SET SESSION TRANSACTION READ ONLY;\n{sql}\n;\n");
+        // Prepared from a text it is one statement, and nothing in it is a command of the client's.
+        let sql = format!(
+            "SET SESSION TRANSACTION READ ONLY;\nSET @asked = {};\nPREPARE asked FROM @asked;\nEXECUTE asked;\n",
+            text_literal(sql)
+        );
         let answer = match client.ask(client.asking(Some(database))?, &sql, LIMIT).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -90,8 +96,11 @@ impl Scratch for ScratchDatabase {
         let mut rows = answer.lines();
         match (rows.next(), rows.next()) {
             (None, _) => Err(Unanswered::Missing("it gives no row".into())),
-            (Some(row), None) if !row.contains('\t') => Ok(unescaped(row)),
-            _ => Err(Unanswered::Missing("it gives more than one value".into())),
+            (Some(row), _) if row.contains('\t') => {
+                Err(Unanswered::Failed(failed("ask", database, "the query gives more than one column")))
+            }
+            (Some(row), None) => Ok(unescaped(row)),
+            (Some(_), Some(_)) => Err(Unanswered::Missing("it gives more than one row".into())),
         }
     }
 }

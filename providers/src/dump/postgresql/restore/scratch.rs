@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::Deserialize;
 
 use super::{Place, Restore};
 use crate::dump::child::Stopper;
@@ -17,6 +18,44 @@ use crate::model::{Ownership, RestoreRequest, RestoreTo, Restored};
 
 /// How long counting and a question of the config's may take.
 const LIMIT: Duration = Duration::from_secs(24 * 3600);
+
+/// What a question of the config's gives.
+#[derive(Deserialize)]
+struct Answer {
+    rows: u32,
+    columns: u32,
+    value: Option<String>,
+}
+
+/// A question as the server takes it: as one query that changes nothing. In a literal psql sees no command of its own in
+/// it, and a cursor opens no more than one query, and none that sets anything.
+fn asked_alone(sql: &str) -> String {
+    let body = format!(
+        "DECLARE asked refcursor; given record; shown text; columns int; more boolean;
+         BEGIN
+             OPEN asked FOR EXECUTE {};
+             FETCH asked INTO given;
+             IF NOT FOUND THEN
+                 PERFORM set_config('snapkeep.answer', '{{\"rows\":0,\"columns\":0}}', false);
+                 RETURN;
+             END IF;
+             SELECT count(*) INTO columns FROM json_each_text(row_to_json(given));
+             -- the row as text, `(value)`: quoted where it must be
+             shown := substr(given::text, 2, length(given::text) - 2);
+             IF shown = '' THEN
+                 shown := NULL;
+             ELSIF left(shown, 1) = '\"' THEN
+                 shown := replace(replace(substr(shown, 2, length(shown) - 2), '\"\"', '\"'), chr(92) || chr(92), chr(92));
+             END IF;
+             FETCH asked INTO given;
+             more := FOUND;
+             PERFORM set_config('snapkeep.answer', json_build_object(
+                 'rows', CASE WHEN more THEN 2 ELSE 1 END, 'columns', columns, 'value', shown)::text, false);
+         END",
+        literal(sql)
+    );
+    format!("BEGIN READ ONLY;\nDO {};\nSELECT current_setting('snapkeep.answer');\nCOMMIT;\n", literal(&body))
+}
 
 /// A restore into a database of its own.
 pub(in crate::dump::postgresql) struct ScratchDatabase {
@@ -39,11 +78,13 @@ impl ScratchDatabase {
     ) -> Result<Self> {
         // A role that is missing here is no fault of the snapshot's.
         let request = RestoreRequest { to: RestoreTo::New(name.to_owned()), ownership: Ownership::Drop };
-        let restore = super::plan(connection, manifest, &request).await?;
+        let mut restore = super::plan(connection, manifest, &request).await?;
         if restore.place != Place::New {
             return Err(Error::new(ErrorKind::Refused, NAME, "make", name, "a database of that name exists")
                 .with_hint(format!("drop it: DROP DATABASE {}", identifier(name))));
         }
+        // A database with a subscription can't be dropped, and tablespaces are of the server.
+        restore.options = vec!["--no-subscriptions", "--no-publications", "--no-tablespaces"];
         Ok(Self { restore, tables: BTreeMap::new() })
     }
 }
@@ -107,27 +148,27 @@ impl Scratch for ScratchDatabase {
 
     async fn value(&mut self, sql: &str) -> Result<String, Unanswered> {
         let Restore { client, database, .. } = &self.restore;
-        // No value has a NUL in it.
-        let program =
-            client.asking(database).args(["--field-separator-zero", "--record-separator-zero", "--pset=null=NULL"]);
-        let sql = format!("SET default_transaction_read_only = on;\n{sql}\n;\n");
-        let answer = match client.ask(program, database, &sql, LIMIT).await {
+        let answer = match client.ask(client.asking(database), database, &asked_alone(sql), LIMIT).await {
             Ok(answer) => answer,
             Err(error) => {
                 let said = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                 let missing = said.lines().find(|line| line.contains("ERROR:") && line.ends_with("does not exist"));
-                let missing = missing.and_then(|line| line.split_once("ERROR:"));
+                let missing =
+                    missing.filter(|line| !line.contains("language")).and_then(|line| line.split_once("ERROR:"));
                 return Err(match missing {
                     Some((_, what)) => Unanswered::Missing(what.trim().to_owned()),
                     None => Unanswered::Failed(error),
                 });
             }
         };
-        let mut values = answer.strip_suffix('\0').unwrap_or(&answer).split('\0');
-        match (values.next(), values.next()) {
-            (Some(value), None) if !answer.is_empty() => Ok(value.to_owned()),
-            (_, None) => Err(Unanswered::Missing("it gives no row".into())),
-            _ => Err(Unanswered::Missing("it gives more than one value".into())),
+        let unreadable = |error| failed("ask", database, "the answer is not what was asked for").with_source(error);
+        let answer: Answer =
+            serde_json::from_str(answer.trim()).map_err(|error| Unanswered::Failed(unreadable(error)))?;
+        match answer {
+            Answer { rows: 0, .. } => Err(Unanswered::Missing("it gives no row".into())),
+            Answer { rows: 1, columns: 1, value } => Ok(value.unwrap_or_else(|| "NULL".into())),
+            Answer { columns: 1, .. } => Err(Unanswered::Missing("it gives more than one row".into())),
+            _ => Err(Unanswered::Failed(failed("ask", database, "the query gives more than one column"))),
         }
     }
 }
