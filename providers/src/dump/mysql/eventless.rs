@@ -79,7 +79,7 @@ impl Eventless {
                 self.at = At::Event;
                 return Ok(taken);
             }
-            if !DELIMITER.starts_with(&self.held) && !(self.is_program() && EVENT.starts_with(&self.held)) {
+            if !(DELIMITER.starts_with(&self.held) || self.is_program() && EVENT.starts_with(&self.held)) {
                 self.held.pop();
                 taken -= 1;
                 self.at = At::Line;
