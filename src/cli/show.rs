@@ -10,6 +10,7 @@ use super::rows::hold_text;
 use super::{App, Outcome};
 use crate::catalog::{self, SnapshotRef};
 use crate::failure::Failure;
+use crate::marks::Marks;
 use crate::render::{Format, Row, visible};
 use crate::units;
 
@@ -59,9 +60,16 @@ impl Show {
         let target = catalog::target(&config, &self.id.target).map_err(one)?;
         let opened = catalog::open(&config, target).await.map_err(one)?;
         let snapshot = opened.resolve(&self.id).await.map_err(one)?;
-        let details = opened.get(&snapshot.native_id).await;
-        let Details { snapshot, record, by_hand } =
+        let details = opened.provider.get(&snapshot.native_id).await;
+        let Details { mut snapshot, record, by_hand } =
             details.map_err(|error| vec![Failure::from(error).of(&target.name)])?;
+        match Marks::of(&opened.scope, &snapshot.native_id).await {
+            Ok(marks) => marks.apply(&mut snapshot),
+            // How to restore it is worth knowing all the same.
+            Err(failure) => {
+                app.report.warn(&format!("{}: its hold and verification are unknown: {}", snapshot.id, failure.message))
+            }
+        }
         Ok(Shown { snapshot, record, restore_commands: by_hand })
     }
 }
