@@ -219,7 +219,8 @@ impl Opened {
     }
 
     fn of_state(&self, failure: &Failure) -> Error {
-        let error = Error::new(failure.kind, "state", "read the holds of", self.name(), &failure.message);
+        let reason = failure.message.strip_prefix("state: ").unwrap_or(&failure.message);
+        let error = Error::new(failure.kind, "state", "read the holds of", self.name(), reason);
         match &failure.hint {
             Some(hint) => error.with_hint(hint.as_str()),
             None => error,

@@ -142,7 +142,7 @@ fn a_damaged_hold_is_told_and_nothing_is_deleted() {
     assert_snapshot!(shown, @"
     exit 9
     --- stderr
-    error: state: cannot read [DIR]/home/.local/state/snapkeep/notes/holds/[ID2].json: it is damaged: EOF while parsing a string at line 1 column 13
+    error: state: cannot read the holds of notes: cannot read [DIR]/home/.local/state/snapkeep/notes/holds/[ID2].json: it is damaged: EOF while parsing a string at line 1 column 13
     hint: look at the file, and remove it if it means nothing
     ");
 }
