@@ -1,30 +1,19 @@
 //! S3 Object Lock: a snapshot is locked whole or isn't made, and what is locked is not deleted.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use rusqlite::Connection;
+use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::Snapshot;
-use snapkeep_providers::settings::{Compression, ProviderSettings, Sqlite};
-use snapkeep_providers::{ErrorKind, Provider};
 
 use crate::cli::{Bench, target};
-use crate::support::{Action, Fault, TARGET, TestStore, assert_names, list, manifest, ok, on_s3, refused, try_create};
+use crate::support::{
+    Action, Fault, TestStore, assert_names, list, manifest, ok, on_s3, provider, refused, try_create,
+};
 
 const LOCK: &str = "object_lock = { mode = \"governance\", days = 3 }";
 const DENIED: &str = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>";
 
 fn locked(store: TestStore) -> TestStore {
     store.with("bucket = \"test-locked\"").with(LOCK)
-}
-
-async fn provider(store: &TestStore, folder: &Path) -> Arc<dyn Provider> {
-    let path = folder.join("notes.db");
-    Connection::open(&path).unwrap().execute_batch("CREATE TABLE IF NOT EXISTS notes (text TEXT)").unwrap();
-    let settings = ProviderSettings::Sqlite(Sqlite { path, compression: Compression::default() });
-    let stores = [("offsite".to_owned(), store.settings())];
-    ok(snapkeep_providers::open(&TARGET.parse().unwrap(), &settings, &stores, &[], folder).await)
 }
 
 on_s3!(a_snapshot_is_locked_whole_and_says_until_when);

@@ -1,29 +1,15 @@
 //! What S3 keeps and `object_store` doesn't show: uploads that were never completed, and copies that S3 makes itself.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use chrono::TimeDelta;
 use object_store::path::Path as Key;
 use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
-use rusqlite::Connection;
-use snapkeep_providers::Provider;
 use snapkeep_providers::model::Debris;
-use snapkeep_providers::settings::{Compression, ProviderSettings, Sqlite};
 
 use crate::cli::{Bench, target};
-use crate::support::{StoreKind, TARGET, TestStore, create, list, ok, on_s3};
+use crate::support::{StoreKind, TARGET, TestStore, create, list, ok, on_s3, provider};
 
 const PART: usize = 5 << 20;
 const NAME: &str = "20260101T000000Z-aaaa";
-
-async fn provider(store: &TestStore, folder: &Path) -> Arc<dyn Provider> {
-    let path = folder.join("notes.db");
-    Connection::open(&path).unwrap().execute_batch("CREATE TABLE IF NOT EXISTS notes (text TEXT)").unwrap();
-    let settings = ProviderSettings::Sqlite(Sqlite { path, compression: Compression::default() });
-    let stores = [("offsite".to_owned(), store.settings())];
-    ok(snapkeep_providers::open(&TARGET.parse().unwrap(), &settings, &stores, &[], folder).await)
-}
 
 /// Begins an upload as a dump does, and leaves it as `kill -9` would.
 async fn leave(store: &TestStore, name: &str, parts: usize) -> Box<dyn MultipartUpload> {

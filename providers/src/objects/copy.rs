@@ -3,7 +3,7 @@
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
-use super::{Objects, Site};
+use super::Objects;
 use crate::error::Result;
 
 /// Who copied.
@@ -20,17 +20,12 @@ pub(crate) enum Copied {
 /// The copy has the storage class and the key that `to` asks for; where it couldn't have, it isn't made.
 pub(crate) async fn copy_object(from: (&Objects, &Path), to: (&Objects, &Path)) -> Result<Copied> {
     let ((source, source_path), (destination, path)) = (from, to);
-    let (Site::Bucket(here), Site::Bucket(there)) = (source.site(), destination.site()) else {
+    let (Some(read), Some(written)) = (source.s3(), destination.s3()) else { return Ok(Copied::NotPossible) };
+    if source.endpoint() != destination.endpoint() {
         return Ok(Copied::NotPossible);
-    };
-    let fail = |error| destination.error("copy", path, error);
-    if let (Some(read), Some(written)) = (source.s3(), destination.s3()) {
-        if here.endpoint != there.endpoint {
-            return Ok(Copied::NotPossible);
-        }
-        let found = source.store().head(source_path).await.map_err(|error| source.error("copy", source_path, error))?;
-        let copied = written.copy_from(read, source_path, found.size, path).await.map_err(fail)?;
-        return Ok(if copied { Copied::ServerSide } else { Copied::NotPossible });
     }
-    Ok(Copied::NotPossible)
+    let found = source.store().head(source_path).await.map_err(|error| source.error("copy", source_path, error))?;
+    let copied = written.copy_from(read, source_path, found.size, path).await;
+    let copied = copied.map_err(|error| destination.error("copy", path, error))?;
+    Ok(if copied { Copied::ServerSide } else { Copied::NotPossible })
 }

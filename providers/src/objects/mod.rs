@@ -131,6 +131,14 @@ impl Objects {
         self.s3.as_deref()
     }
 
+    /// The endpoint of a bucket, where it isn't the cloud's own.
+    fn endpoint(&self) -> Option<&str> {
+        match &self.site {
+            Site::Folder(_) => None,
+            Site::Bucket(bucket) => bucket.endpoint.as_deref(),
+        }
+    }
+
     pub(crate) fn site(&self) -> &Site {
         &self.site
     }

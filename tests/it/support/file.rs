@@ -24,6 +24,14 @@ pub(crate) struct File {
     count: AtomicU32,
 }
 
+/// A provider of a small SQLite file in `folder`, whose dumps go to `store`.
+pub(crate) async fn provider(store: &TestStore, folder: &Path) -> Arc<dyn Provider> {
+    let path = folder.join("notes.db");
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE IF NOT EXISTS notes (text TEXT)").unwrap();
+    let settings = ProviderSettings::Sqlite(Sqlite { path, compression: Compression::default() });
+    open(&settings, store.settings(), folder).await
+}
+
 /// The name of the file itself.
 pub(crate) const SOURCE: &str = "source.db";
 

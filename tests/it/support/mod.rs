@@ -15,7 +15,7 @@ mod stores;
 mod tools;
 
 pub(crate) use bed::*;
-pub(crate) use file::{File, SOURCE, digest};
+pub(crate) use file::{File, SOURCE, digest, provider};
 pub(crate) use gcs::Gcs;
 pub(crate) use proxy::{Action, Fault, Proxy};
 pub(crate) use serve::{Broken, Serving};
