@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use snapkeep_providers::model::{Details, ListScope, Listing, NativeId, Snapshot, SnapshotId, TargetName};
+use snapkeep_providers::model::{CopyTo, Details, ListScope, Listing, NativeId, Snapshot, SnapshotId, TargetName};
 use snapkeep_providers::settings::StoreSettings;
-use snapkeep_providers::{Error, ErrorKind, Provider, identity_of_dumps};
+use snapkeep_providers::{Connections, Error, ErrorKind, Provider, Surroundings, identity_of_cloud, identity_of_dumps};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -100,11 +100,12 @@ pub(crate) fn targets<'c>(config: &'c Config, names: &[String]) -> Result<Vec<&'
 pub(crate) struct Catalog {
     config: Config,
     state: OnceCell<State>,
+    connections: Connections,
 }
 
 impl Catalog {
     pub(crate) fn of(config: Config) -> Self {
-        Self { config, state: OnceCell::new() }
+        Self { config, state: OnceCell::new(), connections: Connections::default() }
     }
 
     /// Opened when it is first needed, and once.
@@ -146,23 +147,30 @@ pub(crate) async fn open(catalog: &Catalog, target: &Target) -> Result<Opened, F
         .filter_map(|name| catalog.stores.get(name).map(|settings| (name.clone(), settings.clone())))
         .collect();
     let state = catalog.state().await?;
-    let open = async |held: &[(String, StoreSettings)]| {
-        let provider = snapkeep_providers::open(&target.name, &target.settings, &stores, held, &catalog.base).await;
+    let open = async |held_stores: &[(String, StoreSettings)], held_regions: &[String]| {
+        let (connections, base) = (&catalog.connections, catalog.base.as_path());
+        let surroundings = Surroundings { connections, stores: &stores, held_stores, held_regions, base };
+        let provider = snapkeep_providers::open(&target.name, &target.settings, surroundings).await;
         provider.map_err(|error| Failure::from(error).of(&target.name))
     };
-    if !target.settings.is_dump() {
-        let provider = open(&[]).await?;
-        let scope = state.scope(&target.name, &provider.identity());
-        return Ok(Opened { provider, scope, unread: None });
+    if let Some(identity) = identity_of_cloud(&target.settings) {
+        let scope = state.scope(&target.name, &identity);
+        let (regions, unread) = read(scope.names(REGIONS).await);
+        return Ok(Opened { provider: open(&[], &regions).await?, scope, unread });
     }
     // Copies are found also when the stores that new dumps go to can't be used.
     let scope = state.scope(&target.name, &identity_of_dumps(&stores, &catalog.base));
-    let (held, unread) = match held_stores(&scope, catalog, target).await {
-        Ok(held) => (held, None),
-        // A snapshot that is named in full can be restored without it; whatever changes something needs the lock, and fails.
+    let (held, unread) = read(held_stores(&scope, catalog, target).await);
+    Ok(Opened { provider: open(&held, &[]).await?, scope, unread })
+}
+
+/// What the state told, or why it didn't. A snapshot that is named in full can be restored without it; whatever changes
+/// something needs the lock, and fails.
+fn read<T>(told: Result<Vec<T>, Failure>) -> (Vec<T>, Option<Failure>) {
+    match told {
+        Ok(told) => (told, None),
         Err(failure) => (Vec::new(), Some(failure)),
-    };
-    Ok(Opened { provider: open(&held).await?, scope, unread })
+    }
 }
 
 /// The stores beside the target's own that copies of its snapshots were made to.
@@ -173,13 +181,14 @@ async fn held_stores(scope: &Scope, config: &Config, target: &Target) -> Result<
     Ok(others.filter_map(|name| config.stores.get(&name).map(|settings| (name.clone(), settings.clone()))).collect())
 }
 
-/// That a store has copies of a target's snapshots.
+/// That a store or a region has copies of a target's snapshots.
 #[derive(Debug, Serialize, Deserialize)]
-struct HeldStore {
+struct Held {
     since: DateTime<Utc>,
 }
 
 const HELD: &str = "stores";
+const REGIONS: &str = "regions";
 
 impl Opened {
     /// The target's name.
@@ -187,10 +196,14 @@ impl Opened {
         self.provider.target()
     }
 
-    /// Remembers that a store holds copies of the target's snapshots: from now on it is looked at too.
-    pub(crate) async fn remember_store(&self, name: &str) -> Result<(), Failure> {
+    /// Remembers that a store or a region holds copies of the target's snapshots: from now on it is looked at too.
+    pub(crate) async fn remember(&self, to: &CopyTo) -> Result<(), Failure> {
+        let (kind, name) = match to {
+            CopyTo::Store { name, .. } => (HELD, name),
+            CopyTo::Region { region, .. } => (REGIONS, region),
+        };
         // Another process may remember it at the same time, and that is as good.
-        self.scope.put(HELD, name, &HeldStore { since: Utc::now() }, &Expected::Absent).await.map(drop)
+        self.scope.put(kind, name, &Held { since: Utc::now() }, &Expected::Absent).await.map(drop)
     }
 
     /// Takes the target's lock for `verb`. `lost` is cancelled if it can't be kept.
@@ -240,13 +253,18 @@ impl Opened {
     /// A list that is incomplete may hide another one that a prefix also means, or a newer one than `latest`: then
     /// only a whole id finds anything.
     pub(crate) async fn resolve(&self, reference: &SnapshotRef) -> Result<Snapshot, Failure> {
-        let listing = self.list(ListScope::AllOrigins).await?;
+        // Strangers can share what they like: `latest` is never one of theirs.
+        let scope = match reference.which {
+            Which::Latest | Which::LatestVerified => ListScope::Own,
+            Which::Native(_) => ListScope::AllOrigins,
+        };
+        let listing = self.list(scope).await?;
         pick(reference, listing).map_err(|failure| failure.of(self.name()))
     }
 }
 
 fn pick(reference: &SnapshotRef, listing: Listing) -> Result<Snapshot, Failure> {
-    let Listing { snapshots, problems } = listing;
+    let Listing { snapshots, problems, .. } = listing;
     let whole = |native: &str| snapshots.iter().find(|snapshot| snapshot.native_id.as_str() == native).cloned();
     if let Which::Native(native) = &reference.which
         && let Some(snapshot) = whole(native)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use snapkeep_providers::model::{Operation, OperationId, OperationState, Snapshot};
+use snapkeep_providers::model::{Exported, Operation, OperationId, OperationState, Restored, Snapshot};
 use snapkeep_providers::{Error, ErrorKind, Progress, Provider, Run};
 use tokio::time::Instant;
 
@@ -10,14 +10,43 @@ use crate::failure::Failure;
 
 /// The first and the longest pause between two looks.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+/// What a pause is multiplied by.
+const JITTER: std::ops::Range<f64> = 0.75..1.25;
+
+/// What comes of an operation that can be followed.
+pub(crate) trait Followed: Sized {
+    /// How far it is.
+    fn poll(
+        provider: &dyn Provider,
+        operation: &OperationId,
+    ) -> impl Future<Output = Result<Operation<Self>, Error>> + Send;
+}
+
+impl Followed for Snapshot {
+    async fn poll(provider: &dyn Provider, operation: &OperationId) -> Result<Operation<Self>, Error> {
+        provider.poll(operation).await
+    }
+}
+
+impl Followed for Restored {
+    async fn poll(provider: &dyn Provider, operation: &OperationId) -> Result<Operation<Self>, Error> {
+        provider.poll_restore(operation).await
+    }
+}
+
+impl Followed for Exported {
+    async fn poll(provider: &dyn Provider, operation: &OperationId) -> Result<Operation<Self>, Error> {
+        provider.poll_export(operation).await
+    }
+}
 
 /// Follows `operation` to its end, or to `deadline`.
-pub(crate) async fn wait(
+pub(crate) async fn wait<T: Followed>(
     provider: &dyn Provider,
-    mut operation: Operation<Snapshot>,
+    mut operation: Operation<T>,
     deadline: Option<Instant>,
     run: &Run,
-) -> Result<Snapshot, Failure> {
+) -> Result<T, Failure> {
     let mut pause = PAUSE.0;
     loop {
         let percent = match operation.state {
@@ -26,7 +55,8 @@ pub(crate) async fn wait(
             OperationState::Running { percent, .. } => percent,
         };
         run.reporter.progress(Progress { percent, ..Progress::default() });
-        let next = Instant::now() + pause;
+        // Many that began at once are not to ask at once for ever.
+        let next = Instant::now() + pause.mul_f64(rand::random_range(JITTER));
         let late = deadline.is_some_and(|deadline| deadline <= next);
         tokio::select! {
             biased;
@@ -37,7 +67,7 @@ pub(crate) async fn wait(
             return Err(timed_out(provider, &operation.id));
         }
         pause = (pause * 2).min(PAUSE.1);
-        operation = match provider.poll(&operation.id).await {
+        operation = match T::poll(provider, &operation.id).await {
             Ok(operation) => operation,
             // The operation goes on whether or not one look at it succeeds.
             Err(error) if error.kind().is_retryable() => {

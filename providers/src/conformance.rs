@@ -12,8 +12,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::model::{
-    CreateRequest, ListScope, NativeId, Operation, OperationId, OperationState, Origin, Ownership, RestoreRequest,
-    RestoreTo, Restored, Snapshot, SnapshotId, SnapshotState, Tags,
+    CreateRequest, ListScope, NativeId, Operation, OperationId, OperationState, Origin, RestoreRequest, RestoreTo,
+    Restored, Snapshot, SnapshotId, SnapshotState, Tags,
 };
 use crate::{Error, ErrorKind, Provider, Result, Run, Support};
 
@@ -383,7 +383,16 @@ async fn list(fixture: &dyn Fixture) -> Vec<Snapshot> {
 }
 
 async fn restore(fixture: &dyn Fixture, id: &NativeId, to: RestoreTo, run: &Run) -> Result<Restored> {
-    fixture.provider().restore(id, &RestoreRequest { to, ownership: Ownership::Keep }, run).await
+    let mut operation = fixture.provider().restore(id, &RestoreRequest::new(to), run).await?;
+    for _ in 0..POLLS {
+        match operation.state {
+            OperationState::Done(restored) => return Ok(restored),
+            OperationState::Failed(error) => return Err(error),
+            OperationState::Running { .. } => fixture.between_polls().await,
+        }
+        operation = fixture.provider().poll_restore(&operation.id).await?;
+    }
+    panic!("operation {} still runs after {POLLS} polls", operation.id)
 }
 
 async fn restore_to(fixture: &dyn Fixture, id: &NativeId, name: &str) -> Result<Restored> {

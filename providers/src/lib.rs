@@ -8,8 +8,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+mod aws;
+mod aws_rds;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod dump;
@@ -25,28 +28,53 @@ pub use dump::live::leave_nothing;
 pub use error::{Error, ErrorKind, Result};
 
 use model::{
-    Check, CopyRequest, CreateRequest, Debris, Details, ListScope, Listing, NativeId, Operation, OperationId,
-    RestoreRequest, Restored, Snapshot, TargetName, Verification, VerifyRequest,
+    Check, CopyRequest, CopyTo, CreateRequest, Debris, Details, ExportRequest, Exported, ListScope, Listing, NativeId,
+    Operation, OperationId, Quota, RestoreRequest, Restored, ShareRequest, Snapshot, TargetName, Verification,
+    VerifyRequest,
 };
 use settings::{ProviderSettings, StoreSettings};
 
+/// What is opened once and shared by all targets: the clients of each account and region.
+#[derive(Debug, Default)]
+pub struct Connections {
+    aws: aws::Clients,
+}
+
+/// What a target is opened with.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'s> {
+    /// Shared with the other targets.
+    pub connections: &'s Connections,
+    /// The target's own stores, by name.
+    pub stores: &'s [(String, StoreSettings)],
+    /// Other stores that may hold copies of its snapshots.
+    pub held_stores: &'s [(String, StoreSettings)],
+    /// Other regions that may hold copies of its snapshots.
+    pub held_regions: &'s [String],
+    /// Where relative paths of the settings start.
+    pub base: &'s Path,
+}
+
+impl<'s> Surroundings<'s> {
+    /// With nothing but the target's own stores.
+    pub fn new(connections: &'s Connections, stores: &'s [(String, StoreSettings)], base: &'s Path) -> Self {
+        Self { connections, stores, held_stores: &[], held_regions: &[], base }
+    }
+}
+
 /// Opens the provider of a target: the only place that knows them all.
-///
-/// `stores` are the target's own, by name, and `held` others that may hold copies of its snapshots; relative paths of the
-/// settings start at `base`.
 pub async fn open(
     target: &TargetName,
     settings: &ProviderSettings,
-    stores: &[(String, StoreSettings)],
-    held: &[(String, StoreSettings)],
-    base: &Path,
+    surroundings: Surroundings<'_>,
 ) -> Result<Arc<dyn Provider>> {
+    let Surroundings { connections, stores, held_stores, held_regions, base } = surroundings;
     match settings {
         ProviderSettings::Mysql(_) | ProviderSettings::Postgresql(_) | ProviderSettings::Sqlite(_) => {
-            dump::open(target, settings, stores, held, base).await
+            dump::open(target, settings, stores, held_stores, base).await
         }
-        ProviderSettings::AwsRds(_)
-        | ProviderSettings::AzureMysql(_)
+        ProviderSettings::AwsRds(rds) => aws_rds::open(target, rds, &connections.aws, held_regions).await,
+        ProviderSettings::AzureMysql(_)
         | ProviderSettings::AzurePostgresql(_)
         | ProviderSettings::AzureSql(_)
         | ProviderSettings::GcpCloudSql(_) => {
@@ -56,10 +84,49 @@ pub async fn open(
     }
 }
 
+/// A database that a cloud has, as [`discover`] finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The cloud's own name of it.
+    pub name: String,
+    /// Its engine and version.
+    pub engine: Option<String>,
+    /// The cloud's word for its state.
+    pub provider_state: Option<String>,
+    /// The settings of a target for it, in the order in which one writes them: the key and the value as TOML.
+    pub settings: Vec<(&'static str, String)>,
+    /// What tells it from every other: [`Provider::identity`] of its target.
+    pub identity: String,
+}
+
+/// Every database of the account, project or subscription, and the region, that `settings` point at.
+pub async fn discover(connections: &Connections, settings: &ProviderSettings) -> Result<Vec<Found>> {
+    match settings {
+        ProviderSettings::AwsRds(rds) => aws_rds::discover(rds, &connections.aws).await,
+        _ => {
+            let reason = "this provider can't look for databases";
+            Err(Error::new(ErrorKind::Unsupported, settings.name(), "discover", "databases", reason))
+        }
+    }
+}
+
 /// Where the dumps of a target go, told by its `stores` alone: what [`Provider::identity`] says of a dump target, before it
 /// is opened.
 pub fn identity_of_dumps(stores: &[(String, StoreSettings)], base: &Path) -> String {
     dump::identity(stores, base)
+}
+
+/// Where a cloud target's snapshots are, told by its settings alone: what [`Provider::identity`] says of it, before it is
+/// opened; `None` for a dump's.
+pub fn identity_of_cloud(settings: &ProviderSettings) -> Option<String> {
+    match settings {
+        ProviderSettings::AwsRds(rds) => Some(aws_rds::identity(rds)),
+        ProviderSettings::Mysql(_) | ProviderSettings::Postgresql(_) | ProviderSettings::Sqlite(_) => None,
+        ProviderSettings::AzureMysql(_)
+        | ProviderSettings::AzurePostgresql(_)
+        | ProviderSettings::AzureSql(_)
+        | ProviderSettings::GcpCloudSql(_) => Some(settings.name().into()),
+    }
 }
 
 /// What a provider can do. Data, so that planning and rendering need no special cases.
@@ -73,6 +140,8 @@ pub struct Capabilities {
     pub point_in_time: Support,
     /// Deleting a snapshot that snapkeep made.
     pub delete: Support,
+    /// Deleting a snapshot that the cloud made.
+    pub delete_automated: Support,
 }
 
 /// Whether a provider can do something.
@@ -174,12 +243,57 @@ pub trait Provider: Send + Sync + fmt::Debug {
         Err(Error::new(ErrorKind::Unsupported, self.name(), "copy", id, "this provider has no copies"))
     }
 
-    /// How far a creation is; [`ErrorKind::NotFound`] when there is none of that id.
+    /// Where each new snapshot is to be copied to once it is available. Empty where `create` does it in the same go.
+    fn copies(&self) -> Vec<CopyTo> {
+        Vec::new()
+    }
+
+    /// Lets other accounts restore and copy a snapshot, or no longer. Gives every account that now may.
+    async fn share(&self, id: &NativeId, _: &ShareRequest) -> Result<Vec<String>> {
+        let reason = "this provider shares no snapshots";
+        Err(Error::new(ErrorKind::Unsupported, self.name(), "share", format!("{}/{id}", self.target()), reason))
+    }
+
+    /// Takes ownership of a manual snapshot, by tags. Only asked where [`Capabilities::tags`] is yes.
+    async fn adopt(&self, id: &NativeId) -> Result<()> {
+        let reason = "this provider keeps no tags";
+        Err(Error::new(ErrorKind::Unsupported, self.name(), "adopt", format!("{}/{id}", self.target()), reason))
+    }
+
+    /// How far a creation or a copy is; [`ErrorKind::NotFound`] when there is none of that id.
     async fn poll(&self, operation: &OperationId) -> Result<Operation<Snapshot>>;
 
     /// Restores a snapshot. Refuses a target that exists and is not empty, and touches nothing before the
     /// snapshot's bytes are proven to be what was stored.
-    async fn restore(&self, id: &NativeId, request: &RestoreRequest, run: &Run) -> Result<Restored>;
+    async fn restore(&self, id: &NativeId, request: &RestoreRequest, run: &Run) -> Result<Operation<Restored>>;
+
+    /// Restores the target as it was at `time` into something new. Only asked where [`Capabilities::point_in_time`] is
+    /// yes.
+    async fn restore_to_time(&self, time: DateTime<Utc>, _: &RestoreRequest, _: &Run) -> Result<Operation<Restored>> {
+        let reason = format!("it has snapshots only, and not what came between them, such as {}", time.to_rfc3339());
+        Err(Error::new(ErrorKind::Unsupported, self.name(), "restore", self.target(), reason))
+    }
+
+    /// How far a restore is; [`ErrorKind::NotFound`] when there is none of that id.
+    async fn poll_restore(&self, operation: &OperationId) -> Result<Operation<Restored>> {
+        Err(no_operation(self.name(), self.target(), operation))
+    }
+
+    /// Begins to write a snapshot's data as files; one that goes on, or has ended well, is not begun again.
+    async fn export(&self, id: &NativeId, _: &ExportRequest, _: &Run) -> Result<Operation<Exported>> {
+        let reason = "this provider exports nothing";
+        Err(Error::new(ErrorKind::Unsupported, self.name(), "export", format!("{}/{id}", self.target()), reason))
+    }
+
+    /// How far an export is; [`ErrorKind::NotFound`] when there is none of that id.
+    async fn poll_export(&self, operation: &OperationId) -> Result<Operation<Exported>> {
+        Err(no_operation(self.name(), self.target(), operation))
+    }
+
+    /// The cloud's limits that creating snapshots uses up.
+    async fn quotas(&self) -> Result<Vec<Quota>> {
+        Ok(Vec::new())
+    }
 
     /// Looks whether a snapshot is what it was, as thoroughly as asked, and leaves nothing of that behind.
     ///
@@ -202,4 +316,9 @@ pub trait Provider: Send + Sync + fmt::Debug {
     async fn sweep(&self, _: &Debris) -> Result<()> {
         Ok(())
     }
+}
+
+fn no_operation(provider: &'static str, target: &TargetName, operation: &OperationId) -> Error {
+    let subject = format!("{target}/{operation}");
+    Error::new(ErrorKind::NotFound, provider, "find", subject, "there is no such operation")
 }

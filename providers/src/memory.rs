@@ -114,6 +114,7 @@ impl Memory {
             in_place: Support::Yes,
             point_in_time: Support::No,
             delete: Support::Yes,
+            delete_automated: Support::Yes,
         };
         Self { target, capabilities, polls: 1, world: Arc::new(Mutex::new(world)) }
     }
@@ -356,7 +357,7 @@ impl Provider for Memory {
             let in_scope =
                 |record: &&Record| scope == ListScope::AllOrigins || record.snapshot.origin != Origin::Shared;
             let snapshots = world.records.iter().rev().filter(in_scope).map(|record| self.shown(record)).collect();
-            let mut listing = Listing { snapshots, problems: Vec::new() };
+            let mut listing = Listing { snapshots, ..Listing::default() };
             if fault == Some(Fault::IncompleteList) {
                 listing.snapshots.truncate(listing.snapshots.len().div_ceil(2));
                 let problem = self.error(ErrorKind::Busy, Verb::List, &self.target, "the second page was throttled");
@@ -407,7 +408,16 @@ impl Provider for Memory {
         })
     }
 
-    async fn restore(&self, id: &NativeId, request: &RestoreRequest, run: &Run) -> Result<Restored> {
+    async fn adopt(&self, id: &NativeId) -> Result<()> {
+        let subject = self.id(id);
+        self.call(Verb::Get, &subject, |world, _| {
+            let record = world.find(id).ok_or_else(|| self.missing(Verb::Get, &subject))?;
+            record.snapshot.origin = Origin::Owned;
+            Ok(())
+        })
+    }
+
+    async fn restore(&self, id: &NativeId, request: &RestoreRequest, run: &Run) -> Result<Operation<Restored>> {
         let subject = self.id(id);
         if request.to == RestoreTo::InPlace && self.capabilities.in_place == Support::No {
             let reason = "this cloud restores into new databases only";
@@ -424,7 +434,7 @@ impl Provider for Memory {
                 RestoreTo::New(name) => name.clone(),
                 RestoreTo::InPlace => self.target.to_string(),
             };
-            Ok(Restored { to, warnings: Vec::new() })
+            Ok(Operation::done(OperationId::of_restore(&to), Restored { to, warnings: Vec::new() }))
         })
     }
 

@@ -6,13 +6,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::settings::StoreSettings;
 
+mod operation;
+mod restore;
 mod verify;
 
+pub use operation::{Operation, OperationId, OperationState, Work};
+pub use restore::{Ownership, RestoreOptions, RestoreRequest, RestoreTo, Restored};
 pub use verify::{Finding, Verification, Verified, VerifyLevel, VerifyRequest};
 
 /// Labels that travel with a snapshot.
@@ -263,6 +267,8 @@ pub struct Listing {
     pub snapshots: Vec<Snapshot>,
     /// Why the list is incomplete; empty when it is whole. Nothing may be pruned on an incomplete list.
     pub problems: Vec<crate::Error>,
+    /// How far the provider's clock is ahead of ours by the `Date` of its answers, to the second, where it tells.
+    pub clock_ahead: Option<TimeDelta>,
 }
 
 /// Which snapshots to list.
@@ -311,7 +317,18 @@ pub enum CopyTo {
         region: String,
         /// The KMS key there; the cloud's default unless set.
         kms_key_id: Option<String>,
+        /// The option group there, where the cloud has such and the source's isn't known there.
+        option_group_name: Option<String>,
     },
+}
+
+impl fmt::Display for CopyTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store { name, .. } => f.write_str(name),
+            Self::Region { region, .. } => f.write_str(region),
+        }
+    }
 }
 
 /// A copy.
@@ -319,94 +336,6 @@ pub enum CopyTo {
 pub struct CopyRequest {
     /// Where to.
     pub to: CopyTo,
-}
-
-/// Where to restore to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RestoreTo {
-    /// A new database, instance or file of this name. Refused when it exists and is not empty.
-    New(String),
-    /// Over the target itself. Only after the caller has confirmed it by name.
-    InPlace,
-}
-
-/// Who owns what a restore brings back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ownership {
-    /// Owners and grants as dumped where the roles exist; the others are reported.
-    Keep,
-    /// Everything belongs to the user who restores.
-    Drop,
-}
-
-/// A restore.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RestoreRequest {
-    /// Where to.
-    pub to: RestoreTo,
-    /// Owners and grants.
-    pub ownership: Ownership,
-}
-
-/// What a restore made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Restored {
-    /// The database, instance or file that holds the data now.
-    pub to: String,
-    /// What could not be brought back as it was, such as owners that don't exist here.
-    pub warnings: Vec<String>,
-}
-
-/// The id of something that a provider is still doing; it outlives this process.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct OperationId(String);
-
-impl OperationId {
-    /// Wraps an id as the provider gave it.
-    pub fn new(id: impl Into<String>) -> Self {
-        Self(id.into())
-    }
-
-    /// The id as the provider gave it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for OperationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What a provider was asked to do, and how far it is.
-///
-/// A dump's is done when `create` returns; a cloud's is polled.
-#[derive(Debug)]
-pub struct Operation<T> {
-    /// Names the operation in another process.
-    pub id: OperationId,
-    /// How far it is.
-    pub state: OperationState<T>,
-    /// What was made beside it in the same go, such as a dump's copies in other stores, and why others were not.
-    pub copies: Vec<crate::Result<T>>,
-}
-
-/// How far an operation is.
-#[derive(Debug)]
-pub enum OperationState<T> {
-    /// Not done yet, with a percentage where the provider tells one.
-    Running {
-        /// What exists of the result so far.
-        so_far: Option<T>,
-        /// 0 to 100.
-        percent: Option<u8>,
-    },
-    /// Done, with its result.
-    Done(T),
-    /// It ended badly.
-    Failed(crate::Error),
 }
 
 /// What is left of a snapshot that never was.
@@ -418,6 +347,54 @@ pub struct Debris {
     pub touched_at: DateTime<Utc>,
     /// Bytes that it takes up.
     pub size_bytes: u64,
+}
+
+/// Which accounts may restore and copy a snapshot, and which no longer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShareRequest {
+    /// Accounts to let in.
+    pub with: Vec<String>,
+    /// Accounts to shut out.
+    pub without: Vec<String>,
+}
+
+/// An export of a snapshot's data as files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportRequest {
+    /// Where to, as a URL: `s3://bucket/prefix`.
+    pub to: String,
+    /// The role that the cloud writes with; the config's unless set.
+    pub iam_role_arn: Option<String>,
+    /// The key that the files are encrypted with; the config's unless set.
+    pub kms_key_id: Option<String>,
+}
+
+/// What an export wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// The cloud's own name of it.
+    pub name: String,
+    /// The snapshot, where the cloud still tells.
+    pub snapshot: Option<NativeId>,
+    /// Where to, as a URL.
+    pub to: String,
+    /// The cloud's own word for how it ended.
+    pub provider_state: String,
+    /// Bytes of the data that was read.
+    pub size_bytes: Option<u64>,
+    /// What the cloud noticed.
+    pub warnings: Vec<String>,
+}
+
+/// How much of one of the cloud's limits is used up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// What is limited, in words: `manual snapshots in eu-central-1`.
+    pub name: String,
+    /// So much is used.
+    pub used: u64,
+    /// So much there may be.
+    pub limit: u64,
 }
 
 /// One row of `targets check`.

@@ -185,6 +185,8 @@ pub struct AwsRds {
     /// Where to copy each new snapshot to.
     #[serde(default)]
     pub copy_to: Vec<AwsCopy>,
+    /// What exports to S3 are written with.
+    pub export: Option<AwsExport>,
     /// Another address for the API, for emulators and private endpoints.
     #[schemars(extend("format" = "endpoint"))]
     pub endpoint: Option<String>,
@@ -199,6 +201,20 @@ pub struct AwsCopy {
     pub region: String,
     /// The KMS key there, an id, ARN or alias.
     pub kms_key_id: Option<String>,
+    /// The option group there, for engines whose snapshots need one.
+    pub option_group_name: Option<String>,
+}
+
+/// What exports of snapshots are written with, unless the command says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AwsExport {
+    /// The role by which RDS writes to the bucket.
+    #[schemars(length(min = 1))]
+    pub iam_role_arn: String,
+    /// The KMS key that the files are encrypted with: an id, ARN or alias.
+    #[schemars(length(min = 1))]
+    pub kms_key_id: String,
 }
 
 /// An Azure flexible server.

@@ -32,6 +32,9 @@ pub(super) struct Copy {
     /// The KMS key in that region: an id, ARN or alias
     #[arg(long, value_name = "KEY", requires = "to_region")]
     kms_key_id: Option<String>,
+    /// The option group in that region, for AWS engines whose snapshots need one
+    #[arg(long, value_name = "NAME", requires = "to_region")]
+    option_group_name: Option<String>,
 }
 
 impl Copy {
@@ -70,8 +73,8 @@ impl Copy {
         (task, run): (Arc<Task>, Run),
     ) -> Result<Outcome<Snapshot>, Failure> {
         let snapshot = app.asking(opened.resolve(&self.id)).await?;
-        if let Some(store) = self.to_store.as_ref().filter(|store| !target.store.contains(store)) {
-            opened.remember_store(store).await?;
+        if !self.to_store.as_ref().is_some_and(|store| target.store.contains(store)) {
+            opened.remember(&request.to).await?;
         }
         let begun = chrono::Utc::now().trunc_subsecs(3); // as exact as a manifest is
         let copied = opened.provider.copy(&snapshot.native_id, request, &run).await;
@@ -94,7 +97,11 @@ impl Copy {
                 Some(settings) => CopyTo::Store { name: name.clone(), settings: Box::new(settings.clone()) },
                 None => return Err(unknown_store(config, name)),
             },
-            (None, Some(region)) => CopyTo::Region { region: region.clone(), kms_key_id: self.kms_key_id.clone() },
+            (None, Some(region)) => CopyTo::Region {
+                region: region.clone(),
+                kms_key_id: self.kms_key_id.clone(),
+                option_group_name: self.option_group_name.clone(),
+            },
             (None, None) => return Err(Failure::usage("say where to: `--to-store STORE` or `--to-region REGION`")),
         };
         Ok(CopyRequest { to })

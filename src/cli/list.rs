@@ -135,7 +135,7 @@ impl List {
         let mut outcome = Outcome::new();
         for listing in listings {
             match listing {
-                Ok((Listing { snapshots, problems }, target)) => {
+                Ok((Listing { snapshots, problems, .. }, target)) => {
                     let kept = snapshots.into_iter().filter(|snapshot| self.filter.keeps(snapshot, since));
                     outcome.items.extend(kept.take(self.limit.unwrap_or(usize::MAX)));
                     outcome

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use snapkeep_providers::model::{Ownership, RestoreRequest, RestoreTo, Restored, Snapshot};
-use snapkeep_providers::{Error, ErrorKind, Support};
+use snapkeep_providers::model::{Ownership, RestoreOptions, RestoreRequest, RestoreTo, Restored, Snapshot};
+use snapkeep_providers::{ErrorKind, Support};
 
 use super::rows::RestoreRow;
 use super::{App, Mode, Outcome};
 use crate::catalog::{self, Opened, SnapshotRef};
 use crate::failure::Failure;
+use crate::operate;
 use crate::pin::Pinned;
 use crate::units;
 
@@ -87,7 +88,13 @@ impl Restore {
         };
         let held = hold(app, &opened, &snapshot).await;
         let restored = match held {
-            Ok(pinned) => restore_held(pinned, provider.restore(&snapshot.native_id, &request, &run)).await,
+            Ok(pinned) => {
+                let restoring = async {
+                    let operation = provider.restore(&snapshot.native_id, &request, &run).await?;
+                    operate::wait(provider, operation, None, &run).await
+                };
+                restore_held(pinned, restoring).await
+            }
             Err(failure) => Err(failure),
         };
         let elapsed = units::duration(task.elapsed());
@@ -130,7 +137,7 @@ impl Restore {
                     .of(target));
             }
         };
-        Ok(RestoreRequest { to, ownership })
+        Ok(RestoreRequest { to, ownership, options: RestoreOptions::new() })
     }
 }
 
@@ -153,13 +160,12 @@ async fn hold<'a>(app: &App, opened: &'a Opened, snapshot: &'a Snapshot) -> Resu
 
 async fn restore_held(
     pinned: Option<Pinned<'_>>,
-    restoring: impl Future<Output = Result<Restored, Error>>,
+    restoring: impl Future<Output = Result<Restored, Failure>>,
 ) -> Result<Restored, Failure> {
-    let restored = match pinned {
+    match pinned {
         Some(pinned) => pinned.during(restoring).await,
         None => restoring.await,
-    };
-    Ok(restored?)
+    }
 }
 
 fn moment(text: &str) -> Result<DateTime<Utc>, String> {

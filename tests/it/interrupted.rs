@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use snapkeep_providers::model::{CreateRequest, Ownership, RestoreRequest, RestoreTo};
+use snapkeep_providers::model::{CreateRequest, RestoreRequest, RestoreTo};
 use snapkeep_providers::{ErrorKind, Progress, Reporter, Run};
 use tokio_util::sync::CancellationToken;
 
@@ -43,7 +43,7 @@ async fn a_restore_leaves_no_database_behind(bed: Bed) {
     bed.fill();
     let provider = bed.provider();
     let (id, copy) = (create(&*provider).await, bed.name("copy"));
-    let request = RestoreRequest { to: RestoreTo::New(copy.clone()), ownership: Ownership::Keep };
+    let request = RestoreRequest::to_new(&copy);
     refused(ErrorKind::Interrupted, provider.restore(&id, &request, &run()).await);
     assert!(!bed.exists(&copy));
     ok(restore(&*provider, &id, &copy).await);
@@ -57,7 +57,7 @@ async fn a_restore_in_place_leaves_the_old_database(bed: Bed) {
     let id = create(&*provider).await;
     bed.sql("INSERT INTO notes VALUES (4, 'since')");
     let before = bed.content(&bed.database);
-    let request = RestoreRequest { to: RestoreTo::InPlace, ownership: Ownership::Keep };
+    let request = RestoreRequest::new(RestoreTo::InPlace);
     refused(ErrorKind::Interrupted, provider.restore(&id, &request, &run()).await);
     assert_eq!(bed.content(&bed.database), before);
 }
@@ -69,7 +69,7 @@ async fn a_loader_that_works_on_after_the_last_byte_is_stopped(bed: Bed) {
     let tools = bed.sick_tool("tools", "pg_restore", "\"$real\" \"$@\" || exit; : > \"$here/loaded\"; sleep 600");
     let (provider, run) = (bed.with_tools(tools.clone()), Run::silent());
     let cancel = run.cancel.clone();
-    let request = RestoreRequest { to: RestoreTo::New(copy.clone()), ownership: Ownership::Keep };
+    let request = RestoreRequest::to_new(&copy);
     let restoring = tokio::spawn(async move { provider.restore(&id, &request, &run).await });
     let loaded = tools.join("loaded");
     until("all is loaded", || loaded.exists()).await;
@@ -105,7 +105,7 @@ async fn a_snapshot_that_goes_after_it_was_verified_leaves_the_old_database(bed:
     let size = ok(provider.get(&id).await).snapshot.size_bytes.unwrap();
     let reporter = Arc::new(Prunes(data.clone(), size));
     let run = Run { reporter, cancel: CancellationToken::new() };
-    let request = RestoreRequest { to: RestoreTo::InPlace, ownership: Ownership::Keep };
+    let request = RestoreRequest::new(RestoreTo::InPlace);
     refused(ErrorKind::Verification, provider.restore(&id, &request, &run).await);
     assert!(!data.exists());
     assert_eq!(bed.content(&bed.database), before);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use snapkeep_providers::model::{Ownership, RestoreRequest, RestoreTo};
+use snapkeep_providers::model::{Ownership, RestoreRequest};
 use snapkeep_providers::{ErrorKind, Provider, Run, settings};
 
 use crate::support::{Bed, assert_names, create, manifest, ok, on, refused, restore, restore_in_place, try_create};
@@ -91,9 +91,9 @@ async fn without_owners_everything_belongs_to_who_restores(bed: Bed) {
     bed.sql(&format!("ALTER TABLE notes OWNER TO {owner}; GRANT ALL ON bulk TO {owner}"));
     let id = create(&*bed.provider()).await;
     let copy = bed.name("copy");
-    let request = RestoreRequest { to: RestoreTo::New(copy.clone()), ownership: Ownership::Drop };
+    let request = RestoreRequest { ownership: Ownership::Drop, ..RestoreRequest::to_new(&copy) };
     let restored = ok(by(&bed, &restorer).restore(&id, &request, &Run::silent()).await);
-    assert_eq!(restored.warnings, <[String; 0]>::default());
+    assert_eq!(restored.result().unwrap().warnings, <[String; 0]>::default());
     assert_eq!(bed.sql_in(&copy, OWNERS), format!("bulk {restorer},notes {restorer}"));
     assert_eq!(bed.sql_in(&copy, "SELECT relacl IS NULL FROM pg_class WHERE relname = 'bulk'"), "t");
     assert_eq!(bed.content(&copy), bed.content(&bed.database));

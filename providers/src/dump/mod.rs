@@ -61,6 +61,13 @@ pub(crate) struct DumpProvider {
 }
 
 impl DumpProvider {
+    /// What a dump is restored into is there already, or has nothing to choose.
+    fn refuse_options(&self, id: &NativeId, request: &RestoreRequest) -> Result<()> {
+        let Some(option) = request.options.keys().next() else { return Ok(()) };
+        let reason = format!("a dump has no option {option:?} to restore with");
+        Err(Error::new(ErrorKind::Usage, self.engine.provider(), "restore", self.stores.id(id), reason))
+    }
+
     /// The provider of a dump target; relative paths start at `base`.
     pub(crate) async fn open(
         target: &TargetName,
@@ -196,7 +203,13 @@ impl Provider for DumpProvider {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { tags: Support::Yes, in_place: Support::Yes, point_in_time: Support::No, delete: Support::Yes }
+        Capabilities {
+            tags: Support::Yes,
+            in_place: Support::Yes,
+            point_in_time: Support::No,
+            delete: Support::Yes,
+            delete_automated: Support::No,
+        }
     }
 
     async fn check(&self) -> Vec<Check> {
@@ -233,7 +246,8 @@ impl Provider for DumpProvider {
         create::done(vec![Ok(manifest.snapshot(native, store.location()))])
     }
 
-    async fn restore(&self, id: &NativeId, request: &RestoreRequest, run: &Run) -> Result<Restored> {
+    async fn restore(&self, id: &NativeId, request: &RestoreRequest, run: &Run) -> Result<Operation<Restored>> {
+        self.refuse_options(id, request)?;
         let (store, manifest) = unless_cancelled(run, "restore", self.stores.id(id), self.find(id)).await?;
         if let RestoreTo::New(name) = &request.to
             && name.is_empty()
@@ -262,7 +276,7 @@ impl Provider for DumpProvider {
             Err(error) => Err(error),
         };
         match loaded {
-            Ok(restored) => Ok(restored),
+            Ok(restored) => Ok(Operation::done(OperationId::of_restore(&restored.to), restored)),
             Err(error) => Err(match plan.undo().await {
                 Some(left) => error.with_hint(left),
                 None => error,

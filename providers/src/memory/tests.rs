@@ -2,7 +2,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use crate::conformance::{self, Fixture};
-use crate::model::Ownership;
 
 const KEYED: &str = "before-migration";
 
@@ -66,8 +65,8 @@ async fn listed(memory: &Memory, scope: ListScope) -> Vec<String> {
 }
 
 async fn restore(memory: &Memory, id: &NativeId, name: &str) -> Result<Restored> {
-    let request = RestoreRequest { to: RestoreTo::New(name.into()), ownership: Ownership::Keep };
-    memory.restore(id, &request, &Run::silent()).await
+    let restored = memory.restore(id, &RestoreRequest::to_new(name), &Run::silent()).await?;
+    Ok(restored.result().unwrap())
 }
 
 #[tokio::test]
@@ -82,8 +81,13 @@ async fn memory_keeps_every_promise_when_create_waits() {
 
 #[tokio::test]
 async fn memory_keeps_every_promise_with_the_least_capabilities() {
-    let least =
-        Capabilities { tags: Support::No, in_place: Support::No, point_in_time: Support::No, delete: Support::No };
+    let least = Capabilities {
+        tags: Support::No,
+        in_place: Support::No,
+        point_in_time: Support::No,
+        delete: Support::No,
+        delete_automated: Support::No,
+    };
     conformance::all(|| async { Bed::of(memory().with_capabilities(least)) }).await;
 }
 

@@ -9,42 +9,28 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::meta::region::ProvideRegion;
-use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::provider_config::ProviderConfig;
-use aws_config::sts::AssumeRoleProvider;
-use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use object_store::aws::{AwsCredential, AwsCredentialProvider};
-use object_store::client::{HttpError, StaticCredentialProvider};
+use object_store::client::StaticCredentialProvider;
 use object_store::{ClientOptions, CredentialProvider};
 use tokio::sync::Mutex;
 
-use super::failure::causes;
+use crate::aws::{self, Account, CREDENTIALS_LIMIT, Keys, no_credentials};
 use crate::error::{Error, ErrorKind, Result};
 use crate::settings::S3;
-
-mod http;
 
 /// How long before their end credentials are renewed. Instance metadata has new ones from five minutes before the end:
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html>.
 const EARLY: Duration = Duration::from_secs(5 * 60);
 /// How soon a renewal that brought nothing newer is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
-/// How long all the ways together may take; a `credential_process` has no limit of its own.
-const LIMIT: Duration = Duration::from_secs(60);
 /// Where an endpoint of one's own has no region to speak of, as SDKs and emulators have it.
 const ANY_REGION: &str = "us-east-1";
-
-/// Keys that the config names.
-pub(super) struct Keys {
-    pub(super) id: String,
-    pub(super) secret: String,
-    pub(super) token: Option<String>,
-}
 
 /// The region that requests are signed for: the config's, the environment's, or the profile's.
 pub(super) async fn region(name: &str, settings: &S3) -> Result<String> {
@@ -75,42 +61,17 @@ pub(super) async fn credentials(
     region: &str,
     options: &ClientOptions,
 ) -> AwsCredentialProvider {
-    let region = Region::new(region.to_owned());
-    let client = http::Client::new(options);
-    let ask = ProviderConfig::without_region().with_region(Some(region.clone())).with_http_client(client.clone());
-    let base = match (keys, &settings.profile) {
-        (Some(keys), _) if settings.role_arn.is_none() => {
-            let Keys { id: key_id, secret: secret_key, token } = keys;
-            return Arc::new(StaticCredentialProvider::new(AwsCredential { key_id, secret_key, token }));
+    let S3 { profile, role_arn, external_id, .. } = settings.clone();
+    match keys {
+        Some(Keys { id: key_id, secret: secret_key, token }) if role_arn.is_none() => {
+            Arc::new(StaticCredentialProvider::new(AwsCredential { key_id, secret_key, token }))
         }
-        (Some(Keys { id, secret, token }), _) => {
-            SharedCredentialsProvider::new(Credentials::new(id, secret, token, None, "config"))
+        keys => {
+            let account = Account { profile: profile.clone(), role_arn, external_id };
+            let provider = aws::credentials(&account, keys, region, &aws::http::Client::new(options)).await;
+            Arc::new(Renewed { store: name.to_owned(), profile, provider, held: Mutex::new(None) })
         }
-        // As with `aws --profile`: what is named wins over the environment.
-        (None, Some(profile)) => SharedCredentialsProvider::new(
-            ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&ask).build(),
-        ),
-        (None, None) => SharedCredentialsProvider::new(
-            DefaultCredentialsChain::builder().configure(ask).region(region.clone()).build().await,
-        ),
-    };
-    let provider = match &settings.role_arn {
-        None => base,
-        Some(role) => {
-            let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client).region(region);
-            if let Some(profile) = &settings.profile {
-                loader = loader.profile_name(profile);
-            }
-            let config = loader.credentials_provider(base.clone()).load().await;
-            let mut assumed = AssumeRoleProvider::builder(role).configure(&config).session_name("snapkeep");
-            if let Some(id) = &settings.external_id {
-                assumed = assumed.external_id(id);
-            }
-            SharedCredentialsProvider::new(assumed.build_from_provider(base).await)
-        }
-    };
-    let profile = settings.profile.clone();
-    Arc::new(Renewed { store: name.to_owned(), profile, provider, held: Mutex::new(None) })
+    }
 }
 
 /// Credentials that are asked for when first needed, kept, and renewed in time.
@@ -153,8 +114,8 @@ impl Held {
 
 impl Renewed {
     async fn ask(&self) -> Result<Credentials, NoCredentials> {
-        let asked = tokio::time::timeout(LIMIT, self.provider.provide_credentials()).await;
-        let asked = asked.unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(LIMIT)));
+        let asked = tokio::time::timeout(CREDENTIALS_LIMIT, self.provider.provide_credentials()).await;
+        let asked = asked.unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(CREDENTIALS_LIMIT)));
         asked.map_err(|error| NoCredentials::new(&self.store, self.profile.as_deref(), error))
     }
 }
@@ -194,34 +155,8 @@ pub(super) struct NoCredentials {
 
 impl NoCredentials {
     fn new(store: &str, profile: Option<&str>, source: CredentialsError) -> Self {
-        let option = profile.map(|profile| format!(" --profile {profile}")).unwrap_or_default();
-        let unanswered = matches!(source, CredentialsError::ProviderTimedOut(_))
-            || causes(&source).any(|cause| cause.is::<HttpError>());
-        // What SSO's portal says of a token that has run out, and what is said of one that isn't there.
-        let of_sign_in = |text: &str| text.contains("UnauthorizedException") || text.to_lowercase().contains("sso");
-        let signed_out = causes(&source).any(|cause| of_sign_in(&cause.to_string()));
-        let (kind, reason, hint) = match &source {
-            _ if unanswered => (
-                ErrorKind::Unavailable,
-                "who gives the credentials for it did not answer",
-                format!("see whether AWS's own tools get them: aws sts get-caller-identity{option}"),
-            ),
-            CredentialsError::CredentialsNotLoaded(_) => (
-                ErrorKind::Permission,
-                "no AWS credentials were found",
-                format!(
-                    "run `aws configure{option}`, or set `access_key_id` and `secret_access_key` in [stores.{store}]"
-                ),
-            ),
-            _ if signed_out => {
-                (ErrorKind::Permission, "its AWS sign-in doesn't hold", format!("aws sso login{option}"))
-            }
-            _ => (
-                ErrorKind::Permission,
-                "the AWS credentials for it can't be had",
-                format!("see whether AWS's own tools get them: aws sts get-caller-identity{option}"),
-            ),
-        };
+        let beside = format!("set `access_key_id` and `secret_access_key` in [stores.{store}]");
+        let aws::NoCredentials { kind, reason, hint } = no_credentials(&source, profile, Some(&beside));
         Self { kind, reason, hint, source }
     }
 }
@@ -310,16 +245,5 @@ mod tests {
         assert!(held.is_fresh(now + Duration::from_secs(3299)));
         assert!(!held.is_fresh(now + Duration::from_secs(3300)));
         assert!(held.holds(now + Duration::from_secs(3599)) && !held.holds(now + Duration::from_secs(3600)));
-    }
-
-    #[test]
-    fn missing_credentials_are_told_with_what_to_run() {
-        let missing = NoCredentials::new("offsite", Some("prod"), CredentialsError::not_loaded("nothing"));
-        assert_eq!((missing.kind, missing.reason), (ErrorKind::Permission, "no AWS credentials were found"));
-        assert!(missing.hint.contains("aws configure --profile prod"), "{}", missing.hint);
-        let expired = CredentialsError::provider_error("the SSO session has expired");
-        assert_eq!(NoCredentials::new("offsite", None, expired).hint, "aws sso login");
-        let late = NoCredentials::new("offsite", None, CredentialsError::provider_timed_out(LIMIT));
-        assert_eq!(late.kind, ErrorKind::Unavailable);
     }
 }

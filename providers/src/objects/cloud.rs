@@ -15,9 +15,10 @@ use object_store::path::Path;
 use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, RetryConfig};
 
 use super::address;
-use super::aws::{self, Keys};
+use super::aws;
 use super::s3::S3Bucket;
 use super::{Bucket, Site};
+use crate::aws::Keys;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::SecretRef;
 use crate::settings::{AzureBlob, Gcs, S3, StoreConnection};

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::Objects;
 use super::aws::NoCredentials;
+use crate::error::causes;
 use crate::error::{Error, ErrorKind};
 
 impl Objects {
@@ -165,15 +166,6 @@ fn in_short(text: &str) -> String {
         (Some(request), Some(status), Some(said)) => format!("{request}: {status}: {said}"),
         _ => text.split_whitespace().collect::<Vec<_>>().join(" "),
     }
-}
-
-pub(super) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    let mut next = Some(error);
-    std::iter::from_fn(move || {
-        let error = next?;
-        next = error.source();
-        Some(error)
-    })
 }
 
 fn texts(error: &object_store::Error) -> impl Iterator<Item = String> {

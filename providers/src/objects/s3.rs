@@ -177,7 +177,7 @@ impl Refused {
 
     /// What S3 refused, where an error is a refusal.
     pub(super) fn of(error: &object_store::Error) -> Option<&Self> {
-        super::failure::causes(error).find_map(|cause| cause.downcast_ref())
+        crate::error::causes(error).find_map(|cause| cause.downcast_ref())
     }
 }
 

@@ -100,7 +100,7 @@ impl Provider for Cloud {
         self.memory.poll(operation).await
     }
 
-    async fn restore(&self, id: &NativeId, request: &RestoreRequest, run: &Run) -> Result<Restored, Error> {
+    async fn restore(&self, id: &NativeId, request: &RestoreRequest, run: &Run) -> Result<Operation<Restored>, Error> {
         self.memory.restore(id, request, run).await
     }
 

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::FutureExt;
 use snapkeep_providers::model::{
-    CreateRequest, ListScope, NativeId, OperationState, Ownership, RestoreRequest, RestoreTo, Restored, Snapshot,
+    CreateRequest, ListScope, NativeId, OperationState, RestoreRequest, RestoreTo, Restored, Snapshot,
 };
 use snapkeep_providers::settings::{self, Local, Place, ProviderSettings, StoreSettings};
-use snapkeep_providers::{Error, Provider, Run};
+use snapkeep_providers::{Connections, Error, Provider, Run, Surroundings};
 use tempfile::TempDir;
 
 use super::{Server, ok};
@@ -251,7 +251,8 @@ pub(crate) fn try_open_at(
     let place = Place::Local(Local { path: store.into() });
     let store = ("local".to_owned(), StoreSettings { place, encrypt: None, max_part_mib: None });
     let (target, stores) = (TARGET.parse().unwrap(), [store]);
-    snapkeep_providers::open(&target, settings, &stores, &[], folder)
+    let connections = Connections::default();
+    snapkeep_providers::open(&target, settings, Surroundings::new(&connections, &stores, folder))
         .now_or_never()
         .unwrap_or_else(|| panic!("a folder is opened at once"))
 }
@@ -284,14 +285,14 @@ pub(crate) async fn create(provider: &dyn Provider) -> NativeId {
 
 /// Restores a snapshot to a new database, owners as dumped.
 pub(crate) async fn restore(provider: &dyn Provider, id: &NativeId, name: &str) -> Result<Restored, Error> {
-    let request = RestoreRequest { to: RestoreTo::New(name.to_owned()), ownership: Ownership::Keep };
-    provider.restore(id, &request, &Run::silent()).await
+    let request = RestoreRequest::to_new(name);
+    Ok(provider.restore(id, &request, &Run::silent()).await?.result().unwrap())
 }
 
 /// Restores a snapshot over its target.
 pub(crate) async fn restore_in_place(provider: &dyn Provider, id: &NativeId) -> Result<Restored, Error> {
-    let request = RestoreRequest { to: RestoreTo::InPlace, ownership: Ownership::Keep };
-    provider.restore(id, &request, &Run::silent()).await
+    let request = RestoreRequest::new(RestoreTo::InPlace);
+    Ok(provider.restore(id, &request, &Run::silent()).await?.result().unwrap())
 }
 
 /// The ids of a list that has no problems.

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 use snapkeep_providers::model::NativeId;
 use snapkeep_providers::settings::{Compression, ProviderSettings, Sqlite, StoreSettings};
-use snapkeep_providers::{Error, Provider};
+use snapkeep_providers::{Connections, Error, Provider, Surroundings};
 use tempfile::TempDir;
 
 use super::{Proxy, TARGET, TestStore, list, ok, restore};
@@ -128,7 +128,8 @@ impl File {
 
 async fn open(settings: &ProviderSettings, store: StoreSettings, base: &Path) -> Arc<dyn Provider> {
     let (target, stores) = (TARGET.parse().unwrap(), [("offsite".to_owned(), store)]);
-    ok(snapkeep_providers::open(&target, settings, &stores, &[], base).await)
+    let connections = Connections::default();
+    ok(snapkeep_providers::open(&target, settings, Surroundings::new(&connections, &stores, base)).await)
 }
 
 /// A hash of the blobs that a query gives; `None` where there is no such table.

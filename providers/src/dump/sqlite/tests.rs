@@ -21,9 +21,10 @@ impl Files {
         });
         let place = Place::Local(Local { path: "snapshots".into() });
         let store = ("local".to_owned(), StoreSettings { place, encrypt: None, max_part_mib: None });
-        let provider = futures::FutureExt::now_or_never(crate::open(&target, &settings, &[store], &[], folder.path()))
-            .unwrap()
-            .unwrap();
+        let (connections, stores) = (crate::Connections::default(), [store]);
+        let surroundings = crate::Surroundings::new(&connections, &stores, folder.path());
+        let provider =
+            futures::FutureExt::now_or_never(crate::open(&target, &settings, surroundings)).unwrap().unwrap();
         let files = Self { folder, provider, count: 0.into() };
         files.sql("PRAGMA journal_mode = WAL; CREATE TABLE t (a INTEGER PRIMARY KEY, b BLOB); INSERT INTO t VALUES (1, x'00ff')");
         files

@@ -14,7 +14,7 @@ use crate::dump::mysql::eventless::Eventless;
 use crate::dump::server::Connection;
 use crate::dump::stream::Sink;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Ownership, RestoreRequest, RestoreTo, Restored};
+use crate::model::{RestoreRequest, Restored};
 
 /// How long counting and a question of the config's may take.
 const LIMIT: Duration = Duration::from_secs(24 * 3600);
@@ -24,7 +24,7 @@ pub(in crate::dump::mysql) struct ScratchDatabase(Restore);
 
 impl ScratchDatabase {
     pub(in crate::dump::mysql) async fn plan(connection: &Connection, manifest: &Manifest, name: &str) -> Result<Self> {
-        let request = RestoreRequest { to: RestoreTo::New(name.to_owned()), ownership: Ownership::Keep };
+        let request = RestoreRequest::to_new(name);
         let restore = super::plan(connection, manifest, &request).await?;
         if restore.place != Place::New {
             return Err(Error::new(ErrorKind::Refused, NAME, "make", name, "a database of that name exists")

@@ -14,7 +14,7 @@ use crate::dump::postgresql::client::{NAME, failed, identifier, literal};
 use crate::dump::server::Connection;
 use crate::dump::stream::Sink;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Ownership, RestoreRequest, RestoreTo, Restored};
+use crate::model::{Ownership, RestoreRequest, Restored};
 
 /// How long counting and a question of the config's may take.
 const LIMIT: Duration = Duration::from_secs(24 * 3600);
@@ -77,7 +77,7 @@ impl ScratchDatabase {
         name: &str,
     ) -> Result<Self> {
         // A role that is missing here is no fault of the snapshot's.
-        let request = RestoreRequest { to: RestoreTo::New(name.to_owned()), ownership: Ownership::Drop };
+        let request = RestoreRequest { ownership: Ownership::Drop, ..RestoreRequest::to_new(name) };
         let mut restore = super::plan(connection, manifest, &request).await?;
         if restore.place != Place::New {
             return Err(Error::new(ErrorKind::Refused, NAME, "make", name, "a database of that name exists")

@@ -1,0 +1,105 @@
+//! What a provider is still doing, and the id by which another process finds it again.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The id of something that a provider is still doing; it outlives this process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OperationId(String);
+
+impl OperationId {
+    /// Wraps an id as the provider gave it.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The restore into something of this name.
+    pub fn of_restore(name: &str) -> Self {
+        Self(format!("{RESTORE}{name}"))
+    }
+
+    /// The export that the provider knows by this name.
+    pub fn of_export(name: &str) -> Self {
+        Self(format!("{EXPORT}{name}"))
+    }
+
+    /// The id as the provider gave it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What it is that goes on.
+    pub fn work(&self) -> Work<'_> {
+        match (self.0.strip_prefix(RESTORE), self.0.strip_prefix(EXPORT)) {
+            (Some(name), _) => Work::Restore(name),
+            (None, Some(name)) => Work::Export(name),
+            (None, None) => Work::Snapshot(&self.0),
+        }
+    }
+}
+
+const RESTORE: &str = "restore:";
+const EXPORT: &str = "export:";
+
+/// What goes on under an operation's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work<'id> {
+    /// A snapshot is made, by creation or copy: [`crate::Provider::poll`].
+    Snapshot(&'id str),
+    /// Something of this name is restored: [`crate::Provider::poll_restore`].
+    Restore(&'id str),
+    /// An export of this name is written: [`crate::Provider::poll_export`].
+    Export(&'id str),
+}
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a provider was asked to do, and how far it is.
+///
+/// A dump's is done when `create` returns; a cloud's is polled.
+#[derive(Debug)]
+pub struct Operation<T> {
+    /// Names the operation in another process.
+    pub id: OperationId,
+    /// How far it is.
+    pub state: OperationState<T>,
+    /// What was made beside it in the same go, such as a dump's copies in other stores, and why others were not.
+    pub copies: Vec<crate::Result<T>>,
+}
+
+/// How far an operation is.
+#[derive(Debug)]
+pub enum OperationState<T> {
+    /// Not done yet, with a percentage where the provider tells one.
+    Running {
+        /// What exists of the result so far.
+        so_far: Option<T>,
+        /// 0 to 100.
+        percent: Option<u8>,
+    },
+    /// Done, with its result.
+    Done(T),
+    /// It ended badly.
+    Failed(crate::Error),
+}
+
+impl<T> Operation<T> {
+    /// One that was done when the call returned, with nothing made beside it.
+    pub fn done(id: OperationId, result: T) -> Self {
+        Self { id, state: OperationState::Done(result), copies: Vec::new() }
+    }
+
+    /// The result, where it is there.
+    pub fn result(self) -> Option<T> {
+        match self.state {
+            OperationState::Done(result) => Some(result),
+            OperationState::Running { .. } | OperationState::Failed(_) => None,
+        }
+    }
+}
