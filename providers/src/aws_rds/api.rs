@@ -129,7 +129,7 @@ macro_rules! of_family {
 }
 
 impl Api {
-    async fn page(&self, which: Which<'_>, marker: Option<String>) -> Called<Page> {
+    pub(super) async fn page(&self, which: Which<'_>, marker: Option<String>) -> Called<Page> {
         let mut page = of_family!(self, page(which, marker))?;
         if let Some(made_by @ ("shared" | "public")) = which.made_by {
             for record in &mut page.records {

@@ -54,7 +54,7 @@ impl RdsProvider {
     async fn check_list(&self) -> Result<String> {
         let home = &self.home;
         let which = Which { database: Some(&home.database), ..Which::default() };
-        self.api.each(which, drop).await.or_error(home, "list", &home.target)?;
+        self.api.page(which, None).await.or_error(home, "list", &home.target)?;
         Ok(format!("they can be listed in {}", home.region))
     }
 

@@ -50,6 +50,9 @@ impl RdsProvider {
         };
         let to = To { region, kms_key_id: kms_key_id.as_deref(), option_group: option_group_name.as_deref() };
         let (api, record) = self.find("copy", id).await?;
+        if to.kms_key_id.is_none() && *region == api.region && record.is_owned_by(&self.home.target) {
+            return Ok(self.operation(&record, region)); // it is there
+        }
         self.refuse_copy(id, &record, &api.region, &to)?;
         let opened = open_region(&self.home, &self.clients, region).await;
         if to.option_group.is_none() && *region != api.region {

@@ -283,9 +283,11 @@ impl Provider for RdsProvider {
         if listing.snapshots.is_empty() && listing.problems.is_empty() {
             self.exists("list").await?;
         }
-        listing
-            .snapshots
-            .sort_by(|a, b| (Reverse(a.created_at), &a.native_id).cmp(&(Reverse(b.created_at), &b.native_id)));
+        // A copy holds the same moment as what it is a copy of, and comes after it.
+        let is_copy = |snapshot: &Snapshot| snapshot.location.as_deref() != Some(&self.home.region);
+        listing.snapshots.sort_by_cached_key(|snapshot| {
+            (Reverse(snapshot.created_at), is_copy(snapshot), snapshot.native_id.clone())
+        });
         Ok(listing)
     }
 
