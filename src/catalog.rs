@@ -108,6 +108,11 @@ impl Catalog {
         Self { config, state: OnceCell::new(), connections: Connections::default() }
     }
 
+    /// What all targets share.
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
     /// Opened when it is first needed, and once.
     async fn state(&self) -> Result<&State, Failure> {
         self.state.get_or_try_init(|| State::open(&self.config)).await

@@ -22,6 +22,7 @@ mod copy;
 mod create;
 mod delete;
 mod demo;
+mod discover;
 mod doctor;
 mod export;
 mod following;

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use futures::{StreamExt, stream};
 use snapkeep_providers::settings::ProviderSettings;
 
+use super::discover::Discover;
 use super::rows::{CheckRow, TargetRow};
 use super::{App, Outcome};
 use crate::catalog::{self, Catalog};
@@ -22,8 +23,8 @@ pub(super) struct Targets {
 
 #[derive(Debug, Subcommand)]
 enum TargetsVerb {
-    /// What is configured
-    List,
+    /// What is configured, or what could be
+    List(Discover),
     /// Reachable, permitted, tools and versions right; changes nothing
     Check {
         /// The targets; all of them unless named
@@ -35,7 +36,8 @@ enum TargetsVerb {
 impl Targets {
     pub(super) async fn run(&self, app: &App) -> u8 {
         match &self.verb {
-            None | Some(TargetsVerb::List) => {
+            Some(TargetsVerb::List(discover)) if discover.discover => discover.run(app).await,
+            None | Some(TargetsVerb::List(_)) => {
                 let rows = app.load().map(|config| config.targets.values().map(row).collect());
                 match rows {
                     Ok(items) => app.finish(&Outcome { items, done: 0, failures: Vec::new() }),
@@ -63,8 +65,12 @@ fn row(target: &Target) -> TargetRow {
 fn subject(settings: &ProviderSettings) -> String {
     match settings {
         ProviderSettings::AwsRds(rds) => {
-            let id = rds.db_instance_identifier.as_ref().or(rds.db_cluster_identifier.as_ref());
-            format!("{} in {}", id.map_or("?", String::as_str), rds.region)
+            let subject = match (&rds.db_cluster_identifier, &rds.db_instance_identifier) {
+                (Some(cluster), _) => format!("cluster {cluster} in {}", rds.region),
+                (None, instance) => format!("{} in {}", instance.as_deref().unwrap_or("?"), rds.region),
+            };
+            let account = rds.profile.as_ref().or(rds.role_arn.as_ref());
+            account.map_or(subject.clone(), |account| format!("{subject} ({account})"))
         }
         ProviderSettings::AzureMysql(server) | ProviderSettings::AzurePostgresql(server) => server.server_name.clone(),
         ProviderSettings::AzureSql(sql) => format!("{} on {}", sql.database, sql.server_name),

@@ -1,0 +1,323 @@
+//! `snapkeep targets list --discover`: the databases of the accounts and regions, and the config of those that are no target.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use futures::{StreamExt, stream};
+use serde::Serialize;
+use snapkeep_providers::model::TargetName;
+use snapkeep_providers::settings::{AwsRds, ProviderSettings};
+use snapkeep_providers::{Connections, Found, identity_of_cloud};
+
+use super::{App, Outcome};
+use crate::catalog::Catalog;
+use crate::config::{self, Config, Surroundings};
+use crate::failure::Failure;
+use crate::render::{Format, Row, visible};
+
+/// How many places are looked at at once.
+const CONCURRENCY: usize = 8;
+/// The most that a target's name may have.
+const NAME_LIMIT: usize = 63;
+
+/// Where to look.
+#[derive(Debug, Args)]
+pub(super) struct Discover {
+    /// Every database of the targets' accounts and regions, with the config of those that are no target
+    #[arg(long)]
+    pub(super) discover: bool,
+    /// An AWS region to look at too, also without a config; may be given several times
+    #[arg(long, value_name = "REGION", requires = "discover")]
+    region: Vec<String>,
+    /// The profile of the AWS config files to look at those regions with
+    #[arg(long, value_name = "PROFILE", requires = "region")]
+    profile: Option<String>,
+}
+
+/// A database that was found.
+#[derive(Debug, Serialize)]
+struct FoundRow {
+    name: String,
+    provider: &'static str,
+    location: String,
+    engine: Option<String>,
+    provider_state: Option<String>,
+    /// The target that it is.
+    target: Option<String>,
+    /// What to add to the config for it, where it is none.
+    config: Option<String>,
+}
+
+impl Row for FoundRow {
+    const KIND: &'static str = "DiscoveryList";
+    const KEYS: &'static [&'static str] =
+        &["name", "provider", "location", "engine", "provider_state", "target", "config"];
+    const HEADINGS: &'static [&'static str] = &["DATABASE", "PROVIDER", "LOCATION", "ENGINE", "STATE", "TARGET"];
+
+    fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
+        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+        vec![
+            self.name.clone(),
+            self.provider.into(),
+            self.location.clone(),
+            or_dash(&self.engine),
+            or_dash(&self.provider_state),
+            or_dash(&self.target),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Discover {
+    pub(super) async fn run(&self, app: &App) -> u8 {
+        let outcome = app.looking(self.look(app)).await.unwrap_or_else(Outcome::failed);
+        if outcome.items.is_empty() && outcome.failures.is_empty() {
+            app.report.info("no databases");
+        }
+        let code = app.finish(&outcome);
+        let missing: Vec<&str> = outcome.items.iter().filter_map(|found| found.config.as_deref()).collect();
+        if app.format == Format::Table && !missing.is_empty() {
+            let printed = app.print(format!("\n{}", missing.join("\n")).as_bytes());
+            return if printed == 0 { code } else { printed };
+        }
+        code
+    }
+
+    async fn look(&self, app: &App) -> Result<Outcome<FoundRow>, Vec<Failure>> {
+        let catalog = self.load(app)?;
+        let places = self.places(catalog.as_deref())?;
+        let fresh = Connections::default();
+        let connections = catalog.as_ref().map_or(&fresh, Catalog::connections);
+        let looked = stream::iter(places).map(|place| async move {
+            let found = snapkeep_providers::discover(connections, &place).await;
+            (place, found)
+        });
+        let looked: Vec<_> = looked.buffered(CONCURRENCY).collect().await;
+        let (mut rows, mut outcome) = (Rows::of(catalog.as_deref()), Outcome::new());
+        for (place, found) in looked {
+            match found {
+                Ok(found) => {
+                    outcome.done += 1;
+                    outcome.items.extend(found.into_iter().map(|found| rows.row(&place, found)));
+                }
+                Err(error) => {
+                    let failure = Failure::from(error);
+                    let message = format!("{}: {}", location(&place), failure.message);
+                    outcome.failures.push(Failure { message, ..failure });
+                }
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// The config; none where there is no file and regions are named: who begins has none.
+    fn load(&self, app: &App) -> Result<Option<Catalog>, Vec<Failure>> {
+        let process = Surroundings::of_process();
+        let by_variable = process.snapkeep_config.as_ref().is_some_and(|path| !path.is_empty());
+        let is_named = app.config.is_some() || by_variable;
+        if self.region.is_empty() || is_named || config::find(None, &process).is_ok() {
+            return app.load().map(Some);
+        }
+        app.report.debug("there is no config");
+        Ok(None)
+    }
+
+    /// Each account and region of the config, and those that are named, once.
+    fn places(&self, config: Option<&Config>) -> Result<Vec<ProviderSettings>, Vec<Failure>> {
+        let configured = config.into_iter().flat_map(|config| config.targets.values());
+        let named = self.region.iter().map(|region| in_region(region, self.profile.as_ref()));
+        let mut places: Vec<ProviderSettings> = Vec::new();
+        for place in configured.filter_map(|target| place_of(&target.settings)).chain(named) {
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        if places.is_empty() {
+            let message = "no target's cloud can be asked for its databases";
+            return Err(vec![Failure::usage(message).with_hint("name a region of AWS: `--region eu-central-1`")]);
+        }
+        Ok(places)
+    }
+}
+
+fn in_region(region: &str, profile: Option<&String>) -> ProviderSettings {
+    ProviderSettings::AwsRds(AwsRds {
+        region: region.to_owned(),
+        db_instance_identifier: None,
+        db_cluster_identifier: None,
+        profile: profile.cloned(),
+        role_arn: None,
+        external_id: None,
+        copy_to: Vec::new(),
+        export: None,
+        endpoint: None,
+    })
+}
+
+/// The account and region of a target, without what names the one database; `None` where a provider can't look.
+fn place_of(settings: &ProviderSettings) -> Option<ProviderSettings> {
+    let ProviderSettings::AwsRds(rds) = settings else { return None };
+    Some(ProviderSettings::AwsRds(AwsRds {
+        db_instance_identifier: None,
+        db_cluster_identifier: None,
+        copy_to: Vec::new(),
+        export: None,
+        ..rds.clone()
+    }))
+}
+
+/// `eu-central-1, profile prod`
+fn location(place: &ProviderSettings) -> String {
+    let ProviderSettings::AwsRds(AwsRds { region, profile, role_arn, .. }) = place else {
+        return place.name().to_owned();
+    };
+    let profile = profile.as_ref().map(|profile| format!(", profile {profile}")).unwrap_or_default();
+    let role = role_arn.as_ref().map(|role| format!(", role {role}")).unwrap_or_default();
+    format!("{region}{profile}{role}")
+}
+
+/// Makes rows, each new target with a name of its own.
+struct Rows<'c> {
+    config: Option<&'c Config>,
+    names: BTreeSet<String>,
+}
+
+impl<'c> Rows<'c> {
+    fn of(config: Option<&'c Config>) -> Self {
+        let names = config.into_iter().flat_map(|config| config.targets.keys()).map(ToString::to_string);
+        Self { config, names: names.collect() }
+    }
+
+    fn row(&mut self, place: &ProviderSettings, found: Found) -> FoundRow {
+        let target = self.target(place, &found).map(ToString::to_string);
+        let config = if target.is_some() { None } else { Some(self.config_of(&found)) };
+        let Found { name, engine, provider_state, .. } = found;
+        FoundRow { name, provider: place.name(), location: location(place), engine, provider_state, target, config }
+    }
+
+    /// The target that it is: of the same account, and of the same database.
+    fn target(&self, place: &ProviderSettings, found: &Found) -> Option<&'c TargetName> {
+        let targets = self.config.into_iter().flat_map(|config| config.targets.values());
+        let is_it = |settings: &ProviderSettings| {
+            place_of(settings).as_ref() == Some(place) && identity_of_cloud(settings).as_ref() == Some(&found.identity)
+        };
+        targets.into_iter().find(|target| is_it(&target.settings)).map(|target| &target.name)
+    }
+
+    fn config_of(&mut self, found: &Found) -> String {
+        let name = self.name(&found.name);
+        let lines = found.settings.iter().map(|(key, value)| format!("{key} = {}\n", visible(value)));
+        format!("[targets.{name}]\n{}", lines.collect::<String>())
+    }
+
+    /// A name that no other target has, of what a key of TOML may have without quotes.
+    fn name(&mut self, database: &str) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+        let slug: String = database.chars().map(plain).collect();
+        let slug = slug.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        let slug = if slug.is_empty() { "database" } else { slug };
+        let numbered = (2u32..).map(|nth| (slug, format!("-{nth}")));
+        let mut candidates = std::iter::once((slug, String::new())).chain(numbered).map(|(slug, suffix)| {
+            let room = slug.len().min(NAME_LIMIT - suffix.len());
+            format!("{}{suffix}", &slug[..room])
+        });
+        let free = candidates.find(|name| !self.names.contains(name)).unwrap_or_default();
+        self.names.insert(free.clone());
+        free
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = r#"
+version = 1
+[targets.orders]
+provider = "aws_rds"
+region = "eu-central-1"
+db_instance_identifier = "orders-prod"
+profile = "prod"
+copy_to = [{ region = "eu-west-1" }]
+[targets.shop]
+provider = "aws_rds"
+region = "eu-central-1"
+db_cluster_identifier = "shop"
+profile = "prod"
+[targets.crm]
+provider = "aws_rds"
+region = "eu-west-1"
+db_instance_identifier = "crm"
+[targets.billing]
+provider = "gcp_cloud_sql"
+project = "acme"
+instance = "billing"
+"#;
+
+    fn config() -> Config {
+        config::parse(CONFIG, std::path::Path::new("snapkeep.toml")).unwrap()
+    }
+
+    fn discover(region: &[&str], profile: Option<&str>) -> Discover {
+        let region = region.iter().map(ToString::to_string).collect();
+        Discover { discover: true, region, profile: profile.map(ToOwned::to_owned) }
+    }
+
+    fn found(name: &str, identity: &str) -> Found {
+        Found {
+            name: name.to_owned(),
+            engine: None,
+            provider_state: None,
+            settings: vec![("provider", "\"aws_rds\"".into()), ("region", "\"eu-central-1\"".into())],
+            identity: identity.to_owned(),
+        }
+    }
+
+    #[test]
+    fn each_account_and_region_is_looked_at_once() {
+        let places = |discover: &Discover, config: Option<&Config>| -> Vec<String> {
+            discover.places(config).unwrap().iter().map(location).collect()
+        };
+        let config = config();
+        let own = ["eu-west-1", "eu-central-1, profile prod"];
+        assert_eq!(places(&discover(&[], None), Some(&config)), own);
+        assert_eq!(places(&discover(&["eu-central-1"], Some("prod")), Some(&config)), own);
+        assert_eq!(places(&discover(&["eu-central-1"], None), Some(&config)), [own[0], own[1], "eu-central-1"]);
+        assert_eq!(places(&discover(&["us-east-1", "us-east-1"], None), None), ["us-east-1"]);
+        assert!(discover(&[], None).places(None).unwrap_err()[0].is_usage());
+    }
+
+    #[test]
+    fn what_is_a_target_is_told_from_what_could_be_one() {
+        let config = config();
+        let settings = &config.targets.values().find(|target| target.name.as_str() == "orders").unwrap().settings;
+        let (place, identity) = (place_of(settings).unwrap(), identity_of_cloud(settings).unwrap());
+        let mut rows = Rows::of(Some(&config));
+        let known = rows.row(&place, found("orders-prod", &identity));
+        assert_eq!((known.target.as_deref(), known.config), (Some("orders"), None));
+        let new = rows.row(&place, found("shop", "another"));
+        assert_eq!(new.target, None);
+        assert_eq!(
+            new.config.as_deref(),
+            Some("[targets.shop-2]\nprovider = \"aws_rds\"\nregion = \"eu-central-1\"\n"),
+            "the name is taken"
+        );
+        let of_another_account = rows.row(&in_region("eu-central-1", None), found("orders-prod", &identity));
+        assert_eq!(of_another_account.target, None);
+    }
+
+    #[test]
+    fn a_name_is_one_that_a_target_can_have_and_none_has() {
+        let mut rows = Rows::of(None);
+        let long = "x".repeat(80);
+        let names = ["a.b c", "a-b-c", "a/b/c", "-7-", "äö", "", &long, &long].map(|name| rows.name(name));
+        let x = |count| "x".repeat(count);
+        let expected = ["a-b-c", "a-b-c-2", "a-b-c-3", "7", "database", "database-2", &x(63), &format!("{}-2", x(61))];
+        assert_eq!(names, expected.map(ToOwned::to_owned));
+        assert!(names.iter().all(|name| name.parse::<TargetName>().is_ok()));
+    }
+}
