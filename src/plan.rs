@@ -14,6 +14,7 @@ use crate::config::Retention;
 use crate::retention::{self, Kept};
 
 pub use self::refusal::Refusal;
+pub(crate) use self::refusal::skew;
 
 mod refusal;
 

@@ -1,8 +1,9 @@
 //! `snapkeep doctor`: what is wrong or will be, and what to do about it.
 
+use chrono::TimeDelta;
 use clap::Args;
 use snapkeep_providers::ErrorKind;
-use snapkeep_providers::model::{ListScope, SnapshotState};
+use snapkeep_providers::model::{ListScope, Quota, SnapshotState};
 use snapkeep_providers::settings::{ProviderSettings, TlsMode};
 
 use super::rows::CheckRow;
@@ -10,10 +11,13 @@ use super::{App, Outcome};
 use crate::catalog::{self, Opened};
 use crate::config::{Config, Target};
 use crate::failure::Failure;
-use crate::plan;
+use crate::plan::{self, Refusal};
 use crate::units;
 
-/// Look for what is wrong: connections, tools, stores, state, debris, policies that can't be met
+/// From this percentage of a quota on it is told.
+const NEARLY_FULL: u64 = 80;
+
+/// Look for what is wrong: connections, tools, stores, state, clock, quotas, debris, policies that can't be met
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
     /// The targets; all of them unless named
@@ -70,6 +74,7 @@ impl Findings<'_> {
         self.tls();
         self.policy(config);
         self.snapshots(app, opened).await;
+        self.quotas(opened).await;
         self.debris(app, opened).await;
     }
 
@@ -106,9 +111,33 @@ impl Findings<'_> {
                 for problem in listing.problems {
                     self.add("snapshots", Err(problem.into()));
                 }
+                if let Some(ahead) = listing.clock_ahead {
+                    self.add("clock", clock(ahead));
+                }
             }
             Err(failure) => self.add("snapshots", Err(failure)),
         }
+    }
+
+    async fn quotas(&mut self, opened: &Opened) {
+        match opened.provider.quotas().await {
+            Ok(quotas) => quotas.into_iter().for_each(|quota| self.quota(&quota)),
+            Err(error) => self.add("quota", Err(error.into())),
+        }
+    }
+
+    fn quota(&mut self, quota: &Quota) {
+        let Quota { name, used, limit } = quota;
+        let detail = format!("{used} of {limit} {name}");
+        if used.saturating_mul(100) < limit.saturating_mul(NEARLY_FULL) {
+            return self.add("quota", Ok(detail));
+        }
+        let target = &self.target.name;
+        self.advise(
+            "quota",
+            detail,
+            &format!("make room with `snapkeep prune plan {target}`, or ask the cloud for more"),
+        );
     }
 
     async fn debris(&mut self, app: &App, opened: &Opened) {
@@ -133,6 +162,52 @@ impl Findings<'_> {
     }
 }
 
+/// How this machine's clock stands to the provider's.
+fn clock(ahead: TimeDelta) -> Result<String, Failure> {
+    if let Some(refusal) = Refusal::of_skew(Some(ahead)) {
+        let message = format!("nothing can be pruned: {refusal}");
+        return Err(Failure::new(ErrorKind::Failed, message).with_hint(refusal.hint()));
+    }
+    Ok(if ahead.is_zero() { "as the provider's".to_owned() } else { plan::skew(ahead) })
+}
+
 fn some(count: usize, what: &str) -> String {
     if count == 0 { String::new() } else { format!("; {count} {what}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_shown_and_one_that_is_far_off_is_a_failure() {
+        assert_eq!(clock(TimeDelta::zero()).unwrap(), "as the provider's");
+        assert_eq!(clock(TimeDelta::seconds(2)).unwrap(), "the clock of this machine is 2s behind the provider's");
+        let failure = clock(TimeDelta::minutes(-6)).unwrap_err();
+        assert_eq!(failure.message, "nothing can be pruned: the clock of this machine is 6m ahead of the provider's");
+        assert!(failure.hint.unwrap().contains("timedatectl"));
+    }
+
+    #[test]
+    fn a_quota_that_is_nearly_used_up_comes_with_advice() {
+        let text = "version = 1\n[targets.a]\nprovider = \"sqlite\"\npath = \"a.db\"\nstore = \"s\"\n\
+                    [stores.s]\ntype = \"local\"\npath = \"s\"\n";
+        let config = crate::config::parse(text, std::path::Path::new("snapkeep.toml")).unwrap();
+        let target = config.targets.values().next().unwrap();
+        let mut findings = Findings { target, rows: Vec::new(), failures: Vec::new() };
+        for used in [37, 79, 80, 100] {
+            findings.quota(&Quota { name: "manual snapshots in eu-central-1".into(), used, limit: 100 });
+        }
+        let rows: Vec<_> = findings.rows.iter().map(|row| (row.detail.as_str(), row.ok, row.hint.is_some())).collect();
+        assert_eq!(
+            rows,
+            [
+                ("37 of 100 manual snapshots in eu-central-1", true, false),
+                ("79 of 100 manual snapshots in eu-central-1", true, false),
+                ("80 of 100 manual snapshots in eu-central-1", true, true),
+                ("100 of 100 manual snapshots in eu-central-1", true, true),
+            ]
+        );
+        assert!(findings.failures.is_empty());
+    }
 }

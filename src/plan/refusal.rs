@@ -45,7 +45,7 @@ pub enum Refusal {
 impl Refusal {
     /// Why nothing may be deleted when the provider's clock is so far ahead of ours, if it may not: what is old by a
     /// clock that is wrong need not be.
-    pub(super) fn of_skew(clock_ahead: Option<TimeDelta>) -> Option<Self> {
+    pub(crate) fn of_skew(clock_ahead: Option<TimeDelta>) -> Option<Self> {
         clock_ahead.filter(|ahead| ahead.abs() > SKEW).map(Self::Skew)
     }
 
