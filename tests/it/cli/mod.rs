@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
 
+mod clouds;
 mod config;
 mod crashes;
 mod create;

@@ -7,8 +7,28 @@ use insta::assert_snapshot;
 
 use super::Bench;
 
-const VERBS: [&str; 12] =
-    ["demo", "targets", "list", "show", "latest", "create", "wait", "restore", "delete", "config", "completion", "man"];
+const VERBS: [&str; 20] = [
+    "demo",
+    "targets",
+    "list",
+    "show",
+    "latest",
+    "create",
+    "wait",
+    "copy",
+    "restore",
+    "export",
+    "delete",
+    "hold",
+    "release",
+    "adopt",
+    "prune",
+    "verify",
+    "doctor",
+    "config",
+    "completion",
+    "man",
+];
 
 #[test]
 fn version_and_help_go_to_stdout() {

@@ -1,0 +1,173 @@
+//! What only clouds can do, asked of dumps, and the flags of it that make no sense.
+
+use insta::assert_snapshot;
+
+use super::{Bench, keys};
+
+#[test]
+fn a_dump_is_shared_with_nobody_and_with_all_is_never_asked_for() {
+    let bench = Bench::new();
+    bench.create();
+    assert_snapshot!(bench.run("copy notes/latest --share-with 123456789012"), @"
+    exit 12
+    --- stderr
+    error: sqlite: cannot share notes/[ID1]: this provider shares no snapshots
+    ");
+    assert_snapshot!(bench.run("copy notes/latest --share-with all"), @"
+    exit 10
+    --- stderr
+    error: cannot share notes/latest with all: everybody could restore it and read the data
+    hint: name accounts: `--share-with ACCOUNT`
+    ");
+    assert_eq!(bench.run("copy notes/latest --share-with all -o json").error_codes(), ["refused"]);
+    assert_snapshot!(bench.run("copy notes/latest --share-with 12345"), @"
+    exit 2
+    --- stderr
+    error: invalid value '12345' for '--share-with <ACCOUNT>': an account's id has 12 digits
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn copy_needs_something_to_do_and_only_what_can_be_done() {
+    let bench = Bench::new();
+    bench.create();
+    assert_snapshot!(bench.run("copy notes/latest"), @"
+    exit 2
+    --- stderr
+    error: the following required arguments were not provided:
+      <--to-store <STORE>|--to-region <REGION>|--share-with <ACCOUNT>|--unshare-with <ACCOUNT>>
+
+    Usage: snapkeep copy <--to-store <STORE>|--to-region <REGION>|--share-with <ACCOUNT>|--unshare-with <ACCOUNT>> <ID>
+
+    For more information, try '--help'.
+    ");
+    for line in [
+        "--to-store local --to-region eu-west-1",
+        "--share-with 123456789012 --unshare-with 123456789012",
+        "--share-with 123456789012 --no-wait",
+        "--to-region eu-west-1 --share-with 123456789012 --no-wait",
+        "--unshare-with me",
+        "--kms-key-id alias/dr --share-with 123456789012",
+    ] {
+        let ran = bench.run(&format!("-o json copy notes/latest {line}"));
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{line}: {ran}");
+    }
+    assert_snapshot!(bench.run("copy notes/latest --to-region eu-west-1 --share-with 123456789012 --dry-run"), @"
+    exit 0
+    --- stderr
+    notes: would copy notes/[ID1] to eu-west-1, and share the copy with 123456789012
+    ");
+}
+
+#[test]
+fn what_is_done_at_once_is_a_done_operation_without_waiting() {
+    let bench = Bench::new();
+    let id = bench.create();
+    for (line, operation) in [
+        (format!("copy {id} --to-store local --no-wait"), id.clone()),
+        (format!("restore {id} --to new.db --no-wait"), format!("notes/restore:{}", bench.path("new.db").display())),
+    ] {
+        let ran = bench.run(&format!("{line} -o json"));
+        let document = ran.document();
+        assert_eq!((ran.code, &document["kind"]), (Some(0), &"OperationList".into()), "{ran}");
+        let item = &document["items"][0];
+        assert_eq!(keys(item), ["id", "snapshot", "state", "target"]);
+        assert_eq!((&item["state"], &item["snapshot"]), (&"done".into(), &id.clone().into()), "{ran}");
+        assert_eq!(item["id"], operation, "{ran}");
+    }
+    assert_eq!(bench.notes("new.db").len(), 3);
+    let failed = bench.run("restore notes/nothing --to x.db --no-wait -o json");
+    assert_eq!((failed.code, &failed.document()["kind"]), (Some(4), &"OperationList".into()));
+}
+
+#[test]
+fn a_dump_is_restored_with_no_options() {
+    let bench = Bench::new();
+    bench.create();
+    assert_snapshot!(bench.run("restore notes/latest --to new.db --set port=3307"), @r#"
+    exit 2
+    --- stderr
+    error: sqlite: cannot restore notes/[ID1]: a dump has no option "port" to restore with
+    "#);
+    assert_snapshot!(bench.run("restore notes/latest --to new.db --set port=1 --set port=2"), @"
+    exit 2
+    --- stderr
+    error: --set: port is set twice
+    ");
+    for set in ["port", "=1", ""] {
+        let ran = bench.run_words(&["restore", "notes/latest", "--to", "new.db", "--set", set]);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{set:?}: {ran}");
+    }
+    assert!(!bench.path("new.db").exists());
+    assert_snapshot!(bench.run("restore notes/latest --to new.db --set port=3307 --set multi_az=true --dry-run"), @"
+    exit 0
+    --- stderr
+    would restore notes/[ID1] to new.db with port=3307, multi_az=true
+    ");
+}
+
+#[test]
+fn a_dump_has_no_moments_between_snapshots() {
+    let bench = Bench::new();
+    assert_snapshot!(bench.run("restore notes --time 2026-11-22T02:15:00Z --to new.db"), @"
+    exit 12
+    --- stderr
+    error: sqlite: cannot restore notes to [TIME]: it has snapshots only
+    hint: choose a snapshot from before: `snapkeep list notes`
+    ");
+    let ran = bench.run("restore notes --time 2026-11-22T02:15:00Z");
+    assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{ran}");
+}
+
+#[test]
+fn a_dump_is_exported_nowhere() {
+    let bench = Bench::new();
+    bench.create();
+    assert_snapshot!(bench.run("export notes/latest --to s3://bucket/prefix"), @"
+    exit 12
+    --- stderr
+    error: sqlite: cannot export notes/[ID1]: this provider exports nothing
+    ");
+    assert_eq!(bench.run("export notes/latest --to s3://bucket -o json").document()["kind"], "ExportList");
+    assert_snapshot!(bench.run("export notes/latest --to s3://bucket --dry-run"), @"
+    exit 0
+    --- stderr
+    would export notes/[ID1] to s3://bucket
+    ");
+    for to in ["bucket", "s3://", "s3:///x", "https://bucket/x"] {
+        let ran = bench.run(&format!("export notes/latest --to {to}"));
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{to}: {ran}");
+    }
+}
+
+#[test]
+fn waiting_for_a_restore_or_an_export_shows_what_came_of_it() {
+    let bench = Bench::new();
+    assert_snapshot!(bench.run("wait notes/restore:copy"), @"
+    exit 4
+    --- stderr
+    error: sqlite: cannot find notes/restore:copy: there is no such operation
+    ");
+    for (id, kind) in [("restore:copy", "RestoreList"), ("export:x", "ExportList"), ("nothing", "SnapshotList")] {
+        let ran = bench.run(&format!("wait notes/{id} -o json"));
+        assert_eq!((ran.code, &ran.document()["kind"]), (Some(4), &kind.into()), "{ran}");
+    }
+}
+
+#[test]
+fn databases_are_looked_for_in_clouds_only() {
+    let bench = Bench::new();
+    assert_snapshot!(bench.run("targets list --discover"), @"
+    exit 2
+    --- stderr
+    error: no target's cloud can be asked for its databases
+    hint: name a region of AWS: `--region eu-central-1`
+    ");
+    for line in ["--region eu-central-1", "--discover --profile prod"] {
+        let ran = bench.run(&format!("targets list {line}"));
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{line}: {ran}");
+    }
+    assert_eq!(Bench::empty().run("targets list --discover").code, Some(2), "there is no config, and no region");
+}
