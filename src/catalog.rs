@@ -18,6 +18,7 @@ use crate::config::{Config, Target, nearest};
 use crate::failure::Failure;
 use crate::lock::Lock;
 use crate::marks::Marks;
+use crate::operate::Stopped;
 use crate::state::{Expected, Scope, State};
 
 /// What a user types for a snapshot: `<target>/<prefix>`, `<target>/latest` or `<target>/latest-verified`.
@@ -132,6 +133,8 @@ impl Deref for Catalog {
 pub(crate) struct Opened {
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) scope: Scope,
+    /// What is left of a call that was stopped.
+    pub(crate) stopped: Stopped,
     /// Why the state could not be read, and so whether other stores hold copies.
     unread: Option<Failure>,
 }
@@ -140,7 +143,7 @@ pub(crate) struct Opened {
 impl Opened {
     /// A provider with a state that can be read.
     pub(crate) fn of(provider: Arc<dyn Provider>, scope: Scope) -> Self {
-        Self { provider, scope, unread: None }
+        Self { provider, scope, stopped: Stopped::MayGoOn, unread: None }
     }
 }
 
@@ -161,12 +164,12 @@ pub(crate) async fn open(catalog: &Catalog, target: &Target) -> Result<Opened, F
     if let Some(identity) = identity_of_cloud(&target.settings) {
         let scope = state.scope(&target.name, &identity);
         let (regions, unread) = read(scope.names(REGIONS).await);
-        return Ok(Opened { provider: open(&[], &regions).await?, scope, unread });
+        return Ok(Opened { provider: open(&[], &regions).await?, scope, stopped: Stopped::MayGoOn, unread });
     }
     // Copies are found also when the stores that new dumps go to can't be used.
     let scope = state.scope(&target.name, &identity_of_dumps(&stores, &catalog.base));
     let (held, unread) = read(held_stores(&scope, catalog, target).await);
-    Ok(Opened { provider: open(&held, &[]).await?, scope, unread })
+    Ok(Opened { provider: open(&held, &[]).await?, scope, stopped: Stopped::LeavesNothing, unread })
 }
 
 /// What the state told, or why it didn't. A snapshot that is named in full can be restored without it; whatever changes

@@ -127,9 +127,19 @@ fn stopped_waiting(provider: &dyn Provider, operation: &OperationId) -> Failure 
     going_on(provider, operation, Failure::new(ErrorKind::Interrupted, message))
 }
 
-/// Runs `work`, and cancels it at `deadline`: for work that does not go on without this process.
+/// What is left of a call that was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// Nothing: a dump is undone.
+    LeavesNothing,
+    /// Perhaps all of it: a cloud may have heard.
+    MayGoOn,
+}
+
+/// Runs `work`, and cancels it at `deadline`.
 pub(crate) async fn within<T>(
     deadline: Option<Instant>,
+    stopped: Stopped,
     run: &Run,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Failure> {
@@ -142,11 +152,11 @@ pub(crate) async fn within<T>(
     }
     match work.await {
         Err(error) if error.kind() == ErrorKind::Interrupted => {
-            let failure = Failure::new(
-                ErrorKind::Timeout,
-                "it took longer than --timeout, and was stopped; nothing is left of it",
-            );
-            Err(failure.with_hint("allow more time with `--timeout`"))
+            let message = match stopped {
+                Stopped::LeavesNothing => "it took longer than --timeout, and was stopped; nothing is left of it",
+                Stopped::MayGoOn => "there was no answer within --timeout; it may have begun all the same",
+            };
+            Err(Failure::new(ErrorKind::Timeout, message).with_hint("allow more time with `--timeout`"))
         }
         done => done.map_err(Failure::from),
     }
@@ -205,5 +215,41 @@ mod tests {
         let failure = wait(&memory, operation, None, &run).await.unwrap_err();
         assert_eq!(failure.exit, 130);
         assert!(failure.operation.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_is_stopped_is_undone_only_where_it_is_ours() {
+        for (stopped, said) in [(Stopped::LeavesNothing, "nothing is left of it"), (Stopped::MayGoOn, "may have begun")]
+        {
+            let run = Run { reporter: Arc::new(snapkeep_providers::Silent), cancel: Default::default() };
+            let work = async {
+                run.cancel.cancelled().await;
+                Err::<(), _>(Error::new(ErrorKind::Interrupted, "x", "do", "y", "it was cancelled"))
+            };
+            let deadline = Some(Instant::now() + Duration::from_secs(5));
+            let failure = within(deadline, stopped, &run, work).await.unwrap_err();
+            assert!(failure.exit == 8 && failure.message.contains(said), "{}", failure.message);
+        }
+    }
+
+    #[test]
+    fn a_snapshot_was_there_before_when_it_says_so_or_nothing_went_on() {
+        let now = Begun::now();
+        let done = |done| Begun { at: now, done };
+        let snapshot = |completed_at| {
+            let start: DateTime<Utc> = "2026-11-22T02:00:00Z".parse().unwrap();
+            let memory = Memory::new("orders".parse().unwrap(), start);
+            Snapshot { completed_at, ..foreign(&memory) }
+        };
+        assert!(done(true).found(&snapshot(None)) && !done(false).found(&snapshot(None)), "a cloud's");
+        assert!(!done(true).found(&snapshot(Some(now))), "a dump that was made");
+        assert!(done(true).found(&snapshot(Some(now - chrono::TimeDelta::seconds(1)))), "a dump that was there");
+    }
+
+    fn foreign(memory: &Memory) -> Snapshot {
+        use futures::FutureExt;
+        memory.add_foreign(snapkeep_providers::model::Origin::Owned);
+        let listing = memory.list(snapkeep_providers::model::ListScope::Own).now_or_never().unwrap();
+        listing.unwrap().snapshots.remove(0)
     }
 }

@@ -128,7 +128,7 @@ impl Copy {
         let (provider, deadline) = (&*opened.provider, self.waiting.deadline());
         let at = Begun::now();
         let copying = provider.copy(&snapshot.native_id, request, &run);
-        let operation = operate::within(deadline, &run, copying).await?;
+        let operation = operate::within(deadline, opened.stopped, &run, copying).await?;
         if self.waiting.no_wait && operate::is_running(&operation) {
             return Ok(Came::Begun(running_row(provider, &operation)));
         }

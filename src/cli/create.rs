@@ -122,7 +122,7 @@ impl Create {
         let request = self.request(target);
         let deadline = self.waiting.deadline();
         let at = Begun::now();
-        let operation = operate::within(deadline, &run, provider.create(&request, &run)).await;
+        let operation = operate::within(deadline, opened.stopped, &run, provider.create(&request, &run)).await;
         let mut operation = operation.map_err(|failure| app.or_lock_lost(failure))?;
         if self.waiting.no_wait {
             tell_of_copies(app, provider, &operation);

@@ -105,8 +105,11 @@ impl Discover {
                     outcome.items.extend(found.into_iter().map(|found| rows.row(&place, found)));
                 }
                 Err(error) => {
-                    let failure = Failure::from(error);
-                    let message = format!("{}: {}", location(&place), failure.message);
+                    let (failure, location) = (Failure::from(error), location(&place));
+                    let message = match failure.message.contains(&location) {
+                        true => failure.message,
+                        false => format!("{location}: {}", failure.message),
+                    };
                     outcome.failures.push(Failure { message, ..failure });
                 }
             }

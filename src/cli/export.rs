@@ -69,15 +69,23 @@ impl Export {
         };
         let elapsed = units::duration(task.elapsed());
         drop((task, run));
-        let row = exported.map_err(|failure| one(app.or_lock_lost(failure)))?;
+        let (row, found) = exported.map_err(|failure| one(app.or_lock_lost(failure)))?;
         row.warnings.iter().for_each(|warning| app.report.warn(&format!("{}: {warning}", target.name)));
         if row.state == State::Done.word() {
-            app.report.info(&format!("{}: exported {} to {}, in {elapsed}", target.name, snapshot.id, self.to));
+            let how = if found { "is exported already".to_owned() } else { format!("is exported, in {elapsed}") };
+            app.report.info(&format!("{}: {} {how}, to {}", target.name, snapshot.id, row.to));
         }
         Ok(Some(row))
     }
 
-    async fn follow(&self, app: &App, opened: &Opened, snapshot: &Snapshot, run: &Run) -> Result<ExportRow, Failure> {
+    /// Begins an export, and follows it where that is to be waited for. Tells whether it was there already.
+    async fn follow(
+        &self,
+        app: &App,
+        opened: &Opened,
+        snapshot: &Snapshot,
+        run: &Run,
+    ) -> Result<(ExportRow, bool), Failure> {
         let deadline = self.waiting.deadline();
         let request = ExportRequest {
             to: self.to.clone(),
@@ -87,16 +95,17 @@ impl Export {
         // Two at once would begin two. Once it is begun, others may work on the target for as long as it goes on.
         let lock = opened.lock("export", run.cancel.clone()).await?;
         let begun = opened.provider.export(&snapshot.native_id, &request, run);
-        let begun = operate::within(deadline, run, begun).await;
+        let begun = operate::within(deadline, opened.stopped, run, begun).await;
         lock.release().await;
         let operation = begun.map_err(|failure| app.or_lock_lost(failure))?;
         if self.waiting.no_wait && operate::is_running(&operation) {
-            return Ok(running_row(snapshot, &self.to, operation));
+            return Ok((running_row(snapshot, &self.to, operation), false));
         }
+        let found = !operate::is_running(&operation);
         let id = operation.id.clone();
         let exported = operate::wait(&*opened.provider, operation, deadline, run).await?;
         let row = done_row(snapshot.target.as_str(), &id, exported);
-        Ok(ExportRow { id: Some(snapshot.id.to_string()), ..row })
+        Ok((ExportRow { id: Some(snapshot.id.to_string()), ..row }, found))
     }
 }
 

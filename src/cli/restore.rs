@@ -109,7 +109,7 @@ impl Restore {
             RestoreTo::New(_) => None,
         };
         let came = {
-            let restoring = self.follow(provider, of, provider.restore(&snapshot.native_id, &request, &run), &run);
+            let restoring = self.follow(&opened, of, provider.restore(&snapshot.native_id, &request, &run), &run);
             match hold(app, &opened, &snapshot, "restored").await {
                 Ok(Some(pinned)) => pinned.during(restoring).await,
                 Ok(None) => restoring.await,
@@ -141,7 +141,7 @@ impl Restore {
             return Ok(self.not_tried(app, &self.id, of));
         }
         let (task, run) = app.run(target.name.as_str(), "restore");
-        let came = self.follow(provider, of, provider.restore_to_time(time, &request, &run), &run).await;
+        let came = self.follow(&opened, of, provider.restore_to_time(time, &request, &run), &run).await;
         self.told(app, came, of, (task, run)).map_err(one)
     }
 
@@ -156,13 +156,13 @@ impl Restore {
     /// Begins a restore, and follows it to its end where that is to be waited for.
     async fn follow(
         &self,
-        provider: &dyn Provider,
+        opened: &Opened,
         of: Of<'_>,
         begin: impl Future<Output = Result<Operation<Restored>, Error>>,
         run: &Run,
     ) -> Result<Came<RestoreRow>, Failure> {
-        let deadline = self.waiting.deadline();
-        let operation = operate::within(deadline, run, begin).await?;
+        let (provider, deadline) = (&*opened.provider, self.waiting.deadline());
+        let operation = operate::within(deadline, opened.stopped, run, begin).await?;
         let (id, time) = match of {
             Of::Snapshot(snapshot) => (Some(snapshot.id.to_string()), None),
             Of::Moment(time) => (None, Some(time)),

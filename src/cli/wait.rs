@@ -216,4 +216,27 @@ mod tests {
             "the list is read"
         );
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_that_somebody_else_holds_is_waited_for_until_the_deadline() {
+        use clap::Parser;
+        let folder = tempfile::tempdir().unwrap();
+        let memory = Memory::new("orders".parse().unwrap(), chrono::DateTime::UNIX_EPOCH);
+        let opened = Opened::of(Arc::new(memory), crate::state::tests::scope(folder.path()));
+        let cli = super::super::Cli::try_parse_from(["snapkeep", "-q", "doctor"]).unwrap();
+        let app = App::new(&cli.global, chrono::Utc::now());
+        let run = Run::silent();
+        let other = opened.lock("create", run.cancel.child_token()).await.unwrap();
+        let deadline = Some(Instant::now() + LOOK * 3);
+        assert_eq!(lock(&app, &opened, deadline, &run).await.unwrap_err().exit, 11);
+        let ends = async {
+            tokio::time::sleep(LOOK * 3).await;
+            other.release().await;
+        };
+        let (taken, ()) = tokio::join!(lock(&app, &opened, None, &run), ends);
+        taken.unwrap().release().await;
+        let _other = opened.lock("create", run.cancel.child_token()).await.unwrap();
+        run.cancel.cancel();
+        assert_eq!(lock(&app, &opened, None, &run).await.unwrap_err().exit, 130);
+    }
 }
