@@ -7,6 +7,7 @@ use clap::Args;
 use futures::{StreamExt, stream};
 use snapkeep_providers::model::{CreateRequest, Operation, OperationId, OperationState, RowCounts, Snapshot};
 use snapkeep_providers::{ErrorKind, Provider, Run};
+use tokio::sync::Semaphore;
 
 use super::following::{Came, Waiting};
 use super::rows::{OperationRow, State};
@@ -21,8 +22,10 @@ use crate::operate::{self, Begun};
 use crate::report::Task;
 use crate::units;
 
-/// How many targets are worked on at once.
-const CONCURRENCY: usize = 4;
+/// How many dumps are made at once.
+const DUMPS: usize = 4;
+/// How many targets are worked on at once: clouds do the work, and one waits for hours.
+const CONCURRENCY: usize = 64;
 /// What a snapshot that was there has in common with the one that was asked for.
 const SAME_KEY: &str = "with the same key";
 
@@ -59,8 +62,12 @@ impl Create {
             Ok(targets) => targets,
             Err(failures) => return self.refused(app, failures),
         };
+        let dumps = Semaphore::new(DUMPS);
         let made: Vec<Result<Came<Snapshot>, Failure>> = stream::iter(targets)
-            .map(|target| async { self.create(app, &config, target).await.map_err(|failure| failure.of(&target.name)) })
+            .map(|target| async {
+                let _turn = if target.settings.is_dump() { dumps.acquire().await.ok() } else { None };
+                self.create(app, &config, target).await.map_err(|failure| failure.of(&target.name))
+            })
             .buffered(CONCURRENCY)
             .collect()
             .await;
