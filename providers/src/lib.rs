@@ -23,6 +23,7 @@ pub mod model;
 pub mod objects;
 pub mod secret;
 pub mod settings;
+mod shell;
 
 pub use dump::live::leave_nothing;
 pub use error::{Error, ErrorKind, Result};

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -24,10 +25,13 @@ const ATTEMPT: Duration = Duration::from_secs(60);
 /// pauses that double from a second to twenty, that is about a minute and a half of throttling.
 const ATTEMPTS: u32 = 8;
 
-/// The clients that were opened.
+/// The clients that were opened. A clone has the same ones.
+#[derive(Clone, Default)]
+pub(crate) struct Clients(Arc<Opened>);
+
 #[derive(Default)]
-pub(crate) struct Clients {
-    http: std::sync::OnceLock<Client>,
+struct Opened {
+    http: OnceLock<Client>,
     credentials: Mutex<HashMap<Account, SharedCredentialsProvider>>,
     regions: Mutex<HashMap<Place, Rds>>,
 }
@@ -59,7 +63,7 @@ impl Clients {
     pub(crate) async fn open(&self, account: &Account, region: &str, endpoint: Option<&str>) -> Rds {
         let endpoint = endpoint.map(|endpoint| endpoint.trim_end_matches('/').to_owned());
         let place = Place { account: account.clone(), region: region.to_owned(), endpoint };
-        let mut regions = self.regions.lock().await;
+        let mut regions = self.0.regions.lock().await;
         if let Some(opened) = regions.get(&place) {
             return opened.clone();
         }
@@ -71,7 +75,7 @@ impl Clients {
     }
 
     async fn config(&self, place: &Place, clock: Clock) -> SdkConfig {
-        let http = self.http.get_or_init(|| Client::kept(&ClientOptions::new().with_connect_timeout(CONNECT)));
+        let http = self.0.http.get_or_init(|| Client::kept(&ClientOptions::new().with_connect_timeout(CONNECT)));
         let credentials = self.credentials(&place.account, &place.region, http).await;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http.with_clock(clock))
@@ -91,7 +95,7 @@ impl Clients {
 
     /// Asked for once for all the regions of an account.
     async fn credentials(&self, account: &Account, region: &str, http: &Client) -> SharedCredentialsProvider {
-        let mut known = self.credentials.lock().await;
+        let mut known = self.0.credentials.lock().await;
         if let Some(provider) = known.get(account) {
             return provider.clone();
         }

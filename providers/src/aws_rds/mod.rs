@@ -1,21 +1,382 @@
-//! AWS RDS: DB instances, and Aurora and Multi-AZ clusters.
+//! AWS RDS: snapshots of DB instances, and of Aurora and Multi-AZ clusters.
+//!
+//! It translates between the RDS API and the model. What is ours is told by tags, so that any machine with the same
+//! config sees the same. It waits for nothing: what takes AWS minutes is an operation.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
-use crate::aws::Clients;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use futures::future::join_all;
+
+use crate::aws::{Account, Clients};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::TargetName;
+use crate::model::{
+    Check, CopyRequest, CopyTo, CreateRequest, Debris, Details, ExportRequest, Exported, ListScope, Listing, NativeId,
+    Operation, OperationId, Origin, Quota, RestoreRequest, Restored, ShareRequest, Snapshot, TargetName, Verification,
+    VerifyRequest,
+};
 use crate::settings::AwsRds;
-use crate::{Found, Provider};
+use crate::{Capabilities, Found, Provider, Run, Support};
 
+use api::{Api, Family, Which};
+use fault::OrError;
+use record::Record;
+
+mod api;
+mod by_hand;
+mod check;
+mod cluster;
+mod copy;
+mod create;
+mod delete;
+mod discover;
+mod export;
+mod fault;
+mod instance;
+mod names;
+mod record;
+mod restore;
+mod shape;
+mod tags;
+mod verify;
+
+const NAME: &str = "aws_rds";
+
+/// Where a target's database is, and through whom.
+#[derive(Clone, Debug)]
+struct Home {
+    target: TargetName,
+    account: Account,
+    region: String,
+    endpoint: Option<String>,
+    family: Family,
+    /// The instance's or cluster's name.
+    database: String,
+}
+
+impl Home {
+    fn new(target: &TargetName, settings: &AwsRds) -> Result<Self> {
+        let (family, database) = identifier(settings).ok_or_else(|| {
+            let reason = "it names no instance and no cluster";
+            Error::new(ErrorKind::Usage, NAME, "open", target, reason)
+                .with_hint("set `db_instance_identifier` or `db_cluster_identifier`")
+        })?;
+        let AwsRds { region, profile, role_arn, external_id, endpoint, .. } = settings.clone();
+        let account = Account { profile, role_arn, external_id };
+        let database = database.to_ascii_lowercase(); // as RDS keeps it
+        Ok(Self { target: target.clone(), account, region, endpoint, family, database })
+    }
+
+    /// The id of one of its snapshots.
+    fn id(&self, native: impl fmt::Display) -> String {
+        format!("{}/{native}", self.target)
+    }
+
+    fn error(&self, kind: ErrorKind, verb: &str, subject: impl fmt::Display, reason: impl fmt::Display) -> Error {
+        Error::new(kind, NAME, verb, subject, reason)
+    }
+
+    /// The error of a snapshot that isn't there.
+    fn missing(&self, verb: &str, native: impl fmt::Display) -> Error {
+        self.error(ErrorKind::NotFound, verb, self.id(native), "there is no such snapshot")
+            .with_hint(format!("see `snapkeep list {}`", self.target))
+    }
+}
+
+fn identifier(settings: &AwsRds) -> Option<(Family, &str)> {
+    let AwsRds { db_instance_identifier, db_cluster_identifier, .. } = settings;
+    let instance = db_instance_identifier.as_deref().map(|name| (Family::Instance, name));
+    instance.or(db_cluster_identifier.as_deref().map(|name| (Family::Cluster, name)))
+}
+
+/// Told without the account, which only AWS could tell: names of snapshots are never the same in two.
 pub(crate) fn identity(settings: &AwsRds) -> String {
-    settings.region.clone()
+    let endpoint = settings.endpoint.as_ref().map(|endpoint| format!(" at {}", endpoint.trim_end_matches('/')));
+    let (noun, name) = identifier(settings).map_or(("", ""), |(family, name)| (family.noun(), name));
+    format!("{NAME} {} {noun} {}{}", settings.region, name.to_ascii_lowercase(), endpoint.unwrap_or_default())
 }
 
-pub(crate) async fn open(target: &TargetName, _: &AwsRds, _: &Clients, _: &[String]) -> Result<Arc<dyn Provider>> {
-    Err(Error::new(ErrorKind::Unsupported, "aws_rds", "open", target, "not yet"))
+/// Opens a target; asks AWS nothing.
+pub(crate) async fn open(
+    target: &TargetName,
+    settings: &AwsRds,
+    clients: &Clients,
+    held_regions: &[String],
+) -> Result<Arc<dyn Provider>> {
+    let home = Home::new(target, settings)?;
+    if let Some(endpoint) = &home.endpoint {
+        crate::objects::check_endpoint(endpoint).map_err(|reason| {
+            home.error(ErrorKind::Usage, "open", target, format!("its endpoint can't be used: {reason}"))
+        })?;
+    }
+    let copied = settings.copy_to.iter().map(|copy| &copy.region);
+    let regions: BTreeSet<&String> = copied.chain(held_regions).filter(|region| **region != home.region).collect();
+    let api = open_region(&home, clients, &home.region).await;
+    let elsewhere = join_all(regions.into_iter().map(|region| open_region(&home, clients, region))).await;
+    let (settings, clients) = (settings.clone(), clients.clone());
+    Ok(Arc::new(RdsProvider { identity: identity(&settings), home, api, elsewhere, settings, clients }))
 }
 
-pub(crate) async fn discover(_: &AwsRds, _: &Clients) -> Result<Vec<Found>> {
-    Err(Error::new(ErrorKind::Unsupported, "aws_rds", "discover", "databases", "not yet"))
+async fn open_region(home: &Home, clients: &Clients, region: &str) -> Api {
+    let clients = clients.open(&home.account, region, home.endpoint.as_deref()).await;
+    Api { clients, region: region.to_owned(), family: home.family }
+}
+
+/// Every instance and cluster of the account and region.
+pub(crate) async fn discover(settings: &AwsRds, clients: &Clients) -> Result<Vec<Found>> {
+    discover::all(settings, clients).await
+}
+
+/// The snapshots of one instance or cluster.
+struct RdsProvider {
+    home: Home,
+    identity: String,
+    api: Api,
+    /// Other regions that have copies.
+    elsewhere: Vec<Api>,
+    settings: AwsRds,
+    clients: Clients,
+}
+
+impl fmt::Debug for RdsProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RdsProvider").field("home", &self.home).finish_non_exhaustive()
+    }
+}
+
+/// What was read of one region.
+#[derive(Default)]
+struct Read {
+    snapshots: Vec<Snapshot>,
+    problem: Option<Error>,
+}
+
+impl RdsProvider {
+    /// Reads what the database's own region has of one kind.
+    async fn read_home(&self, made_by: Option<&str>) -> Read {
+        // RDS tells of whom a shared one is only in the answer.
+        let database = Some(self.home.database.as_str()).filter(|_| made_by != Some("shared"));
+        self.read(&self.api, Which { database, name: None, made_by }, |record| record.is_of(&self.home.database)).await
+    }
+
+    /// Reads the copies in another region: those that tell by their tags that they come from here. Another database there
+    /// may well have the same name.
+    async fn read_elsewhere(&self, api: &Api) -> Read {
+        let which = Which { database: Some(&self.home.database), ..Which::default() };
+        self.read(api, which, |record| self.is_copy(record)).await
+    }
+
+    async fn read(&self, api: &Api, which: Which<'_>, keep: impl Fn(&Record) -> bool) -> Read {
+        let mut read = Read::default();
+        let each = |record: Record| {
+            if keep(&record) {
+                read.snapshots.push(record.snapshot(&self.home.target, &api.region));
+            }
+        };
+        if let Err(fault) = api.each(which, each).await {
+            let home = Home { region: api.region.clone(), ..self.home.clone() };
+            read.problem = Some(fault.into_error(&home, "list", format!("{} in {}", home.target, api.region)));
+        }
+        read
+    }
+
+    fn is_copy(&self, record: &Record) -> bool {
+        let region = record.marks().copy_of.and_then(|arn| arn.split(':').nth(3));
+        let known = |region: &str| region == self.home.region || self.elsewhere.iter().any(|api| api.region == region);
+        record.is_of(&self.home.database) && record.is_owned_by(&self.home.target) && region.is_some_and(known)
+    }
+
+    /// One snapshot, and the region that it is in.
+    async fn find(&self, verb: &str, id: &NativeId) -> Result<(&Api, Record)> {
+        if !names::is_possible(id.as_str()) {
+            return Err(self.home.missing(verb, id));
+        }
+        let found = self.api.get(id.as_str()).await.or_error(&self.home, verb, self.home.id(id))?;
+        if let Some(record) = found.filter(|record| record.is_of(&self.home.database)) {
+            return Ok((&self.api, record));
+        }
+        let mut unread = None;
+        for api in &self.elsewhere {
+            match api.get(id.as_str()).await.or_error(&self.home, verb, self.home.id(id)) {
+                Ok(Some(record)) if self.is_copy(&record) => return Ok((api, record)),
+                Ok(_) => {}
+                Err(error) => unread = Some(error),
+            }
+        }
+        Err(unread.unwrap_or_else(|| self.home.missing(verb, id)))
+    }
+
+    /// Ends with [`ErrorKind::Interrupted`] as soon as the run is cancelled.
+    async fn unless_cancelled<T>(
+        &self,
+        run: &Run,
+        verb: &str,
+        subject: impl fmt::Display,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = run.cancel.cancelled() => {
+                let error = self.home.error(ErrorKind::Interrupted, verb, subject, "it was interrupted");
+                Err(error.with_hint(format!("see whether AWS has begun it: `snapkeep list {}`", self.home.target)))
+            }
+            done = work => done,
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for RdsProvider {
+    fn target(&self) -> &TargetName {
+        &self.home.target
+    }
+
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn identity(&self) -> String {
+        self.identity.clone()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            tags: Support::Yes,
+            in_place: Support::No,
+            point_in_time: Support::Yes,
+            delete: Support::Yes,
+            delete_automated: Support::No,
+        }
+    }
+
+    async fn check(&self) -> Vec<Check> {
+        self.check_all().await
+    }
+
+    async fn list(&self, scope: ListScope) -> Result<Listing> {
+        let mut kinds = vec![None];
+        if self.home.family == Family::Instance {
+            kinds.push(Some("awsbackup")); // clusters' are among the others
+        }
+        if scope == ListScope::AllOrigins {
+            kinds.extend([Some("shared"), Some("public")]);
+        }
+        let (own, others) = tokio::join!(
+            join_all(kinds.into_iter().map(|kind| self.read_home(kind))),
+            join_all(self.elsewhere.iter().map(|api| self.read_elsewhere(api)))
+        );
+        let mut listing = Listing { clock_ahead: self.api.clients.clock.ahead(), ..Listing::default() };
+        let (mut seen, mut nothing_read) = (BTreeSet::new(), true);
+        for read in own.into_iter().chain(others) {
+            nothing_read &= read.problem.is_some() && read.snapshots.is_empty();
+            let new = |snapshot: &Snapshot| seen.insert((snapshot.native_id.clone(), snapshot.location.clone()));
+            listing.snapshots.extend(read.snapshots.into_iter().filter(new));
+            listing.problems.extend(read.problem);
+        }
+        if nothing_read && !listing.problems.is_empty() {
+            return Err(listing.problems.swap_remove(0));
+        }
+        if listing.snapshots.is_empty() && listing.problems.is_empty() {
+            self.exists("list").await?;
+        }
+        // A copy holds the same moment as what it is a copy of, and comes after it.
+        let is_copy = |snapshot: &Snapshot| snapshot.location.as_deref() != Some(&self.home.region);
+        listing.snapshots.sort_by_cached_key(|snapshot| {
+            (Reverse(snapshot.created_at), is_copy(snapshot), snapshot.native_id.clone())
+        });
+        Ok(listing)
+    }
+
+    async fn get(&self, id: &NativeId) -> Result<Details> {
+        let (api, record) = self.find("read", id).await?;
+        let snapshot = record.snapshot(&self.home.target, &api.region);
+        Ok(Details { record: record.json(), by_hand: by_hand::lines(&self.home, &api.region, &record), snapshot })
+    }
+
+    async fn create(&self, request: &CreateRequest, run: &Run) -> Result<Operation<Snapshot>> {
+        self.unless_cancelled(run, "snapshot", &self.home.target, self.begin_snapshot(request)).await
+    }
+
+    async fn copy(&self, id: &NativeId, request: &CopyRequest, run: &Run) -> Result<Operation<Snapshot>> {
+        self.unless_cancelled(run, "copy", self.home.id(id), self.begin_copy(id, request, run)).await
+    }
+
+    fn copies(&self) -> Vec<CopyTo> {
+        let copies = self.settings.copy_to.iter().cloned();
+        copies
+            .map(|copy| CopyTo::Region {
+                region: copy.region,
+                kms_key_id: copy.kms_key_id,
+                option_group_name: copy.option_group_name,
+            })
+            .collect()
+    }
+
+    async fn share(&self, id: &NativeId, request: &ShareRequest) -> Result<Vec<String>> {
+        self.change_sharing(id, request).await
+    }
+
+    async fn adopt(&self, id: &NativeId) -> Result<()> {
+        let (api, record) = self.find("adopt", id).await?;
+        if record.origin(&self.home.target) != Origin::Manual {
+            let reason = "it is not a manual one, and others delete it";
+            return Err(self.home.error(ErrorKind::Unsupported, "adopt", self.home.id(id), reason));
+        }
+        let tags = vec![tags::of_target(&self.home.target)];
+        api.add_tags(&record.arn, tags).await.or_error(&self.home, "adopt", self.home.id(id))
+    }
+
+    async fn poll(&self, operation: &OperationId) -> Result<Operation<Snapshot>> {
+        let (api, record) = self.find("find", &NativeId::new(operation.as_str())).await?;
+        Ok(self.operation(&record, &api.region))
+    }
+
+    async fn restore(&self, id: &NativeId, request: &RestoreRequest, run: &Run) -> Result<Operation<Restored>> {
+        self.unless_cancelled(run, "restore", self.home.id(id), self.begin_restore(id, request)).await
+    }
+
+    async fn restore_to_time(
+        &self,
+        time: DateTime<Utc>,
+        request: &RestoreRequest,
+        run: &Run,
+    ) -> Result<Operation<Restored>> {
+        self.unless_cancelled(run, "restore", &self.home.target, self.begin_restore_to_time(time, request)).await
+    }
+
+    async fn poll_restore(&self, operation: &OperationId) -> Result<Operation<Restored>> {
+        self.look_at_restore(operation).await
+    }
+
+    async fn export(&self, id: &NativeId, request: &ExportRequest, run: &Run) -> Result<Operation<Exported>> {
+        self.unless_cancelled(run, "export", self.home.id(id), self.begin_export(id, request)).await
+    }
+
+    async fn poll_export(&self, operation: &OperationId) -> Result<Operation<Exported>> {
+        self.look_at_export(operation).await
+    }
+
+    async fn verify(&self, id: &NativeId, request: &VerifyRequest, run: &Run) -> Result<Verification> {
+        self.prove(id, request, run).await
+    }
+
+    async fn delete(&self, id: &NativeId) -> Result<()> {
+        self.remove(id).await
+    }
+
+    async fn debris(&self) -> Result<Vec<Debris>> {
+        self.scratch().await
+    }
+
+    async fn sweep(&self, debris: &Debris) -> Result<()> {
+        self.discard_scratch(debris.native_id.as_str()).await
+    }
+
+    async fn quotas(&self) -> Result<Vec<Quota>> {
+        self.ask_quotas().await
+    }
 }

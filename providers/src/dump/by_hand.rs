@@ -3,10 +3,10 @@
 use object_store::path::Path;
 
 use super::manifest::{Manifest, Part};
-use super::server::shell_word;
 use super::store::Store;
 use crate::model::{NativeId, TargetName};
 use crate::objects::{Bucket, Site};
+use crate::shell::shell_word;
 
 /// How a snapshot's objects are read in a shell.
 pub(crate) struct ByHand {

@@ -144,16 +144,6 @@ pub(crate) fn check_new_name(provider: &str, name: &str) -> Result<()> {
         .with_hint("choose another name with `--to NAME`"))
 }
 
-/// One word for a POSIX shell.
-pub(crate) fn shell_word(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./=:@%+,".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,12 +181,5 @@ mod tests {
         assert_eq!(path.parent().unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o700);
         drop(file);
         assert!(!path.exists());
-    }
-
-    #[test]
-    fn shell_words_survive_a_shell() {
-        assert_eq!(shell_word("a/b.zst"), "a/b.zst");
-        assert_eq!(shell_word("it's $HOME"), r"'it'\''s $HOME'");
-        assert_eq!(shell_word(""), "''");
     }
 }

@@ -12,12 +12,13 @@ use super::child::Program;
 use super::engine::{Content, DumpPlan, Engine, PartPlan, Reader, RestorePlan, Scratch};
 use super::inspect::EndMark;
 use super::manifest::Manifest;
-use super::server::{Connection, matching_tables, shell_word};
+use super::server::{Connection, matching_tables};
 use super::stream::{Inspected, Inspector, Source, Step};
 use super::tools::{Flavour, Tool, Wanted};
 use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Check, RestoreRequest, RowCounts, VerifyRequest};
+use crate::shell::shell_word;
 use client::{Client, LOWEST_MYSQLDUMP, NAME, missing, text_literal};
 use rows::RowCount;
 

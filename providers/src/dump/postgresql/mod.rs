@@ -11,12 +11,13 @@ use super::engine::{Content, DumpPlan, Engine, PartPlan, Reader, RestorePlan, Sc
 use super::inspect::EndMark;
 use super::manifest::Manifest;
 use super::pg_archive::{ArchiveCheck, ArchiveError, is_known};
-use super::server::{Connection, matching_tables, shell_word};
+use super::server::{Connection, matching_tables};
 use super::stream::{Inspected, Inspector, Source, Step};
 use super::tools::{Flavour, Places, Tool, Version, Wanted};
 use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Check, RestoreRequest, RowCounts, VerifyRequest};
+use crate::shell::shell_word;
 use client::{Client, Facts, LOWEST_PG_DUMP, NAME, identifier, missing};
 
 mod client;

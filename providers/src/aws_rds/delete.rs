@@ -1,0 +1,51 @@
+//! Deleting what is ours to delete, as soon as its state permits.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::RdsProvider;
+use super::fault::OrError;
+use crate::error::{ErrorKind, Result};
+use crate::model::{NativeId, Origin, SnapshotState};
+
+/// The pauses between tries while the snapshot's state does not permit it, as while it is copied.
+const PAUSES: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8)];
+
+impl RdsProvider {
+    pub(super) async fn remove(&self, id: &NativeId) -> Result<()> {
+        let home = &self.home;
+        let (api, record) = match self.find("delete", id).await {
+            Ok(found) => found,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let never = match record.origin(&home.target) {
+            Origin::Owned | Origin::Manual => None,
+            Origin::Automated if record.name.starts_with("awsbackup:") || record.made_by == "awsbackup" => {
+                Some("AWS Backup made it, and only AWS Backup deletes it")
+            }
+            Origin::Automated => Some("it is an automated one, which goes when its retention ends"),
+            Origin::Shared => Some("it is another account's"),
+        };
+        if let Some(reason) = never {
+            return Err(home.error(ErrorKind::Unsupported, "delete", home.id(id), reason));
+        }
+        if record.state() == SnapshotState::Deleting {
+            return Ok(());
+        }
+        for pause in PAUSES {
+            match api.delete(&record.name).await {
+                Ok(()) => return Ok(()),
+                Err(fault) if fault.is_missing() => return Ok(()),
+                Err(fault) if fault.is_of_state() => sleep(pause).await,
+                Err(fault) => return Err(fault.into_error(home, "delete", home.id(id))),
+            }
+        }
+        match api.delete(&record.name).await {
+            Err(fault) if fault.is_missing() => Ok(()),
+            deleted => deleted.or_error(home, "delete", home.id(id)),
+        }
+    }
+}

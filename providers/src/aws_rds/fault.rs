@@ -1,0 +1,332 @@
+//! What AWS's refusals mean: one kind, one reason, one thing to do.
+//!
+//! AWS's own words are kept as the source. The codes are those of the RDS API's error lists
+//! (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/CommonErrors.html> and of each action).
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
+
+use super::Home;
+use crate::aws::{credentials_error, no_credentials, profile_option};
+use crate::error::{Error, ErrorKind, Result, causes};
+
+/// A call that brought no result.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// The API's name of the call, with its service: `rds:CreateDBSnapshot`.
+    action: String,
+    /// AWS's code, where it answered with an error.
+    code: Option<String>,
+    /// AWS's own text.
+    message: String,
+    /// Whether there was an answer that could be read.
+    answer: Answer,
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Refusal,
+    Unreadable,
+    None,
+}
+
+/// The result of a call.
+pub(super) type Called<T> = std::result::Result<T, Fault>;
+
+impl Fault {
+    /// Of a call named as the API names it.
+    pub(super) fn of<E>(action: &str, error: SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let (code, message) = (error.code().map(str::to_owned), error.message().unwrap_or_default().to_owned());
+        let answer = match &error {
+            SdkError::ServiceError(_) => Answer::Refusal,
+            SdkError::ResponseError(_) => Answer::Unreadable,
+            _ => Answer::None,
+        };
+        let action = if action.contains(':') { action.to_owned() } else { format!("rds:{action}") };
+        Self { action, code, message, answer, source: Box::new(error) }
+    }
+
+    /// Of an answer that lacks what it must have.
+    pub(super) fn unreadable(action: &str, what: &str) -> Self {
+        let (action, source) = (format!("rds:{action}"), what.to_owned());
+        Self { action, code: None, message: source.clone(), answer: Answer::Unreadable, source: source.into() }
+    }
+
+    /// Whether AWS answered with a code that begins so; the API has most with and without `Fault` at the end.
+    pub(super) fn is(&self, code: &str) -> bool {
+        self.code.as_deref().is_some_and(|own| own.starts_with(code))
+    }
+
+    /// Whether what was asked for isn't there.
+    pub(super) fn is_missing(&self) -> bool {
+        self.meaning().kind == ErrorKind::NotFound
+    }
+
+    /// Whether the name is taken.
+    pub(super) fn is_taken(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| code.contains("AlreadyExists"))
+    }
+
+    /// Whether something is in a state that doesn't permit it now.
+    pub(super) fn is_of_state(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| code.starts_with("Invalid") && code.contains("State"))
+    }
+
+    /// Whether as many copies between regions go on as may.
+    pub(super) fn is_copy_cap(&self) -> bool {
+        self.is("SnapshotQuotaExceeded") && self.message.contains("across regions")
+    }
+
+    /// Whether the caller isn't permitted to.
+    pub(super) fn is_denied(&self) -> bool {
+        matches!(
+            self.code.as_deref(),
+            Some("AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "NotAuthorized")
+        )
+    }
+
+    /// The error of a caller who could not `verb` the `subject`.
+    pub(super) fn into_error(self, home: &Home, verb: &str, subject: impl fmt::Display) -> Error {
+        if self.answer == Answer::None {
+            return self.unanswered(home, verb, subject);
+        }
+        let Meaning { kind, reason, hint } = self.meaning();
+        let hint = hint.map(|hint| hint.for_home(home, &self));
+        let error = Error::new(kind, super::NAME, verb, subject, reason).with_source(Said::of(&self));
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+
+    fn unanswered(self, home: &Home, verb: &str, subject: impl fmt::Display) -> Error {
+        let new = |kind, reason: String| Error::new(kind, super::NAME, verb, subject, reason);
+        if let Some(credentials) = credentials_error(&*self.source as &(dyn StdError + 'static)) {
+            let found = no_credentials(credentials, home.account.profile.as_deref(), None);
+            let error = new(found.kind, found.reason.to_owned()).with_hint(found.hint);
+            return error.with_source(lasts(credentials));
+        }
+        let place = home.endpoint.as_ref().map_or_else(|| format!("RDS in {}", home.region), Clone::clone);
+        let last = causes(&*self.source).last().map(ToString::to_string).unwrap_or_default();
+        let option = profile_option(home.account.profile.as_deref());
+        let hint = match &home.endpoint {
+            Some(_) => "see whether its `endpoint` is right and up".to_owned(),
+            None => format!(
+                "see whether the region is right: aws rds describe-db-instances --region {}{option}",
+                home.region
+            ),
+        };
+        new(ErrorKind::Unavailable, format!("{place} does not answer")).with_source(last).with_hint(hint)
+    }
+
+    fn meaning(&self) -> Meaning {
+        let code = self.code.as_deref().unwrap_or_default();
+        if self.answer == Answer::Unreadable {
+            return Meaning::new(ErrorKind::Failed, "AWS's answer can't be understood", None);
+        }
+        match code {
+            _ if self.is_denied() => {
+                Meaning::new(ErrorKind::Permission, format!("{} is not permitted", self.denied()), Some(Hint::Permit))
+            }
+            "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => {
+                Meaning::new(ErrorKind::Permission, "the AWS session has run out", Some(Hint::SignIn))
+            }
+            "InvalidClientTokenId"
+            | "UnrecognizedClientException"
+            | "SignatureDoesNotMatch"
+            | "AuthFailure"
+            | "MissingAuthenticationToken"
+            | "MissingAuthenticationTokenException"
+            | "IncompleteSignature"
+            | "InvalidSignatureException"
+            | "OptInRequired"
+            | "RequestExpired"
+            | "InvalidAccessKeyId" => {
+                Meaning::new(ErrorKind::Permission, "AWS refuses the credentials", Some(Hint::Identity))
+            }
+            "Throttling"
+            | "ThrottlingException"
+            | "RequestLimitExceeded"
+            | "RequestThrottled"
+            | "SlowDown"
+            | "TooManyRequestsException"
+            | "RequestThrottledException"
+            | "PriorRequestNotComplete" => {
+                Meaning::new(ErrorKind::Busy, "AWS throttles this account's calls", Some(Hint::Later))
+            }
+            _ if self.is_copy_cap() => {
+                Meaning::new(ErrorKind::Busy, "as many copies between regions go on as AWS permits", Some(Hint::Later))
+            }
+            _ if code.contains("QuotaExceeded") || code.contains("LimitExceeded") => self.quota(code),
+            _ if self.is_taken() => Meaning::new(ErrorKind::Refused, "the name is taken", Some(Hint::Name)),
+            _ if code.starts_with("KMSKey") || code.contains("KMSKey") || code == "KmsKeyNotAccessibleFault" => {
+                Meaning::new(
+                    ErrorKind::Permission,
+                    "the KMS key isn't there, isn't enabled, or isn't permitted",
+                    Some(Hint::Key),
+                )
+            }
+            _ if code.contains("NotFound") => self.missing(code),
+            _ if self.is_of_state() => {
+                Meaning::new(ErrorKind::Busy, "its state does not permit that now", Some(Hint::Later))
+            }
+            "InsufficientDBInstanceCapacity"
+            | "InsufficientDBClusterCapacityFault"
+            | "InsufficientStorageClusterCapacity" => {
+                Meaning::new(ErrorKind::Busy, "AWS has no capacity for that now", Some(Hint::Class))
+            }
+            "PointInTimeRestoreNotEnabled" => {
+                Meaning::new(ErrorKind::Unsupported, "it has no automated backups to go back by", Some(Hint::Backups))
+            }
+            "InvalidParameterValue"
+            | "InvalidParameterCombination"
+            | "MissingParameter"
+            | "ValidationError"
+            | "ValidationException"
+            | "InvalidRestoreFault"
+            | "InvalidVPCNetworkStateFault"
+            | "InvalidSubnet" => Meaning::new(ErrorKind::Usage, self.parameter(), None),
+            "InternalFailure" | "InternalError" | "ServiceUnavailable" | "InternalServerError" => {
+                Meaning::new(ErrorKind::Unavailable, "AWS failed at it", Some(Hint::Later))
+            }
+            _ => Meaning::new(ErrorKind::Failed, "AWS refused it", None),
+        }
+    }
+
+    fn quota(&self, code: &str) -> Meaning {
+        let (reason, hint) = match code {
+            _ if code.starts_with("SnapshotQuota") => ("the quota of manual snapshots is used up", Hint::Prune),
+            _ if code.starts_with("SharedSnapshotQuota") => {
+                ("a snapshot can be shared with 20 accounts at most", Hint::Unshare)
+            }
+            _ => ("a quota of the account is used up", Hint::Quota),
+        };
+        Meaning::new(ErrorKind::Quota, reason, Some(hint))
+    }
+
+    fn missing(&self, code: &str) -> Meaning {
+        let (what, hint) = match code {
+            _ if code.contains("SnapshotNotFound") => ("there is no such snapshot", Hint::List),
+            _ if code.starts_with("DBInstanceNotFound") => ("there is no such DB instance", Hint::Discover),
+            _ if code.starts_with("DBClusterNotFound") => ("there is no such DB cluster", Hint::Discover),
+            _ => ("something that it names isn't there", Hint::Restore),
+        };
+        Meaning::new(ErrorKind::NotFound, what, Some(hint))
+    }
+
+    /// The IAM action that is missing: AWS names it, as a call may need others besides its own.
+    fn denied(&self) -> String {
+        let named = self.message.split_once("not authorized to perform: ").map(|(_, rest)| rest);
+        let named = named.and_then(|rest| rest.split_whitespace().next()).filter(|action| action.contains(':'));
+        named.unwrap_or(&self.action).trim_end_matches(['.', ',']).to_owned()
+    }
+
+    /// What AWS says of a parameter, in its first sentence.
+    fn parameter(&self) -> String {
+        let first = self.message.split(['\n']).next().unwrap_or_default().trim_end_matches('.');
+        if first.is_empty() { "AWS refuses a parameter".into() } else { format!("AWS refuses a parameter: {first}") }
+    }
+}
+
+struct Meaning {
+    kind: ErrorKind,
+    reason: String,
+    hint: Option<Hint>,
+}
+
+impl Meaning {
+    fn new(kind: ErrorKind, reason: impl Into<String>, hint: Option<Hint>) -> Self {
+        Self { kind, reason: reason.into(), hint }
+    }
+}
+
+/// What to do about it.
+#[derive(Clone, Copy, Debug)]
+enum Hint {
+    Permit,
+    SignIn,
+    Identity,
+    Later,
+    Name,
+    Key,
+    Class,
+    Backups,
+    Prune,
+    Unshare,
+    Quota,
+    List,
+    Discover,
+    Restore,
+}
+
+impl Hint {
+    fn for_home(self, home: &Home, fault: &Fault) -> String {
+        let Home { target, region, account, .. } = home;
+        let option = profile_option(account.profile.as_deref());
+        match self {
+            Self::Permit => format!(
+                "add {} to the policy of who runs this; docs/aws.md has the policy for each verb",
+                fault.denied()
+            ),
+            Self::SignIn => format!("aws sso login{option}, or get new keys"),
+            Self::Identity => format!("see whose they are: aws sts get-caller-identity --region {region}{option}"),
+            Self::Later => "try again later".into(),
+            Self::Name => "choose another name with `--to NAME`".into(),
+            Self::Key => format!("see the keys of the region: aws kms list-aliases --region {region}{option}"),
+            Self::Class => "try again later, or another class: `--set db_instance_class=...`".into(),
+            Self::Backups => format!("choose a snapshot: `snapkeep list {target}`"),
+            Self::Prune => format!("make room: `snapkeep prune plan {target}`, or ask AWS for more"),
+            Self::Unshare => "take one off: `snapkeep copy ID --unshare-with ACCOUNT`".into(),
+            Self::Quota => format!(
+                "see the quotas: aws service-quotas list-service-quotas --service-code rds --region {region}{option}"
+            ),
+            Self::List => format!("see `snapkeep list {target}`"),
+            Self::Discover => format!("see what is in {region}: `snapkeep targets list --discover`"),
+            Self::Restore => "name one that is there with `--set NAME=VALUE`".into(),
+        }
+    }
+}
+
+/// AWS's own words.
+#[derive(Debug)]
+struct Said(String);
+
+impl Said {
+    fn of(fault: &Fault) -> Self {
+        match &fault.code {
+            Some(code) => Self(format!("{code}: {}", fault.message)),
+            None => Self(causes(&*fault.source).last().map(ToString::to_string).unwrap_or_default()),
+        }
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Said {}
+
+/// What was at the bottom of it.
+fn lasts(error: &CredentialsError) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Turns the fault of a call into the error of a verb.
+pub(super) trait OrError<T> {
+    fn or_error(self, home: &Home, verb: &str, subject: impl fmt::Display) -> Result<T>;
+}
+
+impl<T> OrError<T> for Called<T> {
+    fn or_error(self, home: &Home, verb: &str, subject: impl fmt::Display) -> Result<T> {
+        self.map_err(|fault| fault.into_error(home, verb, subject))
+    }
+}

@@ -1,0 +1,334 @@
+//! Restoring into a new instance or cluster, from a snapshot or to a moment; never onto what is there.
+//!
+//! What a snapshot doesn't carry is taken from the source where that is still there and in the same region.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use aws_sdk_rds::types::Tag;
+use chrono::{DateTime, Utc};
+use tokio::time::sleep;
+
+use super::api::{Api, Database, Family, From};
+use super::fault::{Called, Fault, OrError};
+use super::record::Record;
+use super::shape::Shape;
+use super::{Home, RdsProvider, instance, names, tags};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{
+    NativeId, Operation, OperationId, OperationState, Origin, RestoreOptions, RestoreRequest, RestoreTo, Restored,
+    SnapshotState, Work,
+};
+
+/// How often it is looked whether a new cluster takes an instance yet.
+const PAUSE: Duration = Duration::from_secs(10);
+
+impl RdsProvider {
+    pub(super) async fn begin_restore(&self, id: &NativeId, request: &RestoreRequest) -> Result<Operation<Restored>> {
+        let subject = self.home.id(id);
+        let name = self.new_name(&subject, request)?;
+        let (api, record) = self.find("restore", id).await?;
+        self.refuse_restore(&subject, &record)?;
+        let engine = record.engine.clone().unwrap_or_default();
+        let (source, mut warnings) = self.source_in(api, &subject).await?;
+        let mut shape = source.map(|source| source.shape).unwrap_or_default();
+        if api.region != self.home.region {
+            shape = shape.elsewhere();
+            warnings.push(format!(
+                "it is in {}: groups of the source's region are not taken over; AWS takes its defaults for what `--set` doesn't say",
+                api.region
+            ));
+        } else if shape.option_group.is_none() {
+            shape.option_group.clone_from(&record.option_group);
+        }
+        let shape = self.shape(shape, &subject, &request.options)?;
+        let new = New { api, name: &name, shape, verb: "restore", subject: &subject };
+        self.restore_new(&From::Snapshot(&record.name, &engine), new, warnings, Vec::new()).await
+    }
+
+    pub(super) async fn begin_restore_to_time(
+        &self,
+        time: DateTime<Utc>,
+        request: &RestoreRequest,
+    ) -> Result<Operation<Restored>> {
+        let home = &self.home;
+        let subject = format!("{} to {}", home.target, time.format("%Y-%m-%dT%H:%M:%SZ"));
+        let name = self.new_name(&subject, request)?;
+        let source = self.exists("restore").await?;
+        let out_of_reach = |reason: String| {
+            let hint = format!("choose a snapshot: `snapkeep list {}`", home.target);
+            home.error(ErrorKind::NotFound, "restore", &subject, reason).with_hint(hint)
+        };
+        let (earliest, latest) = source.restorable;
+        if let Some(latest) = latest.filter(|latest| time > *latest) {
+            return Err(out_of_reach(format!("the latest moment that AWS can restore is {}", latest.to_rfc3339())));
+        }
+        if let Some(earliest) = earliest.filter(|earliest| time < *earliest) {
+            return Err(out_of_reach(format!("the earliest moment that AWS can restore is {}", earliest.to_rfc3339())));
+        }
+        let shape = self.shape(source.shape, &subject, &request.options)?;
+        let new = New { api: &self.api, name: &name, shape, verb: "restore", subject: &subject };
+        self.restore_new(&From::Time(&home.database, time), new, Vec::new(), Vec::new()).await
+    }
+
+    /// The name of what is to be made, in lower case as RDS keeps it.
+    fn new_name(&self, subject: &str, request: &RestoreRequest) -> Result<String> {
+        let error = |kind, reason: String| self.home.error(kind, "restore", subject, reason);
+        let RestoreTo::New(name) = &request.to else {
+            let reason = "RDS restores into something new only".to_owned();
+            return Err(error(ErrorKind::Unsupported, reason).with_hint("give a new name with `--to NAME`"));
+        };
+        let name = name.to_ascii_lowercase();
+        if name.len() > 63 || !names::is_possible(&name) || name.contains(':') {
+            let reason = format!("{name:?} can't be the name of a {}", self.home.family.noun());
+            return Err(error(ErrorKind::Usage, reason)
+                .with_hint("use 1 to 63 letters, digits and single hyphens, a letter first"));
+        }
+        if name == self.home.database {
+            let reason = "that is the source itself, which is never restored onto".to_owned();
+            return Err(error(ErrorKind::Refused, reason).with_hint("choose another name with `--to NAME`"));
+        }
+        Ok(name)
+    }
+
+    fn refuse_restore(&self, subject: &str, record: &Record) -> Result<()> {
+        let error = |kind, reason: &str| self.home.error(kind, "restore", subject, reason);
+        match record.state() {
+            SnapshotState::Available => {}
+            SnapshotState::Pending | SnapshotState::Unknown => {
+                let reason = format!("it is not available yet, but {}", record.status);
+                return Err(
+                    error(ErrorKind::Busy, &reason).with_hint(format!("wait for it: `snapkeep wait {subject}`"))
+                );
+            }
+            SnapshotState::Failed | SnapshotState::Deleting => {
+                return Err(error(ErrorKind::Failed, &format!("it is {}", record.status)));
+            }
+        }
+        if record.origin(&self.home.target) == Origin::Shared && record.encrypted == Some(true) {
+            // <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ShareSnapshot.html>
+            let reason = "it is encrypted and another account's: AWS restores a copy of it only";
+            let hint = format!("snapkeep copy {subject} --to-region {} --kms-key-id KEY", self.home.region);
+            return Err(error(ErrorKind::Unsupported, reason).with_hint(hint));
+        }
+        Ok(())
+    }
+
+    /// The source as it is now, and what is to be said when it is gone.
+    pub(super) async fn source_in(&self, api: &Api, subject: &str) -> Result<(Option<Database>, Vec<String>)> {
+        let home = &self.home;
+        let source = self.api.database(&home.database).await.or_error(home, "restore", subject)?;
+        let Some(mut source) = source else {
+            let gone = format!(
+                "{} is gone: AWS takes its defaults for what `--set` doesn't say, such as the security group",
+                home.database
+            );
+            return Ok((None, vec![gone]));
+        };
+        // The instances of a cluster have what the cluster doesn't tell: class, parameter group, access.
+        if let Some(member) = source.members.first() {
+            let member = instance::databases(&api_of(home, api, &self.api).clients.rds, Some(member)).await;
+            match member {
+                Ok(found) => take_over(&mut source.shape, found.into_iter().next().map(|member| member.shape)),
+                Err(fault) if fault.is_missing() => {}
+                Err(fault) => return Err(fault.into_error(home, "restore", subject)),
+            }
+        }
+        Ok((Some(source), Vec::new()))
+    }
+
+    fn shape(&self, source: Shape, subject: &str, options: &RestoreOptions) -> Result<Shape> {
+        let shape = source.with(options, self.home.family);
+        shape.map_err(|reason| self.home.error(ErrorKind::Usage, "restore", subject, reason))
+    }
+
+    /// Begins it, and gives a cluster its instance.
+    pub(super) async fn restore_new(
+        &self,
+        from: &From<'_>,
+        new: New<'_>,
+        warnings: Vec<String>,
+        mut marks: Vec<Tag>,
+    ) -> Result<Operation<Restored>> {
+        let New { api, name, shape, verb, subject } = new;
+        let home = Home { region: api.region.clone(), ..self.home.clone() };
+        let token = names::random(16);
+        marks.extend([tags::of_target(&home.target), tags::tag(tags::RESTORE, &token)]);
+        if api.database(name).await.or_error(&home, verb, subject)?.is_some() {
+            return Err(taken(&home, verb, subject, name));
+        }
+        let made = match api.restore(from, name, &shape, marks.clone()).await {
+            Err(fault) if fault.is_taken() => lost_answer(api, name, &token, fault).await,
+            made => made,
+        };
+        let made = match made {
+            Err(fault) if fault.is_taken() => return Err(taken(&home, verb, subject, name)),
+            made => made.or_error(&home, verb, subject)?,
+        };
+        if home.family == Family::Cluster && shape.cluster_class.is_none() {
+            self.give_instance(api, &made, &shape, marks).await.or_error(&home, verb, subject)?;
+        }
+        let mut operation = self.progress(api, &made, OperationId::of_restore(name)).await?;
+        if let OperationState::Done(restored) | OperationState::Running { so_far: Some(restored), .. } =
+            &mut operation.state
+        {
+            restored.warnings = warnings;
+        }
+        Ok(operation)
+    }
+
+    /// An Aurora cluster that was restored has no instance until one is made. One that is new may not take it at once.
+    async fn give_instance(&self, api: &Api, cluster: &Database, shape: &Shape, marks: Vec<Tag>) -> Called<()> {
+        let name = format!("{}-1", &cluster.name[..cluster.name.len().min(61)]);
+        let shape = Shape { class: Some(class_of(shape)), ..shape.clone() };
+        loop {
+            let made = instance::create_member(&api.clients.rds, cluster, &name, &shape, marks.clone()).await;
+            match made {
+                Err(fault) if fault.is_taken() => {
+                    let found = instance::databases(&api.clients.rds, Some(&name)).await?;
+                    let own = |found: &Database| found.cluster.as_deref() == Some(&*cluster.name);
+                    return if found.iter().any(own) { Ok(()) } else { Err(fault) };
+                }
+                Err(fault) if fault.is_of_state() => {
+                    let now = api.database(&cluster.name).await?;
+                    if now.is_none_or(|now| has_ended(&now.status)) {
+                        return Err(fault);
+                    }
+                    sleep(PAUSE).await;
+                }
+                made => return made,
+            }
+        }
+    }
+
+    pub(super) async fn look_at_restore(&self, operation: &OperationId) -> Result<Operation<Restored>> {
+        let subject = self.home.id(operation);
+        let missing = || self.home.error(ErrorKind::NotFound, "find", &subject, "there is no such operation");
+        let Work::Restore(name) = operation.work() else { return Err(missing()) };
+        if !names::is_possible(name) {
+            return Err(missing());
+        }
+        for api in std::iter::once(&self.api).chain(&self.elsewhere) {
+            let found = api.database(name).await.or_error(&self.home, "look at", &subject)?;
+            let ours = |found: &Database| {
+                found.tags.contains_key(tags::RESTORE)
+                    && tags::Marks::of(&found.tags).target == Some(self.home.target.as_str())
+            };
+            if let Some(found) = found.filter(ours) {
+                return self.progress(api, &found, operation.clone()).await;
+            }
+        }
+        Err(missing())
+    }
+
+    /// Done when it is available, and each instance of a cluster too.
+    async fn progress(&self, api: &Api, database: &Database, id: OperationId) -> Result<Operation<Restored>> {
+        let home = &self.home;
+        let mut states = vec![(database.name.clone(), database.status.clone())];
+        for member in &database.members {
+            let found = instance::databases(&api.clients.rds, Some(member)).await;
+            let found = found.or_error(home, "look at", home.id(&id))?;
+            states.extend(found.into_iter().map(|member| (member.name, member.status)));
+        }
+        // Of an Aurora cluster without instances it is not over yet.
+        let complete =
+            home.family == Family::Instance || database.shape.cluster_class.is_some() || !database.members.is_empty();
+        let restored = Restored { to: database.name.clone(), warnings: Vec::new() };
+        let state = if let Some((name, status)) = states.iter().find(|(_, status)| has_ended(status)) {
+            let reason = format!("AWS gave up on {name}: its state is {status}");
+            let hint = match home.family {
+                Family::Instance => {
+                    format!("aws rds describe-events --source-type db-instance --source-identifier {name}")
+                }
+                Family::Cluster => {
+                    format!("aws rds describe-events --source-type db-cluster --source-identifier {name}")
+                }
+            };
+            let error = home.error(ErrorKind::Failed, "restore", home.id(&id), reason);
+            OperationState::Failed(error.with_hint(format!("see why: {hint} --region {}", api.region)))
+        } else if complete && states.iter().all(|(_, status)| status == "available") {
+            OperationState::Done(restored)
+        } else {
+            OperationState::Running { so_far: Some(restored), percent: database.percent }
+        };
+        Ok(Operation { id, state, copies: Vec::new() })
+    }
+}
+
+/// What is to be made, and how it is spoken of.
+pub(super) struct New<'n> {
+    pub(super) api: &'n Api,
+    pub(super) name: &'n str,
+    pub(super) shape: Shape,
+    pub(super) verb: &'n str,
+    pub(super) subject: &'n str,
+}
+
+/// Members are in the source's region, wherever the snapshot is.
+fn api_of<'a>(home: &Home, api: &'a Api, own: &'a Api) -> &'a Api {
+    if api.region == home.region { api } else { own }
+}
+
+fn take_over(shape: &mut Shape, member: Option<Shape>) {
+    let Some(member) = member else { return };
+    shape.class = member.class;
+    shape.parameter_group = member.parameter_group;
+    shape.publicly_accessible = member.publicly_accessible;
+    shape.minor_upgrades = member.minor_upgrades;
+}
+
+/// The class of a new instance where the source tells none: the smallest that both Aurora engines have.
+fn class_of(shape: &Shape) -> String {
+    let serverless = || if shape.capacity.is_some() { "db.serverless" } else { "db.t4g.medium" };
+    shape.class.clone().unwrap_or_else(|| serverless().to_owned())
+}
+
+fn taken(home: &Home, verb: &str, subject: &str, name: &str) -> Error {
+    let reason = format!("there is a {} {name} already", home.family.noun());
+    home.error(ErrorKind::Refused, verb, subject, reason).with_hint(format!(
+        "choose another name with `--to NAME`; if it is from an earlier try: `snapkeep wait {}`",
+        home.id(OperationId::of_restore(name))
+    ))
+}
+
+/// After an answer was lost, the SDK asks again and finds the name taken: by us, if it has our token.
+async fn lost_answer(api: &Api, name: &str, token: &str, fault: Fault) -> Called<Database> {
+    match api.database(name).await? {
+        Some(found) if found.tags.get(tags::RESTORE).is_some_and(|own| own == token) => Ok(found),
+        _ => Err(fault),
+    }
+}
+
+/// Whether a state is one that nothing good comes after without a person, by the tables of states in the user guides:
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>.
+pub(super) fn has_ended(status: &str) -> bool {
+    let known: BTreeSet<&str> = [
+        "failed",
+        "restore-error",
+        "storage-full",
+        "insufficient-capacity",
+        "inaccessible-encryption-credentials",
+        "inaccessible-encryption-credentials-recoverable",
+        "cloning-failed",
+        "migration-failed",
+        "deleting",
+        "stopped",
+    ]
+    .into();
+    status.starts_with("incompatible-") || known.contains(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_that_end_badly_end_the_wait() {
+        for status in ["failed", "incompatible-restore", "incompatible-network", "restore-error", "storage-full"] {
+            assert!(has_ended(status), "{status}");
+        }
+        for status in ["creating", "backing-up", "available", "modifying", "configuring-enhanced-monitoring", ""] {
+            assert!(!has_ended(status), "{status}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The tags by which snapshots are ours, and what AWS lets a tag be.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_rds::types::Tag;
+use chrono::{DateTime, SecondsFormat, Utc};
+use sha2::{Digest, Sha256};
+
+use crate::model::{Tags, TargetName};
+
+const PREFIX: &str = "snapkeep:";
+const TARGET: &str = "snapkeep:target";
+const KEY: &str = "snapkeep:key";
+const KEY_HASH: &str = "snapkeep:key-sha256";
+const TOOL: &str = "snapkeep:tool";
+const COPY_OF: &str = "snapkeep:copy-of";
+const CREATED_AT: &str = "snapkeep:created-at";
+/// That an instance was made for a verification, and by which call of a restore.
+pub(super) const SCRATCH: &str = "snapkeep:scratch";
+pub(super) const RESTORE: &str = "snapkeep:restore";
+
+/// The most that AWS takes for one resource, and the longest key and value:
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Tagging.html>.
+const MOST: usize = 50;
+const LONGEST: (usize, usize) = (128, 256);
+
+/// What our tags say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marks<'t> {
+    pub(super) target: Option<&'t str>,
+    pub(super) key: Option<&'t str>,
+    key_hash: Option<&'t str>,
+    /// The ARN of what it is a copy of.
+    pub(super) copy_of: Option<&'t str>,
+    pub(super) created_at: Option<DateTime<Utc>>,
+}
+
+impl<'t> Marks<'t> {
+    pub(super) fn of(tags: &'t BTreeMap<String, String>) -> Self {
+        let tag = |name: &str| tags.get(name).map(String::as_str);
+        let created_at = tag(CREATED_AT).and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+        Self {
+            target: tag(TARGET),
+            key: tag(KEY),
+            key_hash: tag(KEY_HASH),
+            copy_of: tag(COPY_OF),
+            created_at: created_at.map(|moment| moment.to_utc()),
+        }
+    }
+
+    /// Whether it was made with this key.
+    pub(super) fn are_of_key(&self, key: &str) -> bool {
+        self.key == Some(key) || self.key_hash.is_some_and(|hash| hash == hash_of(key))
+    }
+}
+
+/// The tags that others gave.
+pub(super) fn plain(tags: &BTreeMap<String, String>) -> Tags {
+    let ours = |name: &&String| name.starts_with(PREFIX) || name.starts_with("aws:");
+    tags.iter().filter(|(name, _)| !ours(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// What a new snapshot gets.
+pub(super) struct New<'n> {
+    pub(super) target: &'n TargetName,
+    pub(super) key: Option<&'n str>,
+    pub(super) tags: &'n Tags,
+    pub(super) copy: Option<Copy<'n>>,
+}
+
+/// What a copy is of.
+pub(super) struct Copy<'n> {
+    pub(super) of: &'n str,
+    pub(super) created_at: Option<DateTime<Utc>>,
+}
+
+impl New<'_> {
+    /// All its tags, or why AWS wouldn't take them.
+    pub(super) fn tags(&self) -> Result<Vec<Tag>, String> {
+        let mut all = BTreeMap::new();
+        for (name, value) in self.tags {
+            check(name, value)?;
+            all.insert(name.clone(), value.clone());
+        }
+        all.insert(TARGET.into(), self.target.to_string());
+        all.insert(TOOL.into(), format!("snapkeep {}", env!("CARGO_PKG_VERSION")));
+        if let Some(key) = self.key {
+            let (name, value) = key_tag(key);
+            all.insert(name.into(), value);
+        }
+        if let Some(copy) = &self.copy {
+            all.insert(COPY_OF.into(), copy.of.into());
+            if let Some(created) = copy.created_at {
+                all.insert(CREATED_AT.into(), created.to_rfc3339_opts(SecondsFormat::Millis, true));
+            }
+        }
+        if all.len() > MOST {
+            return Err(format!("it would have {} tags, and AWS takes {MOST}", all.len()));
+        }
+        Ok(all.iter().map(|(name, value)| tag(name, value)).collect())
+    }
+}
+
+/// The tag that makes a snapshot ours.
+pub(super) fn of_target(target: &TargetName) -> Tag {
+    tag(TARGET, target.as_str())
+}
+
+pub(super) fn tag(name: &str, value: &str) -> Tag {
+    Tag::builder().key(name).value(value).build()
+}
+
+fn key_tag(key: &str) -> (&'static str, String) {
+    if is_value(key) { (KEY, key.to_owned()) } else { (KEY_HASH, hash_of(key)) }
+}
+
+fn hash_of(key: &str) -> String {
+    Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn check(name: &str, value: &str) -> Result<(), String> {
+    let lower = name.to_ascii_lowercase();
+    if lower.starts_with("aws:") || lower.starts_with(PREFIX) {
+        return Err(format!(
+            "the tag {name:?} can't be given: names that begin with `aws:` and `snapkeep:` are reserved"
+        ));
+    }
+    if name.is_empty() || name.chars().count() > LONGEST.0 || !is_text(name) {
+        return Err(format!("AWS takes no tag {name:?}: a name has 1 to 128 letters, digits, spaces and _.:/=+-@"));
+    }
+    if !is_value(value) {
+        let reason = "a value has up to 256 letters, digits, spaces and _.:/=+-@";
+        return Err(format!("AWS takes no tag {name:?} with the value {value:?}: {reason}"));
+    }
+    Ok(())
+}
+
+fn is_value(value: &str) -> bool {
+    value.chars().count() <= LONGEST.1 && is_text(value)
+}
+
+fn is_text(text: &str) -> bool {
+    text.chars().all(|letter| letter.is_alphanumeric() || letter == ' ' || "_.:/=+-@".contains(letter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new(key: Option<&str>, tags: &[(&str, &str)]) -> Result<BTreeMap<String, String>, String> {
+        let target = "orders".parse().unwrap();
+        let tags = tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let made = New { target: &target, key, tags: &tags, copy: None }.tags()?;
+        Ok(made.into_iter().map(|tag| (tag.key.unwrap(), tag.value.unwrap())).collect())
+    }
+
+    #[test]
+    fn a_key_comes_back_or_is_known_by_its_hash() {
+        for (key, back) in [("nightly-7", Some("nightly-7")), ("a;b", None), ("ü 1/2", Some("ü 1/2"))] {
+            let tags = new(Some(key), &[]).unwrap();
+            let marks = Marks::of(&tags);
+            assert_eq!(marks.key, back);
+            assert!(marks.are_of_key(key) && !marks.are_of_key("other"), "{key}");
+        }
+        assert!(!Marks::default().are_of_key(""));
+    }
+
+    #[test]
+    fn ours_are_told_from_others() {
+        let tags = new(Some("k"), &[("team", "orders")]).unwrap();
+        assert_eq!(plain(&tags), Tags::from([("team".into(), "orders".into())]));
+        assert_eq!(Marks::of(&tags).target, Some("orders"));
+    }
+
+    #[test]
+    fn what_aws_refuses_is_refused_before() {
+        for (name, value) in [("aws:x", ""), ("Snapkeep:key", "k"), ("", "v"), ("a;", "v"), ("a", "x\u{1F600}")] {
+            assert!(new(None, &[(name, value)]).is_err(), "{name}={value}");
+        }
+        let many: Vec<String> = (0..49).map(|nth| format!("t{nth}")).collect();
+        let many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "")).collect();
+        assert!(new(None, &many).is_err(), "51 tags");
+        assert!(new(None, &many[1..]).is_ok());
+    }
+}

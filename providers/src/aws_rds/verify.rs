@@ -1,0 +1,175 @@
+//! Proof that a snapshot restores: it is restored into a scratch instance or cluster, which is deleted again.
+//!
+//! RDS shows nobody a snapshot's bytes, so the lower levels can't be had. A scratch one is told by its tags; nothing
+//! without them is ever deleted here.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::api::{Api, Database, From};
+use super::fault::OrError;
+use super::restore::New;
+use super::shape::Shape;
+use super::{Home, RdsProvider, names, tags};
+use crate::Run;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{
+    Debris, Finding, NativeId, Operation, OperationState, Restored, SnapshotState, Verification, VerifyLevel,
+    VerifyRequest,
+};
+
+/// How often it is looked how far the scratch one is.
+const PAUSE: Duration = Duration::from_secs(10);
+/// How often a deletion is tried while the scratch one is in a state that doesn't permit it.
+const TRIES: usize = 30;
+const YES: &str = "yes";
+
+impl RdsProvider {
+    pub(super) async fn prove(&self, id: &NativeId, request: &VerifyRequest, run: &Run) -> Result<Verification> {
+        let home = &self.home;
+        let unsupported = |reason: &str, hint: String| {
+            Err(home.error(ErrorKind::Unsupported, "verify", home.id(id), reason).with_hint(hint))
+        };
+        if request.level != VerifyLevel::Restore {
+            let reason = format!("RDS shows nobody a snapshot's bytes, so there is no level {}", request.level);
+            return unsupported(
+                &reason,
+                format!("restore it on trial: `snapkeep verify {} --level restore`", home.id(id)),
+            );
+        }
+        if !request.assertions.is_empty() {
+            run.reporter.warn("assertions are not asked here: the scratch database is not connected to");
+        }
+        let (api, record) = self.find("verify", id).await?;
+        if record.state() != SnapshotState::Available {
+            let reason = format!("it is not available, but {}", record.status);
+            return Err(home.error(ErrorKind::Busy, "verify", home.id(id), reason));
+        }
+        let name = names::of_scratch();
+        let restored = tokio::select! {
+            biased;
+            () = run.cancel.cancelled() => Err(home.error(ErrorKind::Interrupted, "verify", home.id(id), "it was interrupted")),
+            restored = self.restore_scratch(api, id, &record, &name) => restored,
+        };
+        let left_behind = self.discard_scratch_in(api, &name).await.err();
+        let finding = match restored {
+            Ok(found) => Ok(found),
+            Err(error) if error.kind() == ErrorKind::Verification => Err(error),
+            Err(error) => {
+                return Err(match left_behind {
+                    Some(left) => error.with_hint(left.hint().unwrap_or_default()),
+                    None => error,
+                });
+            }
+        };
+        let findings = vec![Finding { name: "restore".into(), outcome: finding }];
+        Ok(Verification { level: VerifyLevel::Restore, findings, left_behind })
+    }
+
+    async fn restore_scratch(&self, api: &Api, id: &NativeId, record: &super::Record, name: &str) -> Result<String> {
+        let subject = self.home.id(id);
+        let mut shape = self.scratch_shape(api, &subject).await?;
+        shape.option_group.clone_from(&record.option_group);
+        let engine = record.engine.clone().unwrap_or_default();
+        let new = New { api, name, shape, verb: "verify", subject: &subject };
+        let marks = vec![tags::tag(tags::SCRATCH, YES)];
+        let begun = std::time::Instant::now();
+        let mut operation: Operation<Restored> =
+            self.restore_new(&From::Snapshot(&record.name, &engine), new, Vec::new(), marks).await?;
+        loop {
+            match operation.state {
+                OperationState::Done(_) => {
+                    let minutes = begun.elapsed().as_secs().div_ceil(60);
+                    return Ok(format!("a scratch {} was available within {minutes} min", self.home.family.noun()));
+                }
+                OperationState::Failed(error) => return Err(self.blame(api, name, &subject, error).await),
+                OperationState::Running { .. } => sleep(PAUSE).await,
+            }
+            operation = match self.look_at_restore(&operation.id).await {
+                Ok(operation) => operation,
+                Err(error) if error.kind().is_retryable() => {
+                    let state = OperationState::Running { so_far: None, percent: None };
+                    Operation { id: operation.id, state, copies: Vec::new() }
+                }
+                Err(error) => return Err(error),
+            };
+        }
+    }
+
+    /// What AWS could not bring back is bad; that it had no room or no network for it says nothing.
+    async fn blame(&self, api: &Api, name: &str, subject: &str, error: Error) -> Error {
+        let status = match api.database(name).await {
+            Ok(Some(found)) => found.status,
+            _ => return error,
+        };
+        if !["failed", "incompatible-restore", "restore-error"].contains(&&*status) {
+            return error;
+        }
+        let reason = format!("AWS could not restore it: the state is {status}");
+        self.home.error(ErrorKind::Verification, "verify", subject, reason)
+    }
+
+    /// Like the source, but in one zone, out of reach from the internet, and free to be deleted.
+    async fn scratch_shape(&self, api: &Api, subject: &str) -> Result<Shape> {
+        let source = self.source_in(api, subject).await?.0.map(|source| source.shape).unwrap_or_default();
+        let source = if api.region == self.home.region { source } else { source.elsewhere() };
+        Ok(Shape {
+            multi_az: source.multi_az.map(|_| false),
+            deletion_protection: Some(false),
+            publicly_accessible: source.publicly_accessible.map(|_| false),
+            logs: None,
+            ..source
+        })
+    }
+
+    /// Scratch instances and clusters that a killed process has left. Who may not look has none.
+    pub(super) async fn scratch(&self) -> Result<Vec<Debris>> {
+        let found = match self.api.databases().await {
+            Err(fault) if fault.is_denied() => return Ok(Vec::new()),
+            found => found.or_error(&self.home, "look for what verifications left of", &self.home.target)?,
+        };
+        let ours = found.into_iter().filter(|found| is_scratch(&self.home, found));
+        let mut debris: Vec<Debris> = ours
+            .filter_map(|found| {
+                let native_id = NativeId::new(found.name);
+                Some(Debris { native_id, touched_at: found.created_at?, size_bytes: 0 })
+            })
+            .collect();
+        debris.sort_by_key(|debris| debris.touched_at);
+        Ok(debris)
+    }
+
+    pub(super) async fn discard_scratch(&self, name: &str) -> Result<()> {
+        self.discard_scratch_in(&self.api, name).await
+    }
+
+    async fn discard_scratch_in(&self, api: &Api, name: &str) -> Result<()> {
+        let home = Home { region: api.region.clone(), ..self.home.clone() };
+        let left = |error: Error| {
+            let noun = if home.family == super::Family::Instance { "db-instance" } else { "db-cluster" };
+            error.with_hint(format!(
+                "delete it, it costs money: aws rds delete-{noun} --{noun}-identifier {name} --skip-final-snapshot --region {}",
+                home.region
+            ))
+        };
+        for nth in 1.. {
+            let found = api.database(name).await.or_error(&home, "delete", name).map_err(left)?;
+            let Some(found) = found.filter(|found| is_scratch(&home, found)) else { return Ok(()) };
+            match api.discard(&found).await {
+                Ok(()) => return Ok(()),
+                Err(fault) if fault.is_of_state() && found.status == "deleting" => return Ok(()),
+                Err(fault) if fault.is_of_state() && nth < TRIES => sleep(PAUSE).await,
+                Err(fault) => return Err(left(fault.into_error(&home, "delete", name))),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether it was made here for a verification of this target.
+fn is_scratch(home: &Home, found: &Database) -> bool {
+    found.name.starts_with("sk-verify-")
+        && found.tags.get(tags::SCRATCH).is_some_and(|yes| yes == YES)
+        && tags::Marks::of(&found.tags).target == Some(home.target.as_str())
+}
