@@ -62,8 +62,13 @@ fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
 fn main() {
     let policy: Retention = toml::from_str(POLICY).unwrap();
     let (zone, now) = (Tz::Europe__Berlin, "2026-12-01T12:00:00Z".parse().unwrap());
-    let rules =
-        Rules { policy: &policy, zone, max_deletes: policy.max_deletes, max_delete_percent: policy.max_delete_percent };
+    let rules = Rules {
+        policy: &policy,
+        zone,
+        max_deletes: policy.max_deletes,
+        max_delete_percent: policy.max_delete_percent,
+        clock_ahead: None,
+    };
     println!("{:>9}  {:>8}  {:>8}  {:>8}  {:>8}  peak MiB", "snapshots", "seen MiB", "keep s", "plan s", "removed");
     // From few to many, as the peak never falls.
     for count in [10_000, 100_000, 1_000_000] {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use snapkeep_providers::model::{ListScope, NativeId, Origin, Snapshot};
+use snapkeep_providers::model::{ListScope, NativeId, Origin, Snapshot, SnapshotState};
 use snapkeep_providers::{ErrorKind, Run};
 
 use crate::catalog::Opened;
@@ -44,7 +44,7 @@ pub(crate) struct Deleted {
 pub(crate) enum Ended {
     /// It is gone by our hand.
     Deleted,
-    /// It was gone already, by an earlier run of the same plan.
+    /// It was gone already, or on its way, by an earlier run of the same plan.
     Absent,
     /// It could not be deleted.
     Failed,
@@ -86,7 +86,7 @@ pub(crate) async fn apply(
     clock: Clock<'_>,
 ) -> Applied {
     let mut applied = Applied::default();
-    let going: Vec<&Planned> = match check_world(opened, policy, digest, planned, run, clock).await {
+    let Going { going, resumed } = match check_world(opened, policy, digest, planned, run, clock).await {
         Ok(going) => going,
         Err(failure) => {
             applied.failures.push(failure.of(opened.name()));
@@ -100,7 +100,7 @@ pub(crate) async fn apply(
         return applied;
     }
     for planned in going {
-        match delete(opened, planned, lock, run, clock).await {
+        match delete(opened, planned, resumed, lock, run, clock).await {
             Ok(deleted) => {
                 if let Err(failure) = marks::forget(&opened.scope, &deleted.native, Reuse::Never).await {
                     applied.failures.push(failure.of(opened.name()));
@@ -138,7 +138,25 @@ fn moved(what: &str) -> Failure {
     Failure::new(ErrorKind::Refused, message).with_hint("make a new plan: `snapkeep prune plan`")
 }
 
-/// Lists again, and refuses when the plan no longer fits. Gives what is to go, the oldest first.
+/// What is to go, the oldest first.
+struct Going<'p> {
+    going: Vec<&'p Planned>,
+    resumed: Resumed,
+}
+
+/// Whether an earlier run began to carry out the same plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Resumed {
+    Yes,
+    No,
+}
+
+/// Whether it is on its way by an earlier run of this plan: a cloud takes its time to delete.
+fn is_going(state: SnapshotState, resumed: Resumed) -> bool {
+    state == SnapshotState::Deleting && resumed == Resumed::Yes
+}
+
+/// Lists again, and refuses when the plan no longer fits.
 async fn check_world<'p>(
     opened: &Opened,
     policy: &Retention,
@@ -146,14 +164,14 @@ async fn check_world<'p>(
     planned: &'p [Planned],
     run: &Run,
     clock: Clock<'_>,
-) -> Result<Vec<&'p Planned>, Failure> {
+) -> Result<Going<'p>, Failure> {
     let listing = tokio::select! {
         biased;
         () = run.cancel.cancelled() => {
             let message = format!("interrupted before anything of {} was deleted", opened.name());
             return Err(Failure::new(ErrorKind::Interrupted, message));
         }
-        listing = opened.list(ListScope::AllOrigins) => listing?,
+        listing = opened.list(ListScope::Own) => listing?,
     };
     if let Some(problem) = listing.problems.into_iter().next() {
         return Err(problem.into());
@@ -161,16 +179,19 @@ async fn check_world<'p>(
     // After the list: a snapshot that was made while it was read is not in the future.
     let now = clock();
     let seen = plan::see(&listing.snapshots, now);
-    if let Some(refusal) = plan::refusals_of_the_moment(policy, seen.iter(), now).into_iter().next() {
+    let refusals = plan::refusals_of_the_moment(policy, seen.iter(), now, listing.clock_ahead);
+    if let Some(refusal) = refusals.into_iter().next() {
         let message = format!("{}: nothing was deleted: {refusal}", opened.name());
         return Err(Failure::new(ErrorKind::Refused, message).with_hint(refusal.hint()));
     }
     let there: BTreeMap<&str, &Seen> = seen.iter().map(|seen| (&*seen.native, seen)).collect();
-    let resumed = opened.scope.get::<Begun>(BEGUN, digest).await?.is_some();
+    let begun = opened.scope.get::<Begun>(BEGUN, digest).await?;
+    let resumed = if begun.is_some() { Resumed::Yes } else { Resumed::No };
     for planned in planned {
         let id = || format!("{}/{}", opened.name(), planned.native);
         match (there.get(planned.native.as_str()), planned.verdict) {
-            (None, Verdict::Remove) if resumed => {}
+            (None, Verdict::Remove) if resumed == Resumed::Yes => {}
+            (Some(seen), Verdict::Remove) if is_going(seen.state, resumed) => {}
             (None, _) if planned.good => return Err(moved(&format!("{} is gone", id()))),
             (None, _) => {}
             (Some(seen), Verdict::Remove) if seen.fingerprint() != planned.fingerprint => {
@@ -184,7 +205,7 @@ async fn check_world<'p>(
     }
     let going: Vec<&Planned> = planned.iter().rev().filter(|planned| planned.verdict == Verdict::Remove).collect();
     check_floors(policy, &seen, &going)?;
-    Ok(going)
+    Ok(Going { going, resumed })
 }
 
 /// The floors, over what is there now: what the plan leaves may have lost its adoption or its verification.
@@ -213,6 +234,7 @@ fn check_floors(policy: &Retention, seen: &[Seen], going: &[&Planned]) -> Result
 
 fn changed(id: &str, seen: &Seen) -> String {
     match &seen.hold {
+        _ if seen.state == SnapshotState::Deleting => format!("{id} is being deleted by somebody else"),
         Some(hold) => format!("{id} is held: {}", hold.reason),
         None => format!("{id} has changed"),
     }
@@ -229,7 +251,14 @@ enum Stop {
 /// Reads the snapshot once more, and deletes it if it is still what the plan saw.
 ///
 /// Claimed first, so that it can't be held any more once it was found not to be.
-async fn delete(opened: &Opened, planned: &Planned, lock: &Lock, run: &Run, clock: Clock<'_>) -> Result<Deleted, Stop> {
+async fn delete(
+    opened: &Opened,
+    planned: &Planned,
+    resumed: Resumed,
+    lock: &Lock,
+    run: &Run,
+    clock: Clock<'_>,
+) -> Result<Deleted, Stop> {
     let id = format!("{}/{}", opened.name(), planned.native);
     let interrupted =
         || Stop::All(Failure::new(ErrorKind::Interrupted, format!("interrupted before {id} was deleted")));
@@ -246,6 +275,9 @@ async fn delete(opened: &Opened, planned: &Planned, lock: &Lock, run: &Run, cloc
         }
         Err(error) => return Err(Stop::ThisOne(error.into())),
     };
+    if is_going(snapshot.state, resumed) {
+        return Ok(Deleted { native, size_bytes: snapshot.size_bytes, ended: Ended::Absent });
+    }
     let seen = plan::see(std::slice::from_ref(&snapshot), clock());
     if let Some(seen) = seen.iter().find(|seen| seen.fingerprint() != planned.fingerprint) {
         return Err(Stop::All(moved_meanwhile(&changed(&id, seen))));

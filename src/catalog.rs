@@ -253,13 +253,15 @@ impl Opened {
     /// A list that is incomplete may hide another one that a prefix also means, or a newer one than `latest`: then
     /// only a whole id finds anything.
     pub(crate) async fn resolve(&self, reference: &SnapshotRef) -> Result<Snapshot, Failure> {
-        // Strangers can share what they like: `latest` is never one of theirs.
-        let scope = match reference.which {
-            Which::Latest | Which::LatestVerified => ListScope::Own,
-            Which::Native(_) => ListScope::AllOrigins,
+        // Strangers can share what they like: `latest` is never one of theirs, and a name is one of ours first.
+        let own = pick(reference, self.list(ListScope::Own).await?);
+        let found = match (own, &reference.which) {
+            (Err(failure), Which::Native(_)) if failure.kind == ErrorKind::NotFound => {
+                pick(reference, self.list(ListScope::AllOrigins).await?)
+            }
+            (own, _) => own,
         };
-        let listing = self.list(scope).await?;
-        pick(reference, listing).map_err(|failure| failure.of(self.name()))
+        found.map_err(|failure| failure.of(self.name()))
     }
 }
 
@@ -318,7 +320,28 @@ pub(crate) fn literal_id(reference: &SnapshotRef, target: &TargetName) -> Option
 
 #[cfg(test)]
 mod tests {
+    use snapkeep_providers::Run;
+    use snapkeep_providers::memory::Memory;
+    use snapkeep_providers::model::{CreateRequest, Origin};
+
     use super::*;
+
+    #[tokio::test]
+    async fn what_others_share_is_found_by_name_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = Memory::new("om".parse().unwrap(), DateTime::UNIX_EPOCH).with_polls(0);
+        let own = memory.create(&CreateRequest::default(), &Run::silent()).await.unwrap().result().unwrap().native_id;
+        let shared = memory.add_foreign(Origin::Shared);
+        let opened = Opened::of(Arc::new(memory), crate::state::tests::scope(folder.path()));
+        let resolve = async |id: &str| {
+            let reference: SnapshotRef = format!("om/{id}").parse().unwrap();
+            opened.resolve(&reference).await.map(|snapshot| snapshot.native_id).map_err(|failure| failure.code)
+        };
+        assert_eq!(resolve("latest").await, Ok(own.clone()), "though the shared one is newer");
+        assert_eq!(resolve("mem-").await, Ok(own), "a prefix that both have");
+        assert_eq!(resolve(shared.as_str()).await, Ok(shared));
+        assert_eq!(resolve("nope").await, Err("not_found"));
+    }
 
     #[test]
     fn a_reference_is_a_target_and_a_native_id() {

@@ -5,6 +5,7 @@ pub mod config;
 
 mod apply;
 mod catalog;
+mod copies;
 mod failure;
 mod lock;
 mod marks;

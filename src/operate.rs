@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, SubsecRound, Utc};
 use snapkeep_providers::model::{Exported, Operation, OperationId, OperationState, Restored, Snapshot};
 use snapkeep_providers::{Error, ErrorKind, Progress, Provider, Run};
 use tokio::time::Instant;
@@ -12,6 +13,37 @@ use crate::failure::Failure;
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 /// What a pause is multiplied by.
 const JITTER: std::ops::Range<f64> = 0.75..1.25;
+
+/// How an operation began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Begun {
+    at: DateTime<Utc>,
+    /// Whether it was done when the call returned.
+    done: bool,
+}
+
+impl Begun {
+    /// The moment before the call, as exact as a manifest is.
+    pub(crate) fn now() -> DateTime<Utc> {
+        Utc::now().trunc_subsecs(3)
+    }
+
+    /// How `operation` looked when the call returned that was made `at` that moment.
+    pub(crate) fn of<T>(at: DateTime<Utc>, operation: &Operation<T>) -> Self {
+        Self { at, done: !is_running(operation) }
+    }
+
+    /// Whether the call found the snapshot there: a dump tells when it was completed, and what a cloud makes anew is not
+    /// done when the call returns.
+    pub(crate) fn found(&self, snapshot: &Snapshot) -> bool {
+        snapshot.completed_at.map_or(self.done, |completed| completed < self.at)
+    }
+}
+
+/// Whether it goes on.
+pub(crate) fn is_running<T>(operation: &Operation<T>) -> bool {
+    matches!(operation.state, OperationState::Running { .. })
+}
 
 /// What comes of an operation that can be followed.
 pub(crate) trait Followed: Sized {
@@ -50,7 +82,7 @@ pub(crate) async fn wait<T: Followed>(
     let mut pause = PAUSE.0;
     loop {
         let percent = match operation.state {
-            OperationState::Done(snapshot) => return Ok(snapshot),
+            OperationState::Done(result) => return Ok(result),
             OperationState::Failed(error) => return Err(error.into()),
             OperationState::Running { percent, .. } => percent,
         };
@@ -124,7 +156,6 @@ pub(crate) async fn within<T>(
 mod tests {
     use std::sync::Arc;
 
-    use chrono::{DateTime, Utc};
     use snapkeep_providers::memory::{Fault, Memory, Verb};
     use snapkeep_providers::model::CreateRequest;
 

@@ -12,7 +12,10 @@ use snapkeep_providers::model::{Hold, Origin, Snapshot, SnapshotState};
 
 use crate::config::Retention;
 use crate::retention::{self, Kept};
-use crate::units;
+
+pub use self::refusal::Refusal;
+
+mod refusal;
 
 /// How long a failed snapshot of ours, and debris, is left alone.
 pub const GRACE: TimeDelta = TimeDelta::hours(24);
@@ -172,6 +175,8 @@ pub enum Reason {
     Stale,
     /// A snapshot is in the future.
     Clock,
+    /// This machine's clock and the provider's differ.
+    Skew,
     /// More would go than `max_deletes` or `max_delete_percent` allows.
     Cap,
 }
@@ -199,6 +204,7 @@ impl fmt::Display for Reason {
             Self::MinKeep(count) => write!(f, "min_keep {count}"),
             Self::Stale => f.write_str("max_age: the newest good snapshot is too old"),
             Self::Clock => f.write_str("a snapshot is in the future"),
+            Self::Skew => f.write_str("the clock of this machine is wrong"),
             Self::Cap => f.write_str("too many deletions for one run"),
         }
     }
@@ -215,83 +221,6 @@ pub struct Row {
     pub reasons: Vec<Reason>,
 }
 
-/// Why a whole target is left alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// A snapshot is in the future by this much.
-    Clock(TimeDelta),
-    /// The newest good snapshot is this old, and `max_age` is that.
-    Stale {
-        /// Its age; `None` when there is no good one.
-        age: Option<TimeDelta>,
-        /// The policy's `max_age`.
-        max_age: TimeDelta,
-    },
-    /// This many would go, and `max_deletes` is that.
-    Deletes {
-        /// How many would go.
-        planned: usize,
-        /// The limit.
-        limit: u32,
-    },
-    /// This many of so many would go, and `max_delete_percent` is that.
-    Percent {
-        /// How many would go.
-        planned: usize,
-        /// Of how many.
-        of: usize,
-        /// The limit.
-        limit: u8,
-    },
-}
-
-impl Refusal {
-    /// What to do about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Clock(_) => "set the clock of this machine, or of the one that made the snapshot",
-            Self::Stale { .. } => "make a new snapshot first: old ones are the only ones that you have",
-            Self::Deletes { .. } => {
-                "look at the plan; if it is right, raise the limit for this run with `--max-deletes N`"
-            }
-            Self::Percent { .. } => {
-                "look at the plan; if it is right, raise the limit for this run with `--max-delete-percent N`"
-            }
-        }
-    }
-
-    fn reason(&self) -> Reason {
-        match self {
-            Self::Clock(_) => Reason::Clock,
-            Self::Stale { .. } => Reason::Stale,
-            Self::Deletes { .. } | Self::Percent { .. } => Reason::Cap,
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Clock(by) => write!(f, "a snapshot is {} in the future: a clock is wrong", units::duration(*by)),
-            Self::Stale { age: Some(age), max_age } => write!(
-                f,
-                "the newest good snapshot is {} old, and max_age is {}",
-                units::duration(*age),
-                units::duration(*max_age)
-            ),
-            Self::Stale { age: None, max_age } => {
-                write!(f, "there is no good snapshot, and max_age is {}", units::duration(*max_age))
-            }
-            Self::Deletes { planned, limit } => {
-                write!(f, "{planned} snapshots would be deleted, and max_deletes is {limit}")
-            }
-            Self::Percent { planned, of, limit } => {
-                write!(f, "{planned} of {of} snapshots would be deleted, and max_delete_percent is {limit}")
-            }
-        }
-    }
-}
-
 /// A policy with its time zone and with the limits that hold for this run.
 #[derive(Clone, Debug)]
 pub struct Rules<'p> {
@@ -303,6 +232,8 @@ pub struct Rules<'p> {
     pub max_deletes: Option<u32>,
     /// `max_delete_percent`, or what this run allows instead.
     pub max_delete_percent: Option<u8>,
+    /// How far the provider's clock is ahead of ours, where it tells.
+    pub clock_ahead: Option<TimeDelta>,
 }
 
 /// What pruning one target would do.
@@ -434,7 +365,7 @@ fn protect_floor(policy: &Retention, rows: &mut [Row], group: u32) {
 
 /// The rules that hold for a whole target.
 fn refusals(rules: &Rules<'_>, rows: &[Row], now: DateTime<Utc>) -> Vec<Refusal> {
-    let mut refusals = refusals_of_the_moment(rules.policy, rows.iter().map(|row| &row.seen), now);
+    let mut refusals = refusals_of_the_moment(rules.policy, rows.iter().map(|row| &row.seen), now, rules.clock_ahead);
     let mine =
         || rows.iter().filter(|row| row.seen.origin == Origin::Owned && row.seen.state == SnapshotState::Available);
     // Failed ones are swept besides, and count nowhere.
@@ -448,11 +379,12 @@ fn refusals(rules: &Rules<'_>, rows: &[Row], now: DateTime<Utc>) -> Vec<Refusal>
     refusals
 }
 
-/// The rules of a whole target that depend on the clock: they are asked again when a plan is carried out.
+/// The rules of a whole target that depend on the clock, and on how far the provider's is ahead of it: they are asked again when a plan is carried out.
 pub fn refusals_of_the_moment<'s>(
     policy: &Retention,
     seen: impl Iterator<Item = &'s Seen>,
     now: DateTime<Utc>,
+    clock_ahead: Option<TimeDelta>,
 ) -> Vec<Refusal> {
     let (mut newest, mut newest_good, mut owned) = (None, None, false);
     for seen in seen {
@@ -462,7 +394,7 @@ pub fn refusals_of_the_moment<'s>(
             newest_good = newest_good.max(seen.created_at);
         }
     }
-    let mut refusals = Vec::new();
+    let mut refusals: Vec<Refusal> = Refusal::of_skew(clock_ahead).into_iter().collect();
     if let Some(ahead) = newest.map(|newest| newest - now).filter(|ahead| *ahead > TimeDelta::zero()) {
         refusals.push(Refusal::Clock(ahead));
     }

@@ -394,3 +394,74 @@ async fn a_lock_that_was_taken_away_stops_the_next_deletion() {
     let applied = apply(&bed.opened, &bed.policy, &plan.digest, &plan.planned, &lock, &run, &|| minute(12)).await;
     assert_eq!((applied.deleted.len(), applied.failures[0].exit), (0, 11));
 }
+
+// Clouds that take their time, and what is others'
+
+#[tokio::test]
+async fn what_an_earlier_run_began_to_delete_counts_as_gone() {
+    let mut bed = Bed::new().await;
+    let plan = bed.plan().await;
+    *bed.meddling.slow.lock().unwrap() = true;
+    let cancel = bed.cancel.clone();
+    bed.before_deletion(1, async move { cancel.cancel() });
+    insta::assert_snapshot!(bed.apply(&plan).await, @r"
+    mem-0001: Deleted
+    mem-0002: Deleted
+    130 interrupted before om/mem-0003 was deleted
+    ");
+    bed.cancel = CancellationToken::new();
+    insta::assert_snapshot!(bed.apply(&plan).await, @r"
+    mem-0001: Absent
+    mem-0002: Absent
+    mem-0003: Deleted
+    mem-0004: Deleted
+    ");
+    assert_eq!(*bed.meddling.asked.lock().unwrap(), ["mem-0001", "mem-0002", "mem-0003", "mem-0004"], "each once");
+}
+
+#[tokio::test]
+async fn what_somebody_else_is_deleting_stops_all() {
+    let bed = Bed::new().await;
+    let plan = bed.plan().await;
+    bed.change("mem-0002", |snapshot| snapshot.state = SnapshotState::Deleting);
+    insta::assert_snapshot!(bed.refused(&plan).await, @"10 the world has moved since the plan was made: om/mem-0002 is being deleted by somebody else; nothing was deleted");
+}
+
+#[tokio::test]
+async fn what_somebody_else_begins_to_delete_meanwhile_stops_the_rest() {
+    let bed = Bed::new().await;
+    let plan = bed.plan().await;
+    let meddling = bed.meddling.clone();
+    bed.before_deletion(0, async move {
+        let deleting: Change = |snapshot| snapshot.state = SnapshotState::Deleting;
+        meddling.changes.lock().unwrap().insert("mem-0002".to_owned(), deleting);
+    });
+    insta::assert_snapshot!(bed.apply(&plan).await, @r"
+    mem-0001: Deleted
+    10 the world has moved while the plan was applied: om/mem-0002 is being deleted by somebody else; the rest stays
+    ");
+}
+
+#[tokio::test]
+async fn what_another_account_shares_is_in_no_plan_and_stays() {
+    let bed = Bed::new().await;
+    let shared = bed.memory.add_foreign(Origin::Shared);
+    bed.change(shared.as_str(), |snapshot| snapshot.created_at = Some(minute(6000)));
+    let plan = bed.plan().await;
+    assert!(plan.planned.iter().all(|planned| planned.native != shared));
+    bed.apply(&plan).await;
+    assert_eq!(bed.left().await, all([5, 6, 7]), "one in the future, of others, is no reason to refuse either");
+    bed.apply(&bed.plan().await).await;
+    assert_eq!(bed.left().await, all([5, 6, 7]));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_the_providers_since_the_plan_stops_all() {
+    let bed = Bed::new().await;
+    let plan = bed.plan().await;
+    *bed.meddling.clock_ahead.lock().unwrap() = Some(TimeDelta::minutes(-6));
+    insta::assert_snapshot!(bed.refused(&plan).await, @"10 om: nothing was deleted: the clock of this machine is 6m ahead of the provider's");
+    *bed.meddling.clock_ahead.lock().unwrap() = Some(TimeDelta::minutes(5));
+    bed.apply(&plan).await;
+    assert_eq!(bed.left().await, all([5, 6]));
+}

@@ -1,28 +1,30 @@
 //! `snapkeep create`
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{SubsecRound, TimeDelta};
+use chrono::TimeDelta;
 use clap::Args;
 use futures::{StreamExt, stream};
-use snapkeep_providers::model::{CreateRequest, Operation, OperationState, RowCounts, Snapshot};
+use snapkeep_providers::model::{CreateRequest, Operation, OperationId, OperationState, RowCounts, Snapshot};
 use snapkeep_providers::{ErrorKind, Provider, Run};
-use tokio::time::Instant;
 
-use super::rows::OperationRow;
+use super::following::{Came, Waiting};
+use super::rows::{OperationRow, State};
 use super::{App, Mode, Outcome};
 use crate::apply::{self, Applied};
 use crate::catalog::{self, Catalog, Opened};
 use crate::config::Target;
+use crate::copies::{self, Made};
 use crate::failure::Failure;
 use crate::lock::Lock;
-use crate::operate;
+use crate::operate::{self, Begun};
 use crate::report::Task;
 use crate::units;
 
 /// How many targets are worked on at once.
 const CONCURRENCY: usize = 4;
+/// What a snapshot that was there has in common with the one that was asked for.
+const SAME_KEY: &str = "with the same key";
 
 /// Make a snapshot of each target
 #[derive(Debug, Args)]
@@ -36,12 +38,8 @@ pub(super) struct Create {
     /// A label, besides the target's own; may be given several times
     #[arg(long, value_name = "K=V", value_parser = super::list::tag)]
     tag: Vec<(String, String)>,
-    /// Don't wait for a cloud to finish; a dump is finished when the command returns
-    #[arg(long)]
-    no_wait: bool,
-    /// How long to wait: 2h. A cloud's operation goes on after that, a dump is stopped
-    #[arg(long, value_name = "TIME", value_parser = crate::config::elapsed)]
-    timeout: Option<Duration>,
+    #[command(flatten)]
+    waiting: Waiting,
 }
 
 fn key(text: &str) -> Result<String, String> {
@@ -49,14 +47,6 @@ fn key(text: &str) -> Result<String, String> {
         return Err("a key has 1 to 256 bytes and no control characters".into());
     }
     Ok(text.to_owned())
-}
-
-/// What became of one target.
-enum Made {
-    /// The snapshot and its copies in other stores, and why there is none in some.
-    Done(Vec<Snapshot>, Vec<Failure>),
-    GoingOn(OperationRow),
-    NotTried,
 }
 
 impl Create {
@@ -69,7 +59,7 @@ impl Create {
             Ok(targets) => targets,
             Err(failures) => return self.refused(app, failures),
         };
-        let made: Vec<Result<Made, Failure>> = stream::iter(targets)
+        let made: Vec<Result<Came<Snapshot>, Failure>> = stream::iter(targets)
             .map(|target| async { self.create(app, &config, target).await.map_err(|failure| failure.of(&target.name)) })
             .buffered(CONCURRENCY)
             .collect()
@@ -77,33 +67,33 @@ impl Create {
         let (mut snapshots, mut operations) = (Outcome::new(), Outcome::new());
         for result in made {
             match result {
-                Ok(Made::Done(made, failed)) if self.no_wait => {
+                Ok(Came::Done(made, failed)) if self.waiting.no_wait => {
                     made.iter().for_each(|snapshot| operations.add(Ok(done_row(snapshot))));
                     operations.failures.extend(failed);
                 }
-                Ok(Made::Done(made, failed)) => {
+                Ok(Came::Done(made, failed)) => {
                     made.into_iter().for_each(|snapshot| snapshots.add(Ok(snapshot)));
                     snapshots.failures.extend(failed);
                 }
-                Ok(Made::GoingOn(row)) => operations.add(Ok(row)),
-                Ok(Made::NotTried) => snapshots.done += 1,
-                Err(failure) if self.no_wait => operations.failures.push(failure),
+                Ok(Came::Begun(row)) => operations.add(Ok(row)),
+                Ok(Came::NotTried) => snapshots.done += 1,
+                Err(failure) if self.waiting.no_wait => operations.failures.push(failure),
                 Err(failure) => snapshots.failures.push(failure),
             }
         }
-        if self.no_wait { app.finish(&operations) } else { app.finish(&snapshots) }
+        if self.waiting.no_wait { app.finish(&operations) } else { app.finish(&snapshots) }
     }
 
     /// Nothing was tried: a document of the kind that it would have been.
     fn refused(&self, app: &App, failures: Vec<Failure>) -> u8 {
-        if self.no_wait {
+        if self.waiting.no_wait {
             app.finish(&Outcome::<OperationRow>::failed(failures))
         } else {
             app.finish(&Outcome::<Snapshot>::failed(failures))
         }
     }
 
-    async fn create(&self, app: &App, config: &Catalog, target: &Target) -> Result<Made, Failure> {
+    async fn create(&self, app: &App, config: &Catalog, target: &Target) -> Result<Came<Snapshot>, Failure> {
         if app.cancel.is_cancelled() {
             return Err(Failure::new(ErrorKind::Interrupted, format!("{}: interrupted before it began", target.name)));
         }
@@ -127,34 +117,43 @@ impl Create {
         lock: &Lock,
         target: &Target,
         (task, run): (Arc<Task>, Run),
-    ) -> Result<Made, Failure> {
+    ) -> Result<Came<Snapshot>, Failure> {
         let provider = &*opened.provider;
         let request = self.request(target);
-        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
-        let begun = chrono::Utc::now().trunc_subsecs(3); // as exact as a manifest is
+        let deadline = self.waiting.deadline();
+        let at = Begun::now();
         let operation = operate::within(deadline, &run, provider.create(&request, &run)).await;
         let mut operation = operation.map_err(|failure| app.or_lock_lost(failure))?;
-        if self.no_wait && matches!(operation.state, OperationState::Running { .. }) {
-            return Ok(Made::GoingOn(running_row(provider, &operation)));
+        if self.waiting.no_wait {
+            tell_of_copies(app, provider, &operation);
+            if operate::is_running(&operation) {
+                return Ok(Came::Begun(running_row(provider, &operation)));
+            }
         }
-        let copies = std::mem::take(&mut operation.copies);
-        let mut made = vec![operate::wait(provider, operation, deadline, &run).await?];
-        let mut failed = Vec::new();
+        let begun = Begun::of(at, &operation);
+        let beside = std::mem::take(&mut operation.copies);
+        let snapshot = operate::wait(provider, operation, deadline, &run).await;
+        let snapshot = snapshot.map_err(|failure| app.or_lock_lost(failure))?;
+        let beside = beside.into_iter().map(|copy| Ok(Made { snapshot: copy?, begun, same: SAME_KEY }));
+        let mut copies: Vec<Result<Made, Failure>> = beside.collect();
+        if !self.waiting.no_wait && snapshot.is_good() {
+            copies.extend(copies::make(opened, &snapshot.native_id, deadline, &run).await);
+        }
+        let (mut made, mut failed) = (vec![Made { snapshot, begun, same: SAME_KEY }], Vec::new());
         for copy in copies {
             match copy {
-                Ok(snapshot) => made.push(snapshot),
-                Err(error) => failed.push(Failure::from(error).of(&target.name)),
+                Ok(copied) => made.push(copied),
+                Err(failure) => failed.push(app.or_lock_lost(failure).of(&target.name)),
             }
         }
         // A store that just failed would only fail again, and as slowly.
         if failed.is_empty() {
             sweep(app, opened, lock).await;
         }
-        let told: Vec<String> =
-            made.iter().map(|snapshot| tell(snapshot, begun, task.elapsed(), "with the same key")).collect();
+        let told: Vec<String> = made.iter().map(|made| tell(made, task.elapsed())).collect();
         drop((task, run));
         told.iter().for_each(|line| app.report.info(line));
-        Ok(Made::Done(made, failed))
+        Ok(Came::Done(made.into_iter().map(|made| made.snapshot).collect(), failed))
     }
 
     fn request(&self, target: &Target) -> CreateRequest {
@@ -168,7 +167,7 @@ impl Create {
     }
 
     /// Checks what would be needed, and makes nothing.
-    async fn try_out(&self, app: &App, provider: &dyn Provider) -> Result<Made, Failure> {
+    async fn try_out(&self, app: &App, provider: &dyn Provider) -> Result<Came<Snapshot>, Failure> {
         let checks = tokio::select! {
             biased;
             () = app.cancel.cancelled() => return Err(Failure::new(ErrorKind::Interrupted, "interrupted")),
@@ -178,7 +177,7 @@ impl Create {
             check.outcome?;
         }
         app.report.info(&format!("{}: would make a snapshot; everything that it needs is there", provider.target()));
-        Ok(Made::NotTried)
+        Ok(Came::NotTried)
     }
 }
 
@@ -194,33 +193,38 @@ async fn sweep(app: &App, opened: &Opened, lock: &Lock) {
     }
 }
 
-/// What was made; `same` says what it has in common with what was asked for, when it was there before.
-pub(super) fn tell(
-    snapshot: &Snapshot,
-    begun: chrono::DateTime<chrono::Utc>,
-    elapsed: TimeDelta,
-    same: &str,
-) -> String {
-    let size = snapshot.size_bytes.map(|size| format!(", {}", units::bytes(size))).unwrap_or_default();
-    let place = snapshot.location.as_ref().and_then(|location| location.split_once(':'));
-    let place = place.map(|(store, _)| format!(" in {store}")).unwrap_or_default();
-    let existed = snapshot.completed_at.is_some_and(|completed| completed < begun);
-    if existed {
-        return format!("{}: {} is there already{place}, {same}{size}", snapshot.target, snapshot.id);
+/// Who makes the copies that nobody waits for.
+fn tell_of_copies(app: &App, provider: &dyn Provider, operation: &Operation<Snapshot>) {
+    let to: Vec<String> = provider.copies().iter().map(ToString::to_string).collect();
+    if !to.is_empty() {
+        let (target, to) = (provider.target(), to.join(", "));
+        app.report.info(&format!("{target}: the copies to {to} are made by `snapkeep wait {target}/{}`", operation.id));
     }
-    format!("{}: made {}{place}{size}, in {}", snapshot.target, snapshot.id, units::duration(elapsed))
 }
 
-fn done_row(snapshot: &Snapshot) -> OperationRow {
-    let id = snapshot.id.to_string();
-    OperationRow { id: id.clone(), target: snapshot.target.to_string(), snapshot: Some(id), state: "done" }
+/// What was made, or was there before.
+pub(super) fn tell(made: &Made, elapsed: TimeDelta) -> String {
+    let Made { snapshot, begun, same } = made;
+    let Snapshot { target, id, size_bytes, location, .. } = snapshot;
+    let size = size_bytes.map(|size| format!(", {}", units::bytes(size))).unwrap_or_default();
+    // A region, or the name of a store and where that is.
+    let place = location.as_ref().and_then(|location| location.split(':').next());
+    let place = place.map(|place| format!(" in {place}")).unwrap_or_default();
+    if begun.found(snapshot) {
+        return format!("{target}: {id} is there already{place}, {same}{size}");
+    }
+    format!("{target}: made {id}{place}{size}, in {}", units::duration(elapsed))
 }
 
-fn running_row(provider: &dyn Provider, operation: &Operation<Snapshot>) -> OperationRow {
+pub(super) fn done_row(snapshot: &Snapshot) -> OperationRow {
+    let operation = OperationId::new(snapshot.native_id.as_str());
+    OperationRow::new(&snapshot.target, &operation, Some(snapshot.id.to_string()), State::Done)
+}
+
+pub(super) fn running_row(provider: &dyn Provider, operation: &Operation<Snapshot>) -> OperationRow {
     let snapshot = match &operation.state {
         OperationState::Running { so_far: Some(snapshot), .. } => Some(snapshot.id.to_string()),
         _ => None,
     };
-    let target = provider.target().to_string();
-    OperationRow { id: format!("{target}/{}", operation.id), target, snapshot, state: "running" }
+    OperationRow::new(provider.target(), &operation.id, snapshot, State::Running)
 }

@@ -1,8 +1,8 @@
 //! `snapkeep delete`: by id, and still never the last good one of a target unless forced with the id in full.
 
 use clap::Args;
-use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::{ListScope, NativeId, Origin, Snapshot, SnapshotId};
+use snapkeep_providers::{ErrorKind, Support};
 
 use super::rows::DeletionRow;
 use super::{App, Mode, Outcome, confirm};
@@ -97,6 +97,7 @@ impl Delete {
                 return Ok(row(&id, word));
             }
         };
+        refuse_automated(opened, &found)?;
         // The list goes on without the state; a deletion doesn't.
         let marks = Marks::of(&opened.scope, &found.native_id);
         app.asking(marks).await?.apply(&mut found);
@@ -184,6 +185,16 @@ impl Delete {
     }
 }
 
+/// What the cloud made goes as the cloud sees fit, and by no force of ours.
+fn refuse_automated(opened: &Opened, snapshot: &Snapshot) -> Result<(), Failure> {
+    if snapshot.origin != Origin::Automated || opened.provider.capabilities().delete_automated == Support::Yes {
+        return Ok(());
+    }
+    let (provider, id) = (opened.provider.name(), &snapshot.id);
+    let message = format!("{provider}: cannot delete {id}: the cloud made it, and lets nobody else delete it");
+    Err(Failure::new(ErrorKind::Unsupported, message))
+}
+
 async fn claim(opened: &Opened, id: &SnapshotId) -> Result<Claim, Failure> {
     marks::claim(&opened.scope, &id.native).await?.ok_or_else(|| {
         Failure::new(ErrorKind::Refused, format!("cannot delete {id}: it was held this moment"))
@@ -200,4 +211,34 @@ async fn is_last_good(opened: &Opened, native: &NativeId) -> Result<bool, Failur
     let listing = opened.list(ListScope::Own).await?;
     let others = listing.snapshots.iter().filter(|snapshot| snapshot.native_id != *native);
     Ok(!others.into_iter().any(|snapshot| snapshot.origin == Origin::Owned && snapshot.is_good()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use snapkeep_providers::memory::Memory;
+    use snapkeep_providers::{Capabilities, Provider};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_cloud_made_is_deleted_only_where_the_cloud_lets_us() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = Memory::new("orders".parse().unwrap(), chrono::DateTime::UNIX_EPOCH);
+        for origin in [Origin::Automated, Origin::Manual, Origin::Shared] {
+            memory.add_foreign(origin);
+        }
+        for (delete_automated, refused) in [(Support::Yes, &[][..]), (Support::No, &["automated"])] {
+            let capabilities = Capabilities { delete_automated, ..memory.capabilities() };
+            let provider = memory.clone().with_capabilities(capabilities);
+            let opened = Opened::of(Arc::new(provider), crate::state::tests::scope(folder.path()));
+            let all = opened.list(ListScope::AllOrigins).await.unwrap().snapshots;
+            let failures =
+                all.iter().filter_map(|snapshot| Some((snapshot, refuse_automated(&opened, snapshot).err()?)));
+            let failures: Vec<_> = failures.inspect(|(_, failure)| assert_eq!(failure.exit, 12)).collect();
+            let origins: Vec<String> = failures.iter().map(|(snapshot, _)| snapshot.origin.to_string()).collect();
+            assert_eq!(origins, refused);
+        }
+    }
 }

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::{Hold as HoldMark, Origin, Snapshot};
+use snapkeep_providers::{ErrorKind, Support};
 
 use super::rows::hold_text;
 use super::{App, Mode, Outcome};
@@ -49,6 +49,17 @@ pub(super) struct Adopt {
     /// The snapshots
     #[arg(value_name = "ID", required = true)]
     ids: Vec<SnapshotRef>,
+}
+
+/// Ownership is told by tags where the cloud has them, else by the state.
+async fn adopt(app: &App, opened: &Opened, snapshot: &Snapshot) -> Result<(), Failure> {
+    if opened.provider.capabilities().tags == Support::No {
+        return marks::adopt(&opened.scope, snapshot, app.now).await;
+    }
+    let lock = opened.lock("adopt", app.cancel.child_token()).await?;
+    let adopted = opened.provider.adopt(&snapshot.native_id).await;
+    lock.release().await;
+    Ok(adopted?)
 }
 
 /// A time or a date, or a duration from now on.
@@ -113,7 +124,7 @@ impl Adopt {
                 Ok(())
             }
             Origin::Manual => {
-                marks::adopt(&opened.scope, snapshot, app.now).await?;
+                adopt(app, opened, snapshot).await?;
                 app.report.info(&format!("{} is adopted", snapshot.id));
                 Ok(())
             }

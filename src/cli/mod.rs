@@ -23,6 +23,8 @@ mod create;
 mod delete;
 mod demo;
 mod doctor;
+mod export;
+mod following;
 mod hold;
 mod latest;
 mod list;
@@ -100,6 +102,7 @@ enum Verb {
     Wait(wait::Wait),
     Copy(copy::Copy),
     Restore(restore::Restore),
+    Export(export::Export),
     Delete(delete::Delete),
     Hold(hold::Hold),
     Release(hold::Release),
@@ -250,7 +253,12 @@ impl App {
             return failure;
         }
         let message = "the lock of the target was lost to another process, and the work was stopped";
-        Failure::new(ErrorKind::Locked, message).with_hint("look for what else works on it, then try again")
+        let lost = Failure::new(ErrorKind::Locked, message).with_hint("look for what else works on it, then try again");
+        match failure.operation {
+            None => lost,
+            // What the cloud does goes on all the same.
+            operation => Failure { operation, hint: failure.hint, ..lost },
+        }
     }
 
     /// Prints the result and the failures, and gives the exit code.
@@ -345,6 +353,7 @@ async fn run(app: &App, verb: Verb) -> u8 {
         Verb::Wait(verb) => verb.run(app).await,
         Verb::Copy(verb) => verb.run(app).await,
         Verb::Restore(verb) => verb.run(app).await,
+        Verb::Export(verb) => verb.run(app).await,
         Verb::Delete(verb) => verb.run(app).await,
         Verb::Hold(verb) => verb.run(app).await,
         Verb::Release(verb) => verb.run(app).await,

@@ -270,7 +270,8 @@ async fn plan_target<'c>(
 }
 
 async fn plan_opened(opened: &Opened, policy: &Retention, limits: &Limits) -> Result<TargetPlan, Failure> {
-    let listing = opened.list(ListScope::AllOrigins).await?;
+    // What other accounts share is none of our business, and nothing of it holds us up.
+    let listing = opened.list(ListScope::Own).await?;
     if let Some(problem) = listing.problems.into_iter().next() {
         return Err(problem.into());
     }
@@ -280,6 +281,7 @@ async fn plan_opened(opened: &Opened, policy: &Retention, limits: &Limits) -> Re
         zone,
         max_deletes: limits.max_deletes.or(policy.max_deletes),
         max_delete_percent: limits.max_delete_percent.or(policy.max_delete_percent),
+        clock_ahead: listing.clock_ahead,
     };
     // Not when this process began: a snapshot made since then would be in the future.
     let now = Utc::now();

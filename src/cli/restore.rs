@@ -1,18 +1,21 @@
 //! `snapkeep restore`
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
-use snapkeep_providers::model::{Ownership, RestoreOptions, RestoreRequest, RestoreTo, Restored, Snapshot};
-use snapkeep_providers::{ErrorKind, Support};
+use snapkeep_providers::model::{Operation, Ownership, RestoreOptions, RestoreRequest, RestoreTo, Restored, Snapshot};
+use snapkeep_providers::{Error, ErrorKind, Provider, Run, Support};
 
-use super::rows::RestoreRow;
-use super::{App, Mode, Outcome};
+use super::following::{Came, Waiting};
+use super::rows::{OperationRow, RestoreRow, State};
+use super::{App, Mode};
 use crate::catalog::{self, Opened, SnapshotRef};
 use crate::failure::Failure;
 use crate::operate;
 use crate::pin::Pinned;
+use crate::report::Task;
 use crate::units;
 
 /// How long the state may take to hold the snapshot.
@@ -39,21 +42,52 @@ pub(super) struct Restore {
     /// Give everything to the user who restores: no owners, no grants
     #[arg(long)]
     no_owner: bool,
+    /// What a cloud's new instance is to have instead of what the source has, as port=3307; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = option)]
+    set: Vec<(String, String)>,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+fn option(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !text.contains(char::is_control) => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err("write NAME=VALUE".into()),
+    }
+}
+
+/// What is restored.
+#[derive(Clone, Copy)]
+enum Of<'s> {
+    Snapshot(&'s Snapshot),
+    Moment(DateTime<Utc>),
+}
+
+impl Of<'_> {
+    fn text(&self, target: &str) -> String {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.id.to_string(),
+            Self::Moment(time) => format!("{target} as it was at {}", rfc3339(*time)),
+        }
+    }
+}
+
+fn rfc3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 impl Restore {
     pub(super) async fn run(&self, app: &App) -> u8 {
-        let mut outcome = self.restore(app).await.map_or_else(Outcome::failed, |row| Ok(row).into());
-        if app.mode == Mode::DryRun {
-            outcome.items.clear();
-        }
-        app.finish(&outcome)
+        let came = match self.time {
+            Some(time) => self.restore_to_time(app, time).await,
+            None => self.restore(app).await,
+        };
+        self.waiting.finish(app, came)
     }
 
-    async fn restore(&self, app: &App) -> Result<RestoreRow, Vec<Failure>> {
-        if let Some(time) = self.time {
-            return self.restore_to_time(app, time).await;
-        }
+    async fn restore(&self, app: &App) -> Result<Came<RestoreRow>, Vec<Failure>> {
         let id: SnapshotRef = self.id.parse().map_err(|error: String| vec![Failure::usage(error)])?;
         let request = self.request(&id.target).map_err(|failure| vec![failure])?;
         let config = app.load()?;
@@ -61,24 +95,12 @@ impl Restore {
         let target = catalog::target(&config, &id.target).map_err(one)?;
         let opened = app.asking(catalog::open(&config, target)).await.map_err(one)?;
         let provider = &*opened.provider;
-        if request.to == RestoreTo::InPlace && provider.capabilities().in_place == Support::No {
-            let message = format!("{}: can't restore in place", provider.name());
-            return Err(one(
-                Failure::new(ErrorKind::Unsupported, message).with_hint("give a new name with `--to NAME`")
-            ));
-        }
+        refuse_in_place(provider, &request).map_err(one)?;
         let found = async { opened.resolve(&id).await.map_err(one) };
         let snapshot = app.looking(found).await?;
-        let row = |to: String, warnings| RestoreRow {
-            id: snapshot.id.to_string(),
-            target: target.name.to_string(),
-            to,
-            warnings,
-        };
+        let of = Of::Snapshot(&snapshot);
         if app.mode == Mode::DryRun {
-            let to = self.to.clone().unwrap_or_else(|| format!("{} itself", target.name));
-            app.report.info(&format!("would restore {} to {to}", snapshot.id));
-            return Ok(row(to, Vec::new()));
+            return Ok(self.not_tried(app, target.name.as_str(), of));
         }
         let (task, run) = app.run(target.name.as_str(), "restore");
         // Into a new database nothing can meet; over the target itself two restores could.
@@ -86,40 +108,94 @@ impl Restore {
             RestoreTo::InPlace => Some(opened.lock("restore --in-place", run.cancel.clone()).await.map_err(one)?),
             RestoreTo::New(_) => None,
         };
-        let held = hold(app, &opened, &snapshot).await;
-        let restored = match held {
-            Ok(pinned) => {
-                let restoring = async {
-                    let operation = provider.restore(&snapshot.native_id, &request, &run).await?;
-                    operate::wait(provider, operation, None, &run).await
-                };
-                restore_held(pinned, restoring).await
+        let came = {
+            let restoring = self.follow(provider, of, provider.restore(&snapshot.native_id, &request, &run), &run);
+            match hold(app, &opened, &snapshot, "restored").await {
+                Ok(Some(pinned)) => pinned.during(restoring).await,
+                Ok(None) => restoring.await,
+                Err(failure) => Err(failure),
             }
-            Err(failure) => Err(failure),
         };
-        let elapsed = units::duration(task.elapsed());
-        drop((task, run));
+        let told = self.told(app, came, of, (task, run));
         if let Some(lock) = lock {
             lock.release().await;
         }
-        let restored = restored.map_err(|failure| one(app.or_lock_lost(failure)))?;
-        for warning in &restored.warnings {
-            app.report.warn(&format!("{}: {warning}", target.name));
-        }
-        app.report.info(&format!("{}: restored {} to {}, in {elapsed}", target.name, snapshot.id, restored.to));
-        Ok(row(restored.to, restored.warnings))
+        told.map_err(|failure| one(app.or_lock_lost(failure)))
     }
 
-    /// Point in time is a cloud's: no provider of this version has it.
-    async fn restore_to_time(&self, app: &App, time: DateTime<Utc>) -> Result<RestoreRow, Vec<Failure>> {
-        let config = app.load()?;
+    async fn restore_to_time(&self, app: &App, time: DateTime<Utc>) -> Result<Came<RestoreRow>, Vec<Failure>> {
         let one = |failure: Failure| vec![failure.of(&self.id)];
+        let request = self.request(&self.id).map_err(|failure| vec![failure])?;
+        let config = app.load()?;
         let target = catalog::target(&config, &self.id).map_err(one)?;
-        let provider = app.asking(catalog::open(&config, target)).await.map_err(one)?.provider;
-        let message =
-            format!("{}: cannot restore {} to {}: it has snapshots only", provider.name(), self.id, time.to_rfc3339());
-        let hint = format!("choose a snapshot from before: `snapkeep list {}`", self.id);
-        Err(one(Failure::new(ErrorKind::Unsupported, message).with_hint(hint)))
+        let opened = app.asking(catalog::open(&config, target)).await.map_err(one)?;
+        let provider = &*opened.provider;
+        if provider.capabilities().point_in_time == Support::No {
+            let (name, id, time) = (provider.name(), &self.id, rfc3339(time));
+            let message = format!("{name}: cannot restore {id} to {time}: it has snapshots only");
+            let hint = format!("choose a snapshot from before: `snapkeep list {id}`");
+            return Err(one(Failure::new(ErrorKind::Unsupported, message).with_hint(hint)));
+        }
+        let of = Of::Moment(time);
+        if app.mode == Mode::DryRun {
+            return Ok(self.not_tried(app, &self.id, of));
+        }
+        let (task, run) = app.run(target.name.as_str(), "restore");
+        let came = self.follow(provider, of, provider.restore_to_time(time, &request, &run), &run).await;
+        self.told(app, came, of, (task, run)).map_err(one)
+    }
+
+    fn not_tried(&self, app: &App, target: &str, of: Of<'_>) -> Came<RestoreRow> {
+        let to = self.to.clone().unwrap_or_else(|| format!("{target} itself"));
+        let with: Vec<String> = self.set.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let with = if with.is_empty() { String::new() } else { format!(" with {}", with.join(", ")) };
+        app.report.info(&format!("would restore {} to {to}{with}", of.text(target)));
+        Came::NotTried
+    }
+
+    /// Begins a restore, and follows it to its end where that is to be waited for.
+    async fn follow(
+        &self,
+        provider: &dyn Provider,
+        of: Of<'_>,
+        begin: impl Future<Output = Result<Operation<Restored>, Error>>,
+        run: &Run,
+    ) -> Result<Came<RestoreRow>, Failure> {
+        let deadline = self.waiting.deadline();
+        let operation = operate::within(deadline, run, begin).await?;
+        let (id, time) = match of {
+            Of::Snapshot(snapshot) => (Some(snapshot.id.to_string()), None),
+            Of::Moment(time) => (None, Some(time)),
+        };
+        let target = provider.target();
+        if self.waiting.no_wait && operate::is_running(&operation) {
+            return Ok(Came::Begun(OperationRow::new(target, &operation.id, id, State::Running)));
+        }
+        let done = OperationRow::new(target, &operation.id, id.clone(), State::Done);
+        let Restored { to, warnings } = operate::wait(provider, operation, deadline, run).await?;
+        if self.waiting.no_wait {
+            return Ok(Came::Begun(done));
+        }
+        Ok(Came::Done(vec![RestoreRow { id, target: target.to_string(), to, warnings, time }], Vec::new()))
+    }
+
+    /// Says what came of it.
+    fn told(
+        &self,
+        app: &App,
+        came: Result<Came<RestoreRow>, Failure>,
+        of: Of<'_>,
+        (task, run): (Arc<Task>, Run),
+    ) -> Result<Came<RestoreRow>, Failure> {
+        let elapsed = units::duration(task.elapsed());
+        drop((task, run));
+        if let Ok(Came::Done(rows, _)) = &came {
+            for RestoreRow { target, to, warnings, .. } in rows {
+                warnings.iter().for_each(|warning| app.report.warn(&format!("{target}: {warning}")));
+                app.report.info(&format!("{target}: restored {} to {to}, in {elapsed}", of.text(target)));
+            }
+        }
+        came
     }
 
     fn request(&self, target: &str) -> Result<RestoreRequest, Failure> {
@@ -137,16 +213,39 @@ impl Restore {
                     .of(target));
             }
         };
-        Ok(RestoreRequest { to, ownership, options: RestoreOptions::new() })
+        Ok(RestoreRequest { to, ownership, options: self.options()? })
+    }
+
+    fn options(&self) -> Result<RestoreOptions, Failure> {
+        let mut options = RestoreOptions::new();
+        for (name, value) in &self.set {
+            if options.insert(name.clone(), value.clone()).is_some() {
+                return Err(Failure::usage(format!("--set: {name} is set twice")));
+            }
+        }
+        Ok(options)
     }
 }
 
-/// Holds the snapshot for as long as it is read: what a bucket has is gone when it is deleted. A state that can't be
-/// written keeps nobody from restoring.
-async fn hold<'a>(app: &App, opened: &'a Opened, snapshot: &'a Snapshot) -> Result<Option<Pinned<'a>>, Failure> {
-    let holding = Pinned::hold(&opened.scope, &snapshot.native_id, "restored");
+fn refuse_in_place(provider: &dyn Provider, request: &RestoreRequest) -> Result<(), Failure> {
+    if request.to == RestoreTo::InPlace && provider.capabilities().in_place == Support::No {
+        let message = format!("{}: can't restore in place", provider.name());
+        return Err(Failure::new(ErrorKind::Unsupported, message).with_hint("give a new name with `--to NAME`"));
+    }
+    Ok(())
+}
+
+/// Holds the snapshot for as long as it is read, to be `done` something: what a bucket has is gone when it is deleted. A
+/// state that can't be written keeps nobody from reading.
+pub(super) async fn hold<'a>(
+    app: &App,
+    opened: &'a Opened,
+    snapshot: &'a Snapshot,
+    done: &str,
+) -> Result<Option<Pinned<'a>>, Failure> {
+    let holding = Pinned::hold(&opened.scope, &snapshot.native_id, done);
     let unheld = |why: &str| {
-        app.report.warn(&format!("{}: it is not held while it is restored: {why}", snapshot.id));
+        app.report.warn(&format!("{}: it is not held while it is {done}: {why}", snapshot.id));
         Ok(None)
     };
     match tokio::time::timeout(HOLD_LIMIT, app.asking(holding)).await {
@@ -155,16 +254,6 @@ async fn hold<'a>(app: &App, opened: &'a Opened, snapshot: &'a Snapshot) -> Resu
         Ok(Err(failure)) if failure.is_interruption() || failure.kind == ErrorKind::NotFound => Err(failure),
         Ok(Err(failure)) => unheld(&failure.message),
         Err(_) => unheld("the state doesn't answer"),
-    }
-}
-
-async fn restore_held(
-    pinned: Option<Pinned<'_>>,
-    restoring: impl Future<Output = Result<Restored, Failure>>,
-) -> Result<Restored, Failure> {
-    match pinned {
-        Some(pinned) => pinned.during(restoring).await,
-        None => restoring.await,
     }
 }
 

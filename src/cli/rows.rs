@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use snapkeep_providers::model::{Hold, Snapshot, VerifyLevel};
+use snapkeep_providers::model::{Hold, OperationId, Snapshot, TargetName, VerifyLevel};
 
 use crate::failure::Failure;
 use crate::render::Row;
@@ -175,6 +175,29 @@ pub(super) struct OperationRow {
     pub(super) state: &'static str,
 }
 
+impl OperationRow {
+    pub(super) fn new(target: &TargetName, operation: &OperationId, snapshot: Option<String>, state: State) -> Self {
+        let state = state.word();
+        Self { id: format!("{target}/{operation}"), target: target.to_string(), snapshot, state }
+    }
+}
+
+/// Whether something goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Running,
+    Done,
+}
+
+impl State {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+        }
+    }
+}
+
 impl Row for OperationRow {
     const KIND: &'static str = "OperationList";
     const KEYS: &'static [&'static str] = &["id", "target", "snapshot", "state"];
@@ -189,26 +212,67 @@ impl Row for OperationRow {
     }
 }
 
-/// A snapshot that was restored.
+/// What was restored.
 #[derive(Debug, Serialize)]
 pub(super) struct RestoreRow {
-    pub(super) id: String,
+    /// The snapshot; `None` where it was a moment, or nobody remembers.
+    pub(super) id: Option<String>,
     pub(super) target: String,
     pub(super) to: String,
     pub(super) warnings: Vec<String>,
+    /// The moment, where it was one.
+    pub(super) time: Option<DateTime<Utc>>,
 }
 
 impl Row for RestoreRow {
     const KIND: &'static str = "RestoreList";
-    const KEYS: &'static [&'static str] = &["id", "target", "to", "warnings"];
+    const KEYS: &'static [&'static str] = &["id", "target", "to", "warnings", "time"];
     const HEADINGS: &'static [&'static str] = &["SNAPSHOT", "RESTORED TO"];
 
     fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
-        vec![self.id.clone(), self.to.clone()]
+        let moment = || self.time.map(|time| format!("{} at {}", self.target, units::time(time)));
+        vec![or_dash(self.id.clone().or_else(moment)), self.to.clone()]
     }
 
     fn name(&self) -> String {
         self.to.clone()
+    }
+}
+
+/// A snapshot's data that is written as files.
+#[derive(Debug, Serialize)]
+pub(super) struct ExportRow {
+    /// The snapshot; `None` where the cloud no longer tells.
+    pub(super) id: Option<String>,
+    pub(super) target: String,
+    pub(super) to: String,
+    pub(super) operation: String,
+    pub(super) state: &'static str,
+    pub(super) provider_state: Option<String>,
+    pub(super) percent: Option<u8>,
+    pub(super) size_bytes: Option<u64>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Row for ExportRow {
+    const KIND: &'static str = "ExportList";
+    const KEYS: &'static [&'static str] =
+        &["id", "target", "to", "operation", "state", "provider_state", "percent", "size_bytes", "warnings"];
+    const HEADINGS: &'static [&'static str] = &["SNAPSHOT", "EXPORTED TO", "STATE", "DONE", "SIZE", "OPERATION"];
+
+    fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
+        vec![
+            or_dash(self.id.clone()),
+            self.to.clone(),
+            self.state.into(),
+            or_dash(self.percent.map(|percent| format!("{percent} %"))),
+            or_dash(self.size_bytes.map(units::bytes)),
+            self.operation.clone(),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.operation.clone()
     }
 }
 

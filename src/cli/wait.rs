@@ -3,15 +3,25 @@
 use std::time::Duration;
 
 use clap::Args;
-use snapkeep_providers::model::{Operation, OperationId, Snapshot};
+use snapkeep_providers::model::{Exported, Operation, OperationId, Restored, Snapshot, Work};
+use snapkeep_providers::{ErrorKind, Run};
 use tokio::time::Instant;
 
-use super::{App, Outcome};
-use crate::catalog::{self, Opened, SnapshotRef, Which};
+use super::create::tell;
+use super::export;
+use super::rows::{ExportRow, RestoreRow};
+use super::{App, Mode, Outcome};
+use crate::catalog::{self, Catalog, Opened, SnapshotRef, Which};
+use crate::config::Target;
+use crate::copies;
 use crate::failure::Failure;
-use crate::operate;
+use crate::lock::Lock;
+use crate::operate::{self, Followed};
 
-/// Wait until a snapshot is there or an operation has ended
+/// How soon a lock that somebody else holds is tried again.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Wait until a snapshot and its copies are there, or a restore or export has ended
 #[derive(Debug, Args)]
 pub(super) struct Wait {
     /// The snapshot or the operation
@@ -24,32 +34,186 @@ pub(super) struct Wait {
 
 impl Wait {
     pub(super) async fn run(&self, app: &App) -> u8 {
-        let waited = self.wait(app).await.map_or_else(Outcome::failed, |snapshot| Ok(snapshot).into());
-        app.finish(&waited)
+        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
+        let named = match &self.id.which {
+            Which::Native(native) => Some(OperationId::new(native)),
+            Which::Latest | Which::LatestVerified => None,
+        };
+        match named.as_ref().map(|operation| (operation, operation.work())) {
+            Some((operation, Work::Restore(_))) => {
+                let restored = self.follow::<Restored>(app, operation, deadline).await;
+                app.finish(&restored.map_or_else(Outcome::failed, |restored| Ok(self.restored(app, restored)).into()))
+            }
+            Some((operation, Work::Export(_))) => {
+                let exported = self.follow::<Exported>(app, operation, deadline).await;
+                let row = |exported| Ok(self.exported(app, operation, exported)).into();
+                app.finish(&exported.map_or_else(Outcome::failed, row))
+            }
+            Some((_, Work::Snapshot(_))) | None => {
+                app.finish(&self.snapshot(app, named.as_ref(), deadline).await.unwrap_or_else(Outcome::failed))
+            }
+        }
     }
 
-    async fn wait(&self, app: &App) -> Result<Snapshot, Vec<Failure>> {
+    fn one(&self, failure: Failure) -> Vec<Failure> {
+        vec![failure.of(&self.id.target)]
+    }
+
+    async fn open<'c>(&self, app: &App, config: &'c Catalog) -> Result<(&'c Target, Opened), Vec<Failure>> {
+        let target = catalog::target(config, &self.id.target).map_err(|failure| self.one(failure))?;
+        let opened = app.asking(catalog::open(config, target)).await.map_err(|failure| self.one(failure))?;
+        Ok((target, opened))
+    }
+
+    /// Follows what is no snapshot to its end.
+    async fn follow<T: Followed>(
+        &self,
+        app: &App,
+        operation: &OperationId,
+        deadline: Option<Instant>,
+    ) -> Result<T, Vec<Failure>> {
         let config = app.load()?;
-        let one = |failure: Failure| vec![failure.of(&self.id.target)];
-        let target = catalog::target(&config, &self.id.target).map_err(one)?;
-        let opened = app.asking(catalog::open(&config, target)).await.map_err(one)?;
-        let provider = &*opened.provider;
-        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
+        let (target, opened) = self.open(app, &config).await?;
         let (_task, run) = app.run(target.name.as_str(), "wait");
-        let operation = app.looking(self.operation(&opened)).await?;
-        operate::wait(provider, operation, deadline, &run).await.map_err(one)
+        let followed = async {
+            let polling = async { T::poll(&*opened.provider, operation).await.map_err(Failure::from) };
+            let operation = app.asking(polling).await?;
+            operate::wait(&*opened.provider, operation, deadline, &run).await
+        };
+        followed.await.map_err(|failure| self.one(failure))
+    }
+
+    fn restored(&self, app: &App, restored: Restored) -> RestoreRow {
+        let target = &self.id.target;
+        restored.warnings.iter().for_each(|warning| app.report.warn(&format!("{target}: {warning}")));
+        let Restored { to, warnings } = restored;
+        // Which snapshot it was of, no cloud tells any more.
+        RestoreRow { id: None, target: target.clone(), to, warnings, time: None }
+    }
+
+    fn exported(&self, app: &App, operation: &OperationId, exported: Exported) -> ExportRow {
+        exported.warnings.iter().for_each(|warning| app.report.warn(&format!("{}: {warning}", self.id.target)));
+        export::done_row(&self.id.target, operation, exported)
+    }
+
+    async fn snapshot(
+        &self,
+        app: &App,
+        named: Option<&OperationId>,
+        deadline: Option<Instant>,
+    ) -> Result<Outcome<Snapshot>, Vec<Failure>> {
+        let config = app.load()?;
+        let (target, opened) = self.open(app, &config).await?;
+        let (_task, run) = app.run(target.name.as_str(), "wait");
+        let one = |failure| self.one(failure);
+        let operation = app.asking(self.operation(&opened, named)).await.map_err(one)?;
+        let snapshot = operate::wait(&*opened.provider, operation, deadline, &run).await.map_err(one)?;
+        let mut outcome = Outcome::from(Ok(snapshot));
+        if let Some(snapshot) = outcome.items.first().cloned()
+            && copies::are_wanted(&*opened.provider, target.region(), &snapshot)
+        {
+            self.copy(app, &opened, &snapshot, (deadline, &run), &mut outcome).await;
+        }
+        Ok(outcome)
     }
 
     /// An operation's id is the provider's own; a snapshot's may be shortened.
-    async fn operation(&self, opened: &Opened) -> Result<Operation<Snapshot>, Vec<Failure>> {
-        if let Which::Native(native) = &self.id.which
-            && let Ok(operation) = opened.provider.poll(&OperationId::new(native)).await
-        {
-            return Ok(operation);
+    async fn operation(&self, opened: &Opened, named: Option<&OperationId>) -> Result<Operation<Snapshot>, Failure> {
+        if let Some(operation) = named {
+            match opened.provider.poll(operation).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                polled => return Ok(polled?),
+            }
         }
-        let one = |failure: Failure| vec![failure.of(&self.id.target)];
-        let snapshot = opened.resolve(&self.id).await.map_err(one)?;
-        let polled = opened.provider.poll(&OperationId::new(snapshot.native_id.as_str())).await;
-        polled.map_err(|error| one(error.into()))
+        let snapshot = opened.resolve(&self.id).await?;
+        Ok(opened.provider.poll(&OperationId::new(snapshot.native_id.as_str())).await?)
+    }
+
+    /// Makes the copies that a creation began without, or that failed then.
+    async fn copy(
+        &self,
+        app: &App,
+        opened: &Opened,
+        snapshot: &Snapshot,
+        (deadline, run): (Option<Instant>, &Run),
+        outcome: &mut Outcome<Snapshot>,
+    ) {
+        if app.mode == Mode::DryRun {
+            let to: Vec<String> = opened.provider.copies().iter().map(ToString::to_string).collect();
+            return app.report.info(&format!("would copy {} to {}", snapshot.id, to.join(", ")));
+        }
+        let lock = match lock(app, opened, deadline, run).await {
+            Ok(lock) => lock,
+            Err(failure) => return outcome.failures.push(failure.of(&self.id.target)),
+        };
+        let begun = std::time::Instant::now();
+        let copied = copies::make(opened, &snapshot.native_id, deadline, run).await;
+        lock.release().await;
+        let elapsed = chrono::TimeDelta::from_std(begun.elapsed()).unwrap_or_default();
+        for copy in copied {
+            if let Ok(made) = &copy {
+                app.report.info(&tell(made, elapsed));
+            }
+            let copy = copy.map(|made| made.snapshot);
+            outcome.add(copy.map_err(|failure| app.or_lock_lost(failure).of(&self.id.target)));
+        }
+    }
+}
+
+/// Takes the target's lock, and waits for whoever holds it: it may be making the same copies.
+async fn lock(app: &App, opened: &Opened, deadline: Option<Instant>, run: &Run) -> Result<Lock, Failure> {
+    let mut told = false;
+    loop {
+        let failure = match opened.lock("wait", run.cancel.clone()).await {
+            Err(failure) if failure.kind == ErrorKind::Locked => failure,
+            taken => return taken,
+        };
+        let next = Instant::now() + LOOK;
+        if deadline.is_some_and(|deadline| deadline <= next) {
+            return Err(failure);
+        }
+        if !told {
+            app.report.info(&format!("{}; its end is waited for", failure.message));
+            told = true;
+        }
+        tokio::select! {
+            biased;
+            () = run.cancel.cancelled() => return Err(Failure::new(ErrorKind::Interrupted, "interrupted")),
+            () = tokio::time::sleep_until(next) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use snapkeep_providers::memory::{Fault, Memory, Verb};
+    use snapkeep_providers::model::CreateRequest;
+    use snapkeep_providers::{Provider, Run};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_what_is_not_an_operation_is_looked_for_among_the_snapshots() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = Memory::new("orders".parse().unwrap(), chrono::DateTime::UNIX_EPOCH);
+        let operation = memory.create(&CreateRequest::default(), &Run::silent()).await.unwrap().id;
+        let opened = Opened::of(Arc::new(memory.clone()), crate::state::tests::scope(folder.path()));
+        let wait = |id: &str| Wait { id: format!("orders/{id}").parse().unwrap(), timeout: None };
+        let of = |id: &str| OperationId::new(id);
+        for (fault, exit) in [(Fault::Denied, 5), (Fault::Throttle, 6), (Fault::Unreachable, 1)] {
+            memory.script(Verb::Poll, fault);
+            memory.script(Verb::List, Fault::FailedOperation);
+            let failure = wait("create-0001").operation(&opened, Some(&operation)).await.unwrap_err();
+            assert_eq!(failure.exit, exit, "{fault:?}");
+        }
+        assert!(wait("create-0001").operation(&opened, Some(&operation)).await.is_ok());
+        let missing = wait("sk-1").operation(&opened, Some(&of("sk-1"))).await.unwrap_err();
+        assert_eq!(
+            (missing.exit, missing.message.as_str()),
+            (1, "memory: cannot list orders: it failed"),
+            "the list is read"
+        );
     }
 }

@@ -54,6 +54,14 @@ pub struct Config {
 }
 
 impl Target {
+    /// The region that its snapshots are made in, where its cloud has regions and copies between them.
+    pub fn region(&self) -> Option<&str> {
+        match &self.settings {
+            ProviderSettings::AwsRds(rds) => Some(&rds.region),
+            _ => None,
+        }
+    }
+
     /// Why `policy` can't come true here, if it can't.
     pub fn cannot_meet(&self, policy: &Retention) -> Option<String> {
         self.settings.keeps_at_most_days().and_then(|days| crate::retention::unsatisfiable(policy, days))

@@ -16,6 +16,7 @@
 //! | a cap refuses the whole target | `a_cap_refuses_the_sweep_of_failed_ones_too` |
 //! | max_age | `nothing_goes_while_the_newest_good_one_is_older_than_max_age` |
 //! | a snapshot in the future | `nothing_goes_while_a_snapshot_is_in_the_future` |
+//! | the provider's clock | `refusal::tests::nothing_goes_while_the_clock_is_off_the_providers` |
 //! | failed in verification: takes no slot | `one_that_failed_in_verification_pushes_no_good_one_out` |
 //! | failed in verification: not good | `one_that_failed_in_verification_is_not_good` |
 //! | failed in verification: stays where none is good | `where_none_is_good_even_a_bad_one_stays` |
@@ -67,7 +68,8 @@ fn plan_of(policy: &str, seen: Vec<Seen>) -> TargetPlan {
 
 pub(super) fn plan_by(policy: &Retention, seen: Vec<Seen>) -> TargetPlan {
     let (max_deletes, max_delete_percent) = (policy.max_deletes, policy.max_delete_percent);
-    plan(&Rules { policy, zone: Tz::UTC, max_deletes, max_delete_percent }, seen, now())
+    let rules = Rules { policy, zone: Tz::UTC, max_deletes, max_delete_percent, clock_ahead: None };
+    plan(&rules, seen, now())
 }
 
 fn with(plan: &TargetPlan, verdict: Verdict) -> Vec<&str> {

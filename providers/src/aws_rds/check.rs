@@ -28,8 +28,8 @@ impl RdsProvider {
             Check { name: "snapshots", outcome: snapshots },
             Check { name: "deletion", outcome: deletion },
         ];
-        for api in &self.elsewhere {
-            let outcome = match self.read_elsewhere(api).await {
+        for api in self.elsewhere() {
+            let outcome = match self.read_elsewhere(&api).await {
                 super::Read { problem: Some(problem), .. } => Err(problem),
                 super::Read { snapshots, .. } => Ok(format!("{}: {} copies", api.region, snapshots.len())),
             };
@@ -76,7 +76,7 @@ impl RdsProvider {
             Family::Cluster => ("ManualClusterSnapshots", "manual cluster snapshots"),
         };
         let mut quotas = Vec::new();
-        for api in std::iter::once(&self.api).chain(&self.elsewhere) {
+        for api in self.regions() {
             let asked = api.clients.rds.describe_account_attributes().send().await;
             let asked = asked.map_err(|error| Fault::of("DescribeAccountAttributes", error));
             let answer = asked.or_error(home, "read the quotas of", format!("{} in {}", home.target, api.region))?;

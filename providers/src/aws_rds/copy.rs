@@ -13,7 +13,7 @@ use super::api::{Api, NewCopy};
 use super::fault::{Fault, OrError};
 use super::record::Record;
 use super::tags::{self, Copy, New};
-use super::{RdsProvider, names, open_region};
+use super::{RdsProvider, names};
 use crate::Run;
 use crate::error::{ErrorKind, Result};
 use crate::model::{
@@ -54,7 +54,7 @@ impl RdsProvider {
             return Ok(self.operation(&record, region)); // it is there
         }
         self.refuse_copy(id, &record, &api.region, &to)?;
-        let opened = open_region(&self.home, &self.clients, region).await;
+        let opened = self.region(region).await;
         if to.option_group.is_none() && *region != api.region {
             warn_of_options(&record, run);
         }
@@ -157,7 +157,7 @@ impl RdsProvider {
             Origin::Shared => return Err(refuse(ErrorKind::Unsupported, "it is another account's")),
         }
         if !request.with.is_empty() && record.encrypted == Some(true) {
-            self.refuse_managed_key(api, id, &record).await?;
+            self.refuse_managed_key(&api, id, &record).await?;
         }
         let shared = api.share(&record.name, &request.with, &request.without).await;
         shared.or_error(home, "share", home.id(id))

@@ -66,10 +66,10 @@ impl RdsProvider {
         if record.state() != SnapshotState::Available {
             return Err(home.error(ErrorKind::Busy, "export", &subject, format!("it is {}", record.status)));
         }
-        let known = tasks(api, None, Some(&record.arn)).await.or_error(home, "export", &subject)?;
+        let known = tasks(&api, None, Some(&record.arn)).await.or_error(home, "export", &subject)?;
         let same = |task: &&ExportTask| Place::of(task).url() == place.url() && !has_failed(task);
         if let Some(task) = known.iter().find(same) {
-            return Ok(self.exported(api, task));
+            return Ok(self.exported(&api, task));
         }
         let name = format!("sk-{}", names::random(16));
         let call = api
@@ -85,25 +85,25 @@ impl RdsProvider {
         let task = match call.send().await.map_err(|error| Fault::of("StartExportTask", error)) {
             // The answer was lost, and the SDK has asked again.
             Err(fault) if fault.is_taken() => {
-                let found = tasks(api, Some(&name), None).await.or_error(home, "export", &subject)?;
+                let found = tasks(&api, Some(&name), None).await.or_error(home, "export", &subject)?;
                 found.into_iter().next().ok_or_else(|| fault.into_error(home, "export", &subject))?
             }
             begun => task_of(begun.or_error(home, "export", &subject)?),
         };
-        Ok(self.exported(api, &task))
+        Ok(self.exported(&api, &task))
     }
 
     pub(super) async fn look_at_export(&self, operation: &OperationId) -> Result<Operation<Exported>> {
         let subject = self.home.id(operation);
         let missing = || self.home.error(ErrorKind::NotFound, "find", &subject, "there is no such operation");
         let Work::Export(name) = operation.work() else { return Err(missing()) };
-        for api in std::iter::once(&self.api).chain(&self.elsewhere) {
-            let found = match tasks(api, Some(name), None).await {
+        for api in self.regions() {
+            let found = match tasks(&api, Some(name), None).await {
                 Err(fault) if fault.is_missing() => Vec::new(),
                 found => found.or_error(&self.home, "look at", &subject)?,
             };
             if let Some(task) = found.iter().find(|task| task.export_task_identifier() == Some(name)) {
-                return Ok(self.exported(api, task));
+                return Ok(self.exported(&api, task));
             }
         }
         Err(missing())

@@ -22,6 +22,8 @@ pub(super) struct Fault {
     code: Option<String>,
     /// AWS's own text.
     message: String,
+    /// The status of the answer.
+    status: Option<u16>,
     /// Whether there was an answer that could be read.
     answer: Answer,
     source: Box<dyn StdError + Send + Sync>,
@@ -49,14 +51,16 @@ impl Fault {
             SdkError::ResponseError(_) => Answer::Unreadable,
             _ => Answer::None,
         };
+        let status = error.raw_response().map(|answer| answer.status().as_u16());
         let action = if action.contains(':') { action.to_owned() } else { format!("rds:{action}") };
-        Self { action, code, message, answer, source: Box::new(error) }
+        Self { action, code, message, status, answer, source: Box::new(error) }
     }
 
     /// Of an answer that lacks what it must have.
     pub(super) fn unreadable(action: &str, what: &str) -> Self {
         let (action, source) = (format!("rds:{action}"), what.to_owned());
-        Self { action, code: None, message: source.clone(), answer: Answer::Unreadable, source: source.into() }
+        let (code, status, answer) = (None, None, Answer::Unreadable);
+        Self { action, code, message: source.clone(), status, answer, source: source.into() }
     }
 
     /// Whether AWS answered with a code that begins so; the API has most with and without `Fault` at the end.
@@ -128,7 +132,7 @@ impl Fault {
 
     fn meaning(&self) -> Meaning {
         let code = self.code.as_deref().unwrap_or_default();
-        if self.answer == Answer::Unreadable {
+        if self.answer == Answer::Unreadable && self.status.is_none_or(|status| status < 500) {
             return Meaning::new(ErrorKind::Failed, "AWS's answer can't be understood", None);
         }
         match code {
@@ -194,6 +198,13 @@ impl Fault {
             | "InvalidVPCNetworkStateFault"
             | "InvalidSubnet" => Meaning::new(ErrorKind::Usage, self.parameter(), None),
             "InternalFailure" | "InternalError" | "ServiceUnavailable" | "InternalServerError" => {
+                Meaning::new(ErrorKind::Unavailable, "AWS failed at it", Some(Hint::Later))
+            }
+            // Something in between may answer without AWS's words.
+            _ if self.status == Some(429) => {
+                Meaning::new(ErrorKind::Busy, "AWS throttles this account's calls", Some(Hint::Later))
+            }
+            _ if self.status.is_some_and(|status| status >= 500) => {
                 Meaning::new(ErrorKind::Unavailable, "AWS failed at it", Some(Hint::Later))
             }
             _ => Meaning::new(ErrorKind::Failed, "AWS refused it", None),
@@ -328,5 +339,82 @@ pub(super) trait OrError<T> {
 impl<T> OrError<T> for Called<T> {
     fn or_error(self, home: &Home, verb: &str, subject: impl fmt::Display) -> Result<T> {
         self.map_err(|fault| fault.into_error(home, verb, subject))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::api::Family;
+    use super::*;
+    use crate::aws::Account;
+
+    fn home() -> Home {
+        let account = Account { profile: Some("prod".into()), ..Account::default() };
+        let (region, database) = ("eu-central-1".into(), "orders-prod".into());
+        let target = "orders".parse().unwrap();
+        Home { target, account, region, endpoint: None, family: Family::Instance, database }
+    }
+
+    fn refusal(code: &str, message: &str) -> Fault {
+        let (action, source) = ("rds:CreateDBSnapshot".into(), message.to_owned().into());
+        let (code, message) = (Some(code.to_owned()), message.to_owned());
+        Fault { action, code, message, status: Some(400), answer: Answer::Refusal, source }
+    }
+
+    fn told(fault: Fault) -> (ErrorKind, String, String) {
+        let error = fault.into_error(&home(), "snapshot", "orders");
+        let text = error.to_string().replace("aws_rds: cannot snapshot orders: ", "");
+        (error.kind(), text, error.hint().unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn a_denied_call_names_the_action_that_aws_names() {
+        let said = "User: arn:aws:iam::1:user/ops is not authorized to perform: rds:AddTagsToResource on resource: x";
+        let (kind, reason, hint) = told(refusal("AccessDenied", said));
+        assert_eq!((kind, reason.as_str()), (ErrorKind::Permission, "rds:AddTagsToResource is not permitted"));
+        assert!(hint.starts_with("add rds:AddTagsToResource to the policy"), "{hint}");
+        let (_, reason, _) = told(refusal("AccessDeniedException", "no"));
+        assert_eq!(reason, "rds:CreateDBSnapshot is not permitted", "the call's own, where AWS names none");
+    }
+
+    #[test]
+    fn the_cap_of_copies_is_busy_and_the_quota_of_snapshots_is_not() {
+        let cap = refusal("SnapshotQuotaExceeded", "Cannot copy more than 20 snapshots across regions");
+        assert!(cap.is_copy_cap());
+        assert_eq!(told(cap).0, ErrorKind::Busy);
+        let quota = refusal("SnapshotQuotaExceeded", "Cannot create more than 100 manual snapshots");
+        assert_eq!(told(quota).0, ErrorKind::Quota);
+    }
+
+    #[test]
+    fn codes_are_told_apart_with_and_without_fault_at_their_end() {
+        let kind = |code| told(refusal(code, "")).0;
+        for code in
+            ["DBSnapshotNotFound", "DBClusterSnapshotNotFoundFault", "DBInstanceNotFound", "DBClusterNotFoundFault"]
+        {
+            assert_eq!(kind(code), ErrorKind::NotFound, "{code}");
+        }
+        for code in ["InvalidDBSnapshotState", "InvalidDBClusterSnapshotStateFault", "InvalidDBInstanceState"] {
+            assert_eq!(kind(code), ErrorKind::Busy, "{code}");
+        }
+        for code in ["Throttling", "ThrottlingException", "RequestLimitExceeded"] {
+            assert_eq!(kind(code), ErrorKind::Busy, "{code}");
+        }
+        for code in ["ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch", "KMSKeyNotAccessibleFault"] {
+            assert_eq!(kind(code), ErrorKind::Permission, "{code}");
+        }
+        assert_eq!(kind("DBInstanceAlreadyExists"), ErrorKind::Refused);
+        assert_eq!(kind("InvalidParameterValue"), ErrorKind::Usage);
+        assert_eq!(kind("InternalFailure"), ErrorKind::Unavailable);
+        assert_eq!(kind("SomethingNew"), ErrorKind::Failed);
+        assert_eq!(told(refusal("ExpiredToken", "")).2, "aws sso login --profile prod, or get new keys");
+    }
+
+    #[test]
+    fn what_answers_without_aws_words_is_told_by_its_status() {
+        let of_status = |status, answer| Fault { status: Some(status), code: None, answer, ..refusal("", "") };
+        assert_eq!(told(of_status(503, Answer::Unreadable)).0, ErrorKind::Unavailable);
+        assert_eq!(told(of_status(429, Answer::Refusal)).0, ErrorKind::Busy);
+        assert_eq!(told(of_status(200, Answer::Unreadable)).0, ErrorKind::Failed);
     }
 }

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -118,7 +118,8 @@ pub(crate) async fn open(
     let api = open_region(&home, clients, &home.region).await;
     let elsewhere = join_all(regions.into_iter().map(|region| open_region(&home, clients, region))).await;
     let (settings, clients) = (settings.clone(), clients.clone());
-    Ok(Arc::new(RdsProvider { identity: identity(&settings), home, api, elsewhere, settings, clients }))
+    let (identity, elsewhere) = (identity(&settings), Mutex::new(elsewhere));
+    Ok(Arc::new(RdsProvider { identity, home, api, elsewhere, settings, clients }))
 }
 
 async fn open_region(home: &Home, clients: &Clients, region: &str) -> Api {
@@ -136,8 +137,8 @@ struct RdsProvider {
     home: Home,
     identity: String,
     api: Api,
-    /// Other regions that have copies.
-    elsewhere: Vec<Api>,
+    /// Other regions that have copies; a copy adds the one that it goes to.
+    elsewhere: Mutex<Vec<Api>>,
     settings: AwsRds,
     clients: Clients,
 }
@@ -156,6 +157,26 @@ struct Read {
 }
 
 impl RdsProvider {
+    /// The other regions that have copies.
+    fn elsewhere(&self) -> Vec<Api> {
+        self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// All regions that have snapshots, the database's own first.
+    fn regions(&self) -> Vec<Api> {
+        std::iter::once(self.api.clone()).chain(self.elsewhere()).collect()
+    }
+
+    /// The API of a region that a copy goes to; from now on it is looked at too.
+    async fn region(&self, region: &str) -> Api {
+        if let Some(known) = self.regions().into_iter().find(|api| api.region == region) {
+            return known;
+        }
+        let api = open_region(&self.home, &self.clients, region).await;
+        self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner).push(api.clone());
+        api
+    }
+
     /// Reads what the database's own region has of one kind.
     async fn read_home(&self, made_by: Option<&str>) -> Read {
         // RDS tells of whom a shared one is only in the answer.
@@ -186,21 +207,21 @@ impl RdsProvider {
 
     fn is_copy(&self, record: &Record) -> bool {
         let region = record.marks().copy_of.and_then(|arn| arn.split(':').nth(3));
-        let known = |region: &str| region == self.home.region || self.elsewhere.iter().any(|api| api.region == region);
+        let known = |region: &str| self.regions().iter().any(|api| api.region == region);
         record.is_of(&self.home.database) && record.is_owned_by(&self.home.target) && region.is_some_and(known)
     }
 
     /// One snapshot, and the region that it is in.
-    async fn find(&self, verb: &str, id: &NativeId) -> Result<(&Api, Record)> {
+    async fn find(&self, verb: &str, id: &NativeId) -> Result<(Api, Record)> {
         if !names::is_possible(id.as_str()) {
             return Err(self.home.missing(verb, id));
         }
         let found = self.api.get(id.as_str()).await.or_error(&self.home, verb, self.home.id(id))?;
         if let Some(record) = found.filter(|record| record.is_of(&self.home.database)) {
-            return Ok((&self.api, record));
+            return Ok((self.api.clone(), record));
         }
         let mut unread = None;
-        for api in &self.elsewhere {
+        for api in self.elsewhere() {
             match api.get(id.as_str()).await.or_error(&self.home, verb, self.home.id(id)) {
                 Ok(Some(record)) if self.is_copy(&record) => return Ok((api, record)),
                 Ok(_) => {}
@@ -265,9 +286,10 @@ impl Provider for RdsProvider {
         if scope == ListScope::AllOrigins {
             kinds.extend([Some("shared"), Some("public")]);
         }
+        let elsewhere = self.elsewhere();
         let (own, others) = tokio::join!(
             join_all(kinds.into_iter().map(|kind| self.read_home(kind))),
-            join_all(self.elsewhere.iter().map(|api| self.read_elsewhere(api)))
+            join_all(elsewhere.iter().map(|api| self.read_elsewhere(api)))
         );
         let mut listing = Listing { clock_ahead: self.api.clients.clock.ahead(), ..Listing::default() };
         let (mut seen, mut nothing_read) = (BTreeSet::new(), true);

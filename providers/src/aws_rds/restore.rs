@@ -30,7 +30,7 @@ impl RdsProvider {
         let (api, record) = self.find("restore", id).await?;
         self.refuse_restore(&subject, &record)?;
         let engine = record.engine.clone().unwrap_or_default();
-        let (source, mut warnings) = self.source_in(api, &subject).await?;
+        let (source, mut warnings) = self.source_in(&api, &subject).await?;
         let mut shape = source.map(|source| source.shape).unwrap_or_default();
         if api.region != self.home.region {
             shape = shape.elsewhere();
@@ -42,7 +42,7 @@ impl RdsProvider {
             shape.option_group.clone_from(&record.option_group);
         }
         let shape = self.shape(shape, &subject, &request.options)?;
-        let new = New { api, name: &name, shape, verb: "restore", subject: &subject };
+        let new = New { api: &api, name: &name, shape, verb: "restore", subject: &subject };
         self.restore_new(&From::Snapshot(&record.name, &engine), new, warnings, Vec::new()).await
     }
 
@@ -54,7 +54,9 @@ impl RdsProvider {
         let home = &self.home;
         let subject = format!("{} to {}", home.target, time.format("%Y-%m-%dT%H:%M:%SZ"));
         let name = self.new_name(&subject, request)?;
-        let source = self.exists("restore").await?;
+        self.exists("restore").await?;
+        let (source, warnings) = self.source_in(&self.api, &subject).await?;
+        let source = source.unwrap_or_default();
         let out_of_reach = |reason: String| {
             let hint = format!("choose a snapshot: `snapkeep list {}`", home.target);
             home.error(ErrorKind::NotFound, "restore", &subject, reason).with_hint(hint)
@@ -68,7 +70,7 @@ impl RdsProvider {
         }
         let shape = self.shape(source.shape, &subject, &request.options)?;
         let new = New { api: &self.api, name: &name, shape, verb: "restore", subject: &subject };
-        self.restore_new(&From::Time(&home.database, time), new, Vec::new(), Vec::new()).await
+        self.restore_new(&From::Time(&home.database, time), new, warnings, Vec::new()).await
     }
 
     /// The name of what is to be made, in lower case as RDS keeps it.
@@ -153,7 +155,7 @@ impl RdsProvider {
         let New { api, name, shape, verb, subject } = new;
         let home = Home { region: api.region.clone(), ..self.home.clone() };
         let token = names::random(16);
-        marks.extend([tags::of_target(&home.target), tags::tag(tags::RESTORE, &token)]);
+        marks.extend(tags::of_restore(&home.target, &token));
         if api.database(name).await.or_error(&home, verb, subject)?.is_some() {
             return Err(taken(&home, verb, subject, name));
         }
@@ -208,14 +210,10 @@ impl RdsProvider {
         if !names::is_possible(name) {
             return Err(missing());
         }
-        for api in std::iter::once(&self.api).chain(&self.elsewhere) {
+        for api in self.regions() {
             let found = api.database(name).await.or_error(&self.home, "look at", &subject)?;
-            let ours = |found: &Database| {
-                found.tags.contains_key(tags::RESTORE)
-                    && tags::Marks::of(&found.tags).target == Some(self.home.target.as_str())
-            };
-            if let Some(found) = found.filter(ours) {
-                return self.progress(api, &found, operation.clone()).await;
+            if let Some(found) = found.filter(|found| tags::is_restored_for(&found.tags, &self.home.target)) {
+                return self.progress(&api, &found, operation.clone()).await;
             }
         }
         Err(missing())
@@ -294,7 +292,7 @@ fn taken(home: &Home, verb: &str, subject: &str, name: &str) -> Error {
 /// After an answer was lost, the SDK asks again and finds the name taken: by us, if it has our token.
 async fn lost_answer(api: &Api, name: &str, token: &str, fault: Fault) -> Called<Database> {
     match api.database(name).await? {
-        Some(found) if found.tags.get(tags::RESTORE).is_some_and(|own| own == token) => Ok(found),
+        Some(found) if tags::is_of_restore(&found.tags, token) => Ok(found),
         _ => Err(fault),
     }
 }

@@ -15,9 +15,11 @@ const KEY_HASH: &str = "snapkeep:key-sha256";
 const TOOL: &str = "snapkeep:tool";
 const COPY_OF: &str = "snapkeep:copy-of";
 const CREATED_AT: &str = "snapkeep:created-at";
-/// That an instance was made for a verification, and by which call of a restore.
-pub(super) const SCRATCH: &str = "snapkeep:scratch";
-pub(super) const RESTORE: &str = "snapkeep:restore";
+/// What restored instances and clusters get: the target, the call that made it, and that it was made for a verification.
+/// Never the tag that makes a snapshot ours: an instance may give its tags to its own snapshots.
+const RESTORED_FOR: &str = "snapkeep:restored-for";
+const RESTORE: &str = "snapkeep:restore";
+const SCRATCH: &str = "snapkeep:scratch";
 
 /// The most that AWS takes for one resource, and the longest key and value:
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Tagging.html>.
@@ -106,7 +108,32 @@ pub(super) fn of_target(target: &TargetName) -> Tag {
     tag(TARGET, target.as_str())
 }
 
-pub(super) fn tag(name: &str, value: &str) -> Tag {
+/// The tags of what is restored; `token` tells the call from every other.
+pub(super) fn of_restore(target: &TargetName, token: &str) -> [Tag; 2] {
+    [tag(RESTORED_FOR, target.as_str()), tag(RESTORE, token)]
+}
+
+/// The tag of what is restored for a verification only.
+pub(super) fn of_scratch() -> Tag {
+    tag(SCRATCH, "yes")
+}
+
+/// Whether something was restored by snapkeep for this target.
+pub(super) fn is_restored_for(tags: &BTreeMap<String, String>, target: &TargetName) -> bool {
+    tags.get(RESTORED_FOR).is_some_and(|of| of == target.as_str())
+}
+
+/// Whether it was made by that call.
+pub(super) fn is_of_restore(tags: &BTreeMap<String, String>, token: &str) -> bool {
+    tags.get(RESTORE).is_some_and(|own| own == token)
+}
+
+/// Whether it was restored for a verification of this target, and may be thrown away.
+pub(super) fn is_scratch(tags: &BTreeMap<String, String>, target: &TargetName) -> bool {
+    is_restored_for(tags, target) && tags.contains_key(SCRATCH)
+}
+
+fn tag(name: &str, value: &str) -> Tag {
     Tag::builder().key(name).value(value).build()
 }
 

@@ -23,7 +23,6 @@ use crate::model::{
 const PAUSE: Duration = Duration::from_secs(10);
 /// How often a deletion is tried while the scratch one is in a state that doesn't permit it.
 const TRIES: usize = 30;
-const YES: &str = "yes";
 
 impl RdsProvider {
     pub(super) async fn prove(&self, id: &NativeId, request: &VerifyRequest, run: &Run) -> Result<Verification> {
@@ -50,9 +49,9 @@ impl RdsProvider {
         let restored = tokio::select! {
             biased;
             () = run.cancel.cancelled() => Err(home.error(ErrorKind::Interrupted, "verify", home.id(id), "it was interrupted")),
-            restored = self.restore_scratch(api, id, &record, &name) => restored,
+            restored = self.restore_scratch(&api, id, &record, &name) => restored,
         };
-        let left_behind = self.discard_scratch_in(api, &name).await.err();
+        let left_behind = self.discard_scratch_in(&api, &name).await.err();
         let finding = match restored {
             Ok(found) => Ok(found),
             Err(error) if error.kind() == ErrorKind::Verification => Err(error),
@@ -73,7 +72,7 @@ impl RdsProvider {
         shape.option_group.clone_from(&record.option_group);
         let engine = record.engine.clone().unwrap_or_default();
         let new = New { api, name, shape, verb: "verify", subject: &subject };
-        let marks = vec![tags::tag(tags::SCRATCH, YES)];
+        let marks = vec![tags::of_scratch()];
         let begun = std::time::Instant::now();
         let mut operation: Operation<Restored> =
             self.restore_new(&From::Snapshot(&record.name, &engine), new, Vec::new(), marks).await?;
@@ -169,7 +168,5 @@ impl RdsProvider {
 
 /// Whether it was made here for a verification of this target.
 fn is_scratch(home: &Home, found: &Database) -> bool {
-    found.name.starts_with("sk-verify-")
-        && found.tags.get(tags::SCRATCH).is_some_and(|yes| yes == YES)
-        && tags::Marks::of(&found.tags).target == Some(home.target.as_str())
+    found.name.starts_with("sk-verify-") && tags::is_scratch(&found.tags, &home.target)
 }

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use snapkeep_providers::memory::Memory;
 use snapkeep_providers::model::{
     Check, CreateRequest, Debris, Details, Hold, ListScope, Listing, NativeId, Operation, OperationId, RestoreRequest,
-    Restored, Snapshot, TargetName,
+    Restored, Snapshot, SnapshotState, TargetName,
 };
 use snapkeep_providers::{Capabilities, Error, Provider, Run, Silent};
 use tempfile::TempDir;
@@ -37,6 +37,10 @@ pub(super) struct Meddling {
     /// What was asked to be deleted, in order.
     pub(super) asked: Mutex<Vec<String>>,
     pub(super) debris: Mutex<Vec<Debris>>,
+    /// How far the cloud's clock is ahead, as its lists tell.
+    pub(super) clock_ahead: Mutex<Option<TimeDelta>>,
+    /// Takes its time: what is deleted is there for longer, as `deleting`.
+    pub(super) slow: Mutex<bool>,
 }
 
 struct Cloud {
@@ -83,6 +87,7 @@ impl Provider for Cloud {
     async fn list(&self, scope: ListScope) -> Result<Listing, Error> {
         let mut listing = self.memory.list(scope).await?;
         listing.snapshots.iter_mut().for_each(|snapshot| self.changed(snapshot));
+        listing.clock_ahead = *self.meddling.clock_ahead.lock().unwrap();
         Ok(listing)
     }
 
@@ -113,6 +118,11 @@ impl Provider for Cloud {
         let happens = self.meddling.before.lock().unwrap().remove(&nth);
         if let Some(happens) = happens {
             happens.await;
+        }
+        if *self.meddling.slow.lock().unwrap() {
+            let deleting: Change = |snapshot| snapshot.state = SnapshotState::Deleting;
+            self.meddling.changes.lock().unwrap().insert(id.to_string(), deleting);
+            return Ok(());
         }
         self.memory.delete(id).await
     }
@@ -202,8 +212,14 @@ impl Bed {
 
     pub(super) async fn plan(&self) -> Plan {
         let now = minute(10);
-        let listing = self.opened.list(ListScope::AllOrigins).await.unwrap();
-        let rules = Rules { policy: &self.policy, zone: chrono_tz::UTC, max_deletes: None, max_delete_percent: None };
+        let listing = self.opened.list(ListScope::Own).await.unwrap();
+        let rules = Rules {
+            policy: &self.policy,
+            zone: chrono_tz::UTC,
+            max_deletes: None,
+            max_delete_percent: None,
+            clock_ahead: listing.clock_ahead,
+        };
         let plan = plan::plan(&rules, plan::see(&listing.snapshots, now), now);
         let made = Made { target: "om", config: String::new(), plan, rules: String::new(), warnings: Vec::new() };
         let file = PlanFile::new(vec![made], now);
