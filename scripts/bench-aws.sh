@@ -21,10 +21,10 @@ ROUNDS=${ROUNDS:-9} ROUNDS_PLACES=${ROUNDS_PLACES:-3} LATENCY_MS=${LATENCY_MS:-5
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(one places)
 for part in "${parts[@]}"; do
-  case $part in one | places) ;; *) sed -n '2,18p' "$0" >&2; exit 2 ;; esac
+  case $part in one | places) ;; *) sed -n '2,17p' "$0" >&2; exit 2 ;; esac
 done
 for number in "$ROUNDS" "$ROUNDS_PLACES"; do
-  [[ $number =~ ^[1-9][0-9]*$ ]] || { sed -n '2,18p' "$0" >&2; exit 2; }
+  [[ $number =~ ^[1-9][0-9]*$ ]] || { sed -n '2,17p' "$0" >&2; exit 2; }
 done
 # shellcheck source=scripts/bench-common.sh
 . "$ROOT/scripts/bench-common.sh"
