@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # What the benchmarks share, to be sourced; needs ROOT and `set -euo pipefail`. `build` sees to SNAPKEEP_BIN, `make_room` to $DIR;
 # `start_servers NAME...` starts servers of its own beside PostgreSQL, and stops them at the end; `make_database NAME MB` fills
-# a database, and `make_target NAME STORE` prints the config of a target on it.
+# a database, and `make_target NAME STORE` prints the config of a target on it. `start_group COMMAND...` starts a process in a group
+# of its own, PID, which is stopped whole at the end.
 
 note() { printf 'bench [%3ds] %s\n' "$SECONDS" "$*" >&2; }
 
@@ -13,9 +14,14 @@ build() {
 }
 
 # Whatever happens, $DIR and what was started go at the end.
-SERVERS=()
+SERVERS=() GROUPS_STARTED=()
 leave() {
   trap '' INT TERM
+  local group
+  for group in "${GROUPS_STARTED[@]}"; do
+    kill -TERM -- "-$group" 2>/dev/null || continue
+    wait "$group" 2>/dev/null || true
+  done
   [ ${#SERVERS[@]} = 0 ] || "$ROOT/tests/servers/servers.sh" stop "${SERVERS[@]}" || true
   note "cleaning up"
   rm -rf "$DIR"
@@ -27,6 +33,12 @@ make_room() {
   trap leave EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
+}
+
+start_group() {
+  setsid "$@" &
+  PID=$!
+  GROUPS_STARTED+=("$PID")
 }
 
 start_servers() {

@@ -1,5 +1,7 @@
-"""What the benchmarks of dumps share: peak memory of processes, and a table."""
+"""What the benchmarks share: what processes cost, and a table."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -33,6 +35,26 @@ def watched(children):
     ended.set()
     watcher.join()
     return sum(peaks)
+
+
+# Small on purpose: what wait4 says of memory is at least what the process had before it became another one.
+SPAWN = """
+import os, sys, time
+start = time.monotonic()
+pid = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)])
+_, status, used = os.wait4(pid, 0)
+print(time.monotonic() - start, used.ru_utime + used.ru_stime, used.ru_maxrss, os.waitstatus_to_exitcode(status))
+"""
+
+
+def spawned(command, output, environment):
+    """Runs a program, its stdout into the file `output`: seconds, processor seconds of it and of all that it waited for, and the
+    peak in KiB of the largest of these processes; an exit code that isn't 0 ends the benchmark."""
+    runner = [sys.executable, "-I", "-S", "-c", SPAWN, output, *command]
+    said = subprocess.run(runner, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    if said[3] != "0":
+        sys.exit(f"{' '.join(command)} exited with {said[3]}")
+    return float(said[0]), float(said[1]), int(said[2])
 
 
 def table(rows):

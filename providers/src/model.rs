@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -24,8 +25,8 @@ pub type Tags = BTreeMap<String, String>;
 
 /// A target's name in the config: letters, digits, `.`, `_` and `-`, at most 63, the first a letter or digit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct TargetName(String);
+#[serde(try_from = "String", into = "Arc<str>")]
+pub struct TargetName(Arc<str>); // each of many snapshots has it
 
 impl TargetName {
     /// The name as typed.
@@ -51,7 +52,7 @@ impl FromStr for TargetName {
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         if is_plain_name(text) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(InvalidName(format!(
                 "{text:?} can't be a target's name: use 1 to 63 letters, digits, '.', '_' and '-', a letter or digit first"
@@ -68,7 +69,7 @@ impl TryFrom<String> for TargetName {
     }
 }
 
-impl From<TargetName> for String {
+impl From<TargetName> for Arc<str> {
     fn from(name: TargetName) -> Self {
         name.0
     }
@@ -92,12 +93,12 @@ pub fn is_plain_name(text: &str) -> bool {
 /// The provider's own id of a snapshot: what the cloud's console shows, or a dump's name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct NativeId(String);
+pub struct NativeId(Arc<str>); // a snapshot has it twice
 
 impl NativeId {
     /// Wraps an id as the provider gave it.
-    pub fn new(id: impl Into<String>) -> Self {
-        Self(id.into())
+    pub fn new(id: impl AsRef<str>) -> Self {
+        Self(id.as_ref().into())
     }
 
     /// The id as the provider gave it.

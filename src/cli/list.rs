@@ -135,9 +135,10 @@ impl List {
         let mut outcome = Outcome::new();
         for listing in listings {
             match listing {
-                Ok((Listing { snapshots, problems, .. }, target)) => {
-                    let kept = snapshots.into_iter().filter(|snapshot| self.filter.keeps(snapshot, since));
-                    outcome.items.extend(kept.take(self.limit.unwrap_or(usize::MAX)));
+                Ok((Listing { mut snapshots, problems, .. }, target)) => {
+                    snapshots.retain(|snapshot| self.filter.keeps(snapshot, since));
+                    snapshots.truncate(self.limit.unwrap_or(usize::MAX));
+                    outcome.items.append(&mut snapshots);
                     outcome
                         .failures
                         .extend(problems.into_iter().map(|problem| Failure::from(problem).of(&target.name)));

@@ -64,6 +64,11 @@ impl RdsProvider {
         let name = format!("sk-check-{}", names::random(20));
         match self.api.delete(&name).await {
             Err(fault) if fault.is_missing() => Ok("it is permitted".into()),
+            Err(fault) if fault.is_denied() => {
+                let error = fault.into_error(home, "delete snapshots of", &home.target);
+                let hint = "permit it, also for names sk-check-*, which nothing has and this tries; see docs/aws.md";
+                Err(error.with_hint(hint))
+            }
             asked => asked.or_error(home, "delete snapshots of", &home.target).map(|()| String::new()),
         }
     }

@@ -9,7 +9,7 @@ use super::fault::OrError;
 use crate::error::{ErrorKind, Result};
 use crate::model::{NativeId, Origin, SnapshotState};
 
-/// The pauses between tries while the snapshot's state does not permit it, as while it is copied.
+/// The pauses between tries while the snapshot's state does not permit it.
 const PAUSES: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8)];
 

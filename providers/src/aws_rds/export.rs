@@ -44,7 +44,8 @@ impl RdsProvider {
         let subject = home.id(id);
         let wrong = |reason: String| home.error(ErrorKind::Usage, "export", &subject, reason);
         let place = Place::parse(&request.to).ok_or_else(|| {
-            wrong(format!("{:?} is no place in S3", request.to)).with_hint("write `--to s3://BUCKET/PREFIX`")
+            wrong(format!("{:?} is no place in S3", request.to))
+                .with_hint("write `--to s3://BUCKET/PREFIX`; a bucket has 3 to 63 letters, digits, dots and hyphens")
         })?;
         let settings = self.settings.export.as_ref();
         let needed = |asked: &Option<String>, own: Option<&String>, what: &str, flag: &str| {

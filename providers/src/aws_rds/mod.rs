@@ -292,11 +292,15 @@ impl Provider for RdsProvider {
             join_all(elsewhere.iter().map(|api| self.read_elsewhere(api)))
         );
         let mut listing = Listing { clock_ahead: self.api.clients.clock.ahead(), ..Listing::default() };
-        let (mut seen, mut nothing_read) = (BTreeSet::new(), true);
+        let mut nothing_read = true;
         for read in own.into_iter().chain(others) {
             nothing_read &= read.problem.is_some() && read.snapshots.is_empty();
-            let new = |snapshot: &Snapshot| seen.insert((snapshot.native_id.clone(), snapshot.location.clone()));
-            listing.snapshots.extend(read.snapshots.into_iter().filter(new));
+            // There may be thousands: what is first is not moved.
+            if listing.snapshots.is_empty() {
+                listing.snapshots = read.snapshots;
+            } else {
+                listing.snapshots.extend(read.snapshots);
+            }
             listing.problems.extend(read.problem);
         }
         if nothing_read && !listing.problems.is_empty() {
@@ -307,9 +311,12 @@ impl Provider for RdsProvider {
         }
         // A copy holds the same moment as what it is a copy of, and comes after it.
         let is_copy = |snapshot: &Snapshot| snapshot.location.as_deref() != Some(&self.home.region);
-        listing.snapshots.sort_by_cached_key(|snapshot| {
-            (Reverse(snapshot.created_at), is_copy(snapshot), snapshot.native_id.clone())
-        });
+        fn order(snapshot: &Snapshot, is_copy: bool) -> impl Ord {
+            (Reverse(snapshot.created_at), is_copy, &snapshot.native_id)
+        }
+        listing.snapshots.sort_unstable_by(|a, b| order(a, is_copy(a)).cmp(&order(b, is_copy(b))));
+        // One that is told of under two origins is one.
+        listing.snapshots.dedup_by(|b, a| a.native_id == b.native_id && a.location == b.location);
         Ok(listing)
     }
 

@@ -140,7 +140,7 @@ impl RdsProvider {
     }
 
     fn shape(&self, source: Shape, subject: &str, options: &RestoreOptions) -> Result<Shape> {
-        let shape = source.with(options, self.home.family);
+        let shape = source.without_defaults().with(options, self.home.family);
         shape.map_err(|reason| self.home.error(ErrorKind::Usage, "restore", subject, reason))
     }
 

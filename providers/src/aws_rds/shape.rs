@@ -88,6 +88,18 @@ impl Shape {
         }
     }
 
+    /// The same without AWS's default groups, which it takes anyway: those of the engine's version, which may be a newer one.
+    pub(super) fn without_defaults(self) -> Self {
+        let own =
+            |group: Option<String>| group.filter(|name| !name.starts_with("default:") && !name.starts_with("default."));
+        Self {
+            parameter_group: own(self.parameter_group),
+            cluster_parameter_group: own(self.cluster_parameter_group),
+            option_group: own(self.option_group),
+            ..self
+        }
+    }
+
     /// The same with what was asked for; an error says what can't be.
     pub(super) fn with(mut self, options: &RestoreOptions, family: Family) -> Result<Self, String> {
         for (name, value) in options {
@@ -161,6 +173,16 @@ mod tests {
         let shape = source.with(&asked, Family::Instance).unwrap();
         assert_eq!((shape.port, shape.multi_az), (Some(5432), Some(false)));
         assert_eq!(shape.security_groups, Some(vec!["sg-1".into(), "sg-2".into()]));
+    }
+
+    #[test]
+    fn default_groups_are_left_to_aws() {
+        let group = |name: &str| Some(name.to_owned());
+        let (parameter_group, option_group) = (group("default.postgres16"), group("default:postgres-16"));
+        let defaults = Shape { parameter_group, option_group, ..Shape::default() };
+        assert_eq!(defaults.without_defaults(), Shape::default());
+        let own = Shape { parameter_group: group("tuned"), ..Shape::default() };
+        assert_eq!(own.clone().without_defaults(), own);
     }
 
     #[test]

@@ -70,6 +70,7 @@ impl RdsProvider {
         let subject = self.home.id(id);
         let mut shape = self.scratch_shape(api, &subject).await?;
         shape.option_group.clone_from(&record.option_group);
+        let shape = shape.without_defaults();
         let engine = record.engine.clone().unwrap_or_default();
         let new = New { api, name, shape, verb: "verify", subject: &subject };
         let marks = vec![tags::of_scratch()];
