@@ -184,9 +184,17 @@ async fn check_world<'p>(
         let message = format!("{}: nothing was deleted: {refusal}", opened.name());
         return Err(Failure::new(ErrorKind::Refused, message).with_hint(refusal.hint()));
     }
-    let there: BTreeMap<&str, &Seen> = seen.iter().map(|seen| (&*seen.native, seen)).collect();
     let begun = opened.scope.get::<Begun>(BEGUN, digest).await?;
     let resumed = if begun.is_some() { Resumed::Yes } else { Resumed::No };
+    compare(opened, planned, &seen, resumed)?;
+    let going: Vec<&Planned> = planned.iter().rev().filter(|planned| planned.verdict == Verdict::Remove).collect();
+    check_floors(policy, &seen, &going)?;
+    Ok(Going { going, resumed })
+}
+
+/// What the plan saw beside what is there.
+fn compare(opened: &Opened, planned: &[Planned], seen: &[Seen], resumed: Resumed) -> Result<(), Failure> {
+    let there: BTreeMap<&str, &Seen> = seen.iter().map(|seen| (&*seen.native, seen)).collect();
     for planned in planned {
         let id = || format!("{}/{}", opened.name(), planned.native);
         match (there.get(planned.native.as_str()), planned.verdict) {
@@ -203,9 +211,7 @@ async fn check_world<'p>(
             (Some(_), _) => {}
         }
     }
-    let going: Vec<&Planned> = planned.iter().rev().filter(|planned| planned.verdict == Verdict::Remove).collect();
-    check_floors(policy, &seen, &going)?;
-    Ok(Going { going, resumed })
+    Ok(())
 }
 
 /// The floors, over what is there now: what the plan leaves may have lost its adoption or its verification.
