@@ -85,12 +85,12 @@ fn rest_of(snapshot: &Snapshot) -> u64 {
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text);
     };
-    for field in
-        [&snapshot.key, &snapshot.engine, &snapshot.engine_version, &snapshot.location, &snapshot.provider_state]
-    {
+    let Snapshot { engine, engine_version, location, provider_state, .. } = snapshot;
+    text(snapshot.key.as_deref().unwrap_or("\0"));
+    for field in [engine, engine_version, location, provider_state] {
         text(field.as_deref().unwrap_or("\0"));
     }
-    for (key, value) in &snapshot.tags {
+    for (key, value) in &*snapshot.tags {
         text(key);
         text(value);
     }

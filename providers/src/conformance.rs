@@ -107,7 +107,7 @@ pub async fn create_then_listed(fixture: &dyn Fixture) {
     assert_eq!(created.state, SnapshotState::Available);
     assert_eq!(created.origin, Origin::Owned);
     assert_eq!(created.target, *fixture.provider().target());
-    assert_eq!(created.provider, fixture.provider().name());
+    assert_eq!(&*created.provider, fixture.provider().name());
     assert!(created.created_at.is_some(), "the moment that it holds is known");
     assert!(created.is_good());
 }
@@ -202,9 +202,9 @@ pub async fn tags_come_back(fixture: &dyn Fixture) {
         CreateRequest { key: Some("nightly-2026-11-22".into()), tags: some_tags(), ..CreateRequest::default() };
     let created = create(fixture, &request).await;
     if fixture.provider().capabilities().tags == Support::Yes {
-        assert_eq!((created.key, created.tags), (request.key, request.tags));
+        assert_eq!((created.key, &*created.tags), (request.key, &request.tags));
     } else {
-        assert_eq!(created.tags, Tags::new(), "a provider without tags makes up none");
+        assert_eq!(*created.tags, Tags::new(), "a provider without tags makes up none");
     }
 }
 

@@ -207,7 +207,7 @@ impl Memory {
     fn shown(&self, record: &Record) -> Snapshot {
         let mut snapshot = record.snapshot.clone();
         if self.capabilities.tags == Support::No {
-            snapshot.tags = Tags::new();
+            snapshot.tags = Arc::default();
             snapshot.key = None;
         }
         snapshot
@@ -290,7 +290,7 @@ impl World {
             hold: None,
             verified: None,
             expires_at: None,
-            tags,
+            tags: tags.into(),
             locked_until: None,
         };
         let operation = OperationId::new(format!("create-{:04}", self.made));

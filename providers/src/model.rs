@@ -199,6 +199,8 @@ pub struct Hold {
 }
 
 /// One restorable copy of a target. Unknown is `None`, never a made-up value.
+///
+/// There may be thousands in a list: what most have alike is shared, see [`Snapshot::share`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Snapshot {
     /// `<target>/<native id>`.
@@ -208,13 +210,13 @@ pub struct Snapshot {
     /// The target that it is a snapshot of.
     pub target: TargetName,
     /// The provider's name in the config.
-    pub provider: String,
+    pub provider: Arc<str>,
     /// Who made it.
     pub origin: Origin,
     /// Where it is in its life.
     pub state: SnapshotState,
     /// The provider's own word for the state.
-    pub provider_state: Option<String>,
+    pub provider_state: Option<Arc<str>>,
     /// The moment that it holds, as near as the provider tells.
     pub created_at: Option<DateTime<Utc>>,
     /// When it became whole.
@@ -222,11 +224,11 @@ pub struct Snapshot {
     /// Bytes that it takes up where it is stored.
     pub size_bytes: Option<u64>,
     /// `postgresql`, `mysql`, `mariadb`, `sqlite`, or the cloud's word.
-    pub engine: Option<String>,
+    pub engine: Option<Arc<str>>,
     /// The server's version.
-    pub engine_version: Option<String>,
+    pub engine_version: Option<Arc<str>>,
     /// A region, or the store and path of a dump.
-    pub location: Option<String>,
+    pub location: Option<Arc<str>>,
     /// Whether it is encrypted at rest by the provider or by us.
     pub encrypted: Option<bool>,
     /// The caller's idempotency key.
@@ -238,12 +240,27 @@ pub struct Snapshot {
     /// When the provider itself will drop it.
     pub expires_at: Option<DateTime<Utc>>,
     /// Its labels.
-    pub tags: Tags,
+    pub tags: Arc<Tags>,
     /// Until when the store refuses deletion.
     pub locked_until: Option<DateTime<Utc>>,
 }
 
 impl Snapshot {
+    /// Keeps what is equal in `other` once for both.
+    pub fn share(&mut self, other: &Self) {
+        fn share<T: PartialEq + Clone>(own: &mut T, other: &T) {
+            if own == other {
+                other.clone_into(own);
+            }
+        }
+        share(&mut self.provider, &other.provider);
+        share(&mut self.provider_state, &other.provider_state);
+        share(&mut self.engine, &other.engine);
+        share(&mut self.engine_version, &other.engine_version);
+        share(&mut self.location, &other.location);
+        share(&mut self.tags, &other.tags);
+    }
+
     /// Available and not failed in verification.
     pub fn is_good(&self) -> bool {
         self.state == SnapshotState::Available && self.verified.as_ref().is_none_or(|verified| verified.ok)

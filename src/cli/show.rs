@@ -97,7 +97,7 @@ fn page(shown: &Shown, now: DateTime<Utc>) -> String {
     fact("origin", Some(snapshot.origin.to_string()));
     fact("size", snapshot.size_bytes.map(size));
     fact("engine", snapshot.engine.as_ref().map(|engine| format!("{engine} {version}").trim().to_owned()));
-    fact("location", snapshot.location.clone());
+    fact("location", snapshot.location.as_deref().map(str::to_owned));
     fact("encrypted", snapshot.encrypted.map(|encrypted| if encrypted { "yes" } else { "no" }.into()));
     fact("key", snapshot.key.clone());
     fact("hold", snapshot.hold.as_ref().map(hold_text));

@@ -91,7 +91,7 @@ impl Provider for Regions {
 
 /// As the cloud of all regions shows what goes on in one.
 fn in_region(name: &str, operation: Operation<Snapshot>) -> Operation<Snapshot> {
-    let placed = |snapshot| Snapshot { location: Some(name.to_owned()), completed_at: None, ..snapshot };
+    let placed = |snapshot| Snapshot { location: Some(name.into()), completed_at: None, ..snapshot };
     let state = match operation.state {
         OperationState::Done(snapshot) => OperationState::Done(placed(snapshot)),
         other => other,

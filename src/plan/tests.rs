@@ -25,6 +25,8 @@
 //! | not available: stays, takes no slot | `what_is_not_available_takes_no_slot_and_stays` |
 //! | each location for itself | `each_location_counts_for_itself`, `a_kind_and_location_is_a_group` |
 
+use std::sync::Arc;
+
 use snapkeep_providers::model::{NativeId, SnapshotId, TargetName, Verified};
 
 use super::*;
@@ -424,7 +426,7 @@ fn snapshot(native: &str, location: &str) -> Snapshot {
         id: SnapshotId { target: target.clone(), native: native_id.clone() },
         native_id,
         target,
-        provider: "aws_rds".to_owned(),
+        provider: "aws_rds".into(),
         origin: Origin::Owned,
         state: SnapshotState::Available,
         provider_state: None,
@@ -433,13 +435,13 @@ fn snapshot(native: &str, location: &str) -> Snapshot {
         size_bytes: Some(1),
         engine: None,
         engine_version: None,
-        location: Some(location.to_owned()),
+        location: Some(location.into()),
         encrypted: None,
         key: None,
         hold: None,
         verified: Some(Verified { at: now(), level: "archive".to_owned(), ok: false }),
         expires_at: None,
-        tags: BTreeMap::new(),
+        tags: Arc::default(),
         locked_until: None,
     }
 }
@@ -447,7 +449,7 @@ fn snapshot(native: &str, location: &str) -> Snapshot {
 #[test]
 fn a_kind_and_location_is_a_group() {
     let mut snapshots = [("a", "eu"), ("b", "us"), ("c", "eu"), ("d", "eu")].map(|(id, place)| snapshot(id, place));
-    snapshots[3].provider = "aws_aurora".to_owned();
+    snapshots[3].provider = "aws_aurora".into();
     let seen = see(&snapshots, now());
     assert_eq!(seen.iter().map(|seen| seen.group).collect::<Vec<_>>(), [0, 1, 0, 2]);
     assert_eq!(seen[0].verified, Some(false));
@@ -474,7 +476,7 @@ fn whatever_changes_of_a_snapshot_changes_its_fingerprint() {
     let same = print(|_| {});
     let changes: [fn(&mut Snapshot); 5] = [
         |snapshot| snapshot.key = Some("k".into()),
-        |snapshot| drop(snapshot.tags.insert("a".into(), "b".into())),
+        |snapshot| drop(Arc::make_mut(&mut snapshot.tags).insert("a".into(), "b".into())),
         |snapshot| snapshot.completed_at = Some(now()),
         |snapshot| snapshot.engine_version = Some("1".into()),
         |snapshot| snapshot.size_bytes = Some(7),

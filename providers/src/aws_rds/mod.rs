@@ -195,7 +195,11 @@ impl RdsProvider {
         let mut read = Read::default();
         let each = |record: Record| {
             if keep(&record) {
-                read.snapshots.push(record.snapshot(&self.home.target, &api.region));
+                let mut snapshot = record.snapshot(&self.home.target, &api.region);
+                if let Some(last) = read.snapshots.last() {
+                    snapshot.share(last);
+                }
+                read.snapshots.push(snapshot);
             }
         };
         if let Err(fault) = api.each(which, each).await {
@@ -310,7 +314,7 @@ impl Provider for RdsProvider {
             self.exists("list").await?;
         }
         // A copy holds the same moment as what it is a copy of, and comes after it.
-        let is_copy = |snapshot: &Snapshot| snapshot.location.as_deref() != Some(&self.home.region);
+        let is_copy = |snapshot: &Snapshot| snapshot.location.as_deref() != Some(&*self.home.region);
         fn order(snapshot: &Snapshot, is_copy: bool) -> impl Ord {
             (Reverse(snapshot.created_at), is_copy, &snapshot.native_id)
         }

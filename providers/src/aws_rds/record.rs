@@ -1,6 +1,7 @@
 //! A snapshot as RDS tells of it, of instances and clusters alike, and what it is in the model.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_sdk_rds::types::{DbClusterSnapshot, DbSnapshot};
 use chrono::{DateTime, Utc};
@@ -164,19 +165,19 @@ impl Record {
             provider: super::NAME.into(),
             origin,
             state: self.state(),
-            provider_state: Some(self.status.clone()).filter(|status| !status.is_empty()),
+            provider_state: Some(self.status.as_str()).filter(|status| !status.is_empty()).map(Arc::from),
             created_at: self.moment(target),
             completed_at: None, // RDS doesn't tell
             size_bytes: self.size_bytes,
-            engine: self.engine.clone(),
-            engine_version: self.engine_version.clone(),
-            location: Some(region.to_owned()),
+            engine: self.engine.as_deref().map(Arc::from),
+            engine_version: self.engine_version.as_deref().map(Arc::from),
+            location: Some(region.into()),
             encrypted: self.encrypted,
             key: marks.key.map(str::to_owned).filter(|_| origin == Origin::Owned),
             hold: None,
             verified: None,
             expires_at: None,
-            tags: super::tags::plain(&self.tags),
+            tags: super::tags::plain(&self.tags).into(),
             locked_until: None,
         }
     }
