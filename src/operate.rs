@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
-use snapkeep_providers::model::{Exported, Operation, OperationId, OperationState, Restored, Snapshot};
+use snapkeep_providers::model::{Exported, Operation, OperationId, OperationState, Restored, Snapshot, Start};
 use snapkeep_providers::{Error, ErrorKind, Progress, Provider, Run};
 use tokio::time::Instant;
 
@@ -18,8 +18,7 @@ const JITTER: std::ops::Range<f64> = 0.75..1.25;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Begun {
     at: DateTime<Utc>,
-    /// Whether it was done when the call returned.
-    done: bool,
+    start: Start,
 }
 
 impl Begun {
@@ -28,15 +27,15 @@ impl Begun {
         Utc::now().trunc_subsecs(3)
     }
 
-    /// How `operation` looked when the call returned that was made `at` that moment.
+    /// Of the call that was made `at` that moment, and gave `operation`.
     pub(crate) fn of<T>(at: DateTime<Utc>, operation: &Operation<T>) -> Self {
-        Self { at, done: !is_running(operation) }
+        Self { at, start: operation.start }
     }
 
-    /// Whether the call found the snapshot there: a dump tells when it was completed, and what a cloud makes anew is not
-    /// done when the call returns.
+    /// Whether the call found the snapshot there. A dump tells when it was completed, as of those in several stores some may
+    /// have been there.
     pub(crate) fn found(&self, snapshot: &Snapshot) -> bool {
-        snapshot.completed_at.map_or(self.done, |completed| completed < self.at)
+        snapshot.completed_at.map_or(self.start == Start::Found, |completed| completed < self.at)
     }
 }
 
@@ -104,7 +103,7 @@ pub(crate) async fn wait<T: Followed>(
             // The operation goes on whether or not one look at it succeeds.
             Err(error) if error.kind().is_retryable() => {
                 let state = OperationState::Running { so_far: None, percent };
-                Operation { id: operation.id, state, copies: operation.copies }
+                Operation { state, ..operation }
             }
             Err(error) => return Err(error.into()),
         };
@@ -233,17 +232,17 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_was_there_before_when_it_says_so_or_nothing_went_on() {
+    fn a_snapshot_was_there_before_when_it_or_its_provider_says_so() {
         let now = Begun::now();
-        let done = |done| Begun { at: now, done };
+        let of = |start| Begun { at: now, start };
         let snapshot = |completed_at| {
             let start: DateTime<Utc> = "2026-11-22T02:00:00Z".parse().unwrap();
             let memory = Memory::new("orders".parse().unwrap(), start);
             Snapshot { completed_at, ..foreign(&memory) }
         };
-        assert!(done(true).found(&snapshot(None)) && !done(false).found(&snapshot(None)), "a cloud's");
-        assert!(!done(true).found(&snapshot(Some(now))), "a dump that was made");
-        assert!(done(true).found(&snapshot(Some(now - chrono::TimeDelta::seconds(1)))), "a dump that was there");
+        assert!(of(Start::Found).found(&snapshot(None)) && !of(Start::Begun).found(&snapshot(None)), "a cloud's");
+        assert!(!of(Start::Begun).found(&snapshot(Some(now))), "a dump that was made");
+        assert!(of(Start::Begun).found(&snapshot(Some(now - chrono::TimeDelta::seconds(1)))), "a dump that was there");
     }
 
     fn foreign(memory: &Memory) -> Snapshot {

@@ -228,7 +228,7 @@ impl Memory {
                 percent: u8::try_from(100 * (self.polls - record.polls_left) / self.polls.max(1)).ok(),
             },
         };
-        Operation { id: record.operation.clone(), state, copies: Vec::new() }
+        Operation::begun(record.operation.clone(), state)
     }
 
     /// Where the content goes; refuses what would be overwritten unasked.
@@ -384,7 +384,7 @@ impl Provider for Memory {
         self.call(Verb::Create, &self.target, |world, fault| {
             let known = request.key.as_ref().and_then(|key| world.records.iter().find(|record| record.is_of_key(key)));
             if let Some(record) = known {
-                return Ok(self.operation(record));
+                return Ok(self.operation(record).found());
             }
             let mut record = world.record(&self.target, request.key.clone(), request.tags.clone(), self.polls);
             if fault == Some(Fault::FailedOperation) {

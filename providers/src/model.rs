@@ -16,7 +16,7 @@ mod operation;
 mod restore;
 mod verify;
 
-pub use operation::{Operation, OperationId, OperationState, Work};
+pub use operation::{Operation, OperationId, OperationState, Start, Work};
 pub use restore::{Ownership, RestoreOptions, RestoreRequest, RestoreTo, Restored};
 pub use verify::{Finding, Verification, Verified, VerifyLevel, VerifyRequest};
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use snapkeep_providers::Run;
-use snapkeep_providers::model::{ExportRequest, Exported, Operation, OperationId, OperationState, Snapshot};
+use snapkeep_providers::model::{ExportRequest, Exported, Operation, OperationId, OperationState, Snapshot, Start};
 
 use super::following::Waiting;
 use super::restore::hold;
@@ -69,10 +69,13 @@ impl Export {
         };
         let elapsed = units::duration(task.elapsed());
         drop((task, run));
-        let (row, found) = exported.map_err(|failure| one(app.or_lock_lost(failure)))?;
+        let (row, start) = exported.map_err(|failure| one(app.or_lock_lost(failure)))?;
         row.warnings.iter().for_each(|warning| app.report.warn(&format!("{}: {warning}", target.name)));
         if row.state == State::Done.word() {
-            let how = if found { "is exported already".to_owned() } else { format!("is exported, in {elapsed}") };
+            let how = match start {
+                Start::Found => "is exported already".to_owned(),
+                Start::Begun => format!("is exported, in {elapsed}"),
+            };
             app.report.info(&format!("{}: {} {how}, to {}", target.name, snapshot.id, row.to));
         }
         Ok(Some(row))
@@ -85,7 +88,7 @@ impl Export {
         opened: &Opened,
         snapshot: &Snapshot,
         run: &Run,
-    ) -> Result<(ExportRow, bool), Failure> {
+    ) -> Result<(ExportRow, Start), Failure> {
         let deadline = self.waiting.deadline();
         let request = ExportRequest {
             to: self.to.clone(),
@@ -99,13 +102,13 @@ impl Export {
         lock.release().await;
         let operation = begun.map_err(|failure| app.or_lock_lost(failure))?;
         if self.waiting.no_wait && operate::is_running(&operation) {
-            return Ok((running_row(snapshot, &self.to, operation), false));
+            let start = operation.start;
+            return Ok((running_row(snapshot, &self.to, operation), start));
         }
-        let found = !operate::is_running(&operation);
-        let id = operation.id.clone();
+        let (id, start) = (operation.id.clone(), operation.start);
         let exported = operate::wait(&*opened.provider, operation, deadline, run).await?;
         let row = done_row(snapshot.target.as_str(), &id, exported);
-        Ok((ExportRow { id: Some(snapshot.id.to_string()), ..row }, found))
+        Ok((ExportRow { id: Some(snapshot.id.to_string()), ..row }, start))
     }
 }
 

@@ -96,7 +96,7 @@ fn in_region(name: &str, operation: Operation<Snapshot>) -> Operation<Snapshot> 
         OperationState::Done(snapshot) => OperationState::Done(placed(snapshot)),
         other => other,
     };
-    Operation { id: OperationId::new(format!("{name} {}", operation.id)), state, copies: Vec::new() }
+    Operation { start: operation.start, ..Operation::begun(OperationId::new(format!("{name} {}", operation.id)), state) }
 }
 
 struct Bed {

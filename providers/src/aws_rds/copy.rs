@@ -51,7 +51,7 @@ impl RdsProvider {
         let to = To { region, kms_key_id: kms_key_id.as_deref(), option_group: option_group_name.as_deref() };
         let (api, record) = self.find("copy", id).await?;
         if to.kms_key_id.is_none() && *region == api.region && record.is_owned_by(&self.home.target) {
-            return Ok(self.operation(&record, region)); // it is there
+            return Ok(self.operation(&record, region).found());
         }
         self.refuse_copy(id, &record, &api.region, &to)?;
         let opened = self.region(region).await;
@@ -87,7 +87,7 @@ impl RdsProvider {
         let home = super::Home { region: to.region.clone(), ..self.home.clone() };
         let subject = || format!("{} to {}", self.home.id(id), to.region);
         if let Some(known) = to.get(name).await.or_error(&home, "copy", subject())? {
-            return Ok(self.operation(&known, &to.region));
+            return Ok(self.operation(&known, &to.region).found());
         }
         let marks = record.marks();
         let copy = Copy { of: &record.arn, created_at: record.moment(&self.home.target) };

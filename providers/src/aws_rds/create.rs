@@ -20,7 +20,7 @@ impl RdsProvider {
         if let Some(key) = key
             && let Some(known) = self.of_key(key).await?
         {
-            return Ok(self.operation(&known, &self.api.region));
+            return Ok(self.operation(&known, &self.api.region).found());
         }
         let name = names::of_snapshot(&home.target, Utc::now());
         let made = match self.api.create(&name, &home.database, tags).await {
@@ -88,6 +88,6 @@ impl RdsProvider {
                 OperationState::Running { so_far: Some(snapshot), percent: record.percent }
             }
         };
-        Operation { id: OperationId::new(&*record.name), state, copies: Vec::new() }
+        Operation::begun(OperationId::new(&*record.name), state)
     }
 }

@@ -70,7 +70,7 @@ impl RdsProvider {
         let known = tasks(&api, None, Some(&record.arn)).await.or_error(home, "export", &subject)?;
         let same = |task: &&ExportTask| Place::of(task).url() == place.url() && !has_failed(task);
         if let Some(task) = known.iter().find(same) {
-            return Ok(self.exported(&api, task));
+            return Ok(self.exported(&api, task).found());
         }
         let name = format!("sk-{}", names::random(16));
         let call = api
@@ -142,7 +142,7 @@ impl RdsProvider {
                 percent: task.percent_progress().and_then(|percent| u8::try_from(percent).ok()),
             },
         };
-        Operation { id, state, copies: Vec::new() }
+        Operation::begun(id, state)
     }
 }
 

@@ -249,7 +249,7 @@ impl RdsProvider {
         } else {
             OperationState::Running { so_far: Some(restored), percent: database.percent }
         };
-        Ok(Operation { id, state, copies: Vec::new() })
+        Ok(Operation::begun(id, state))
     }
 }
 

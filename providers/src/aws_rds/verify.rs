@@ -90,7 +90,7 @@ impl RdsProvider {
                 Ok(operation) => operation,
                 Err(error) if error.kind().is_retryable() => {
                     let state = OperationState::Running { so_far: None, percent: None };
-                    Operation { id: operation.id, state, copies: Vec::new() }
+                    Operation::begun(operation.id, state)
                 }
                 Err(error) => return Err(error),
             };

@@ -32,7 +32,7 @@ impl DumpProvider {
         let to = Store::open(name, settings, &self.base).await?;
         let copy = async { self.stores.copy_of(manifest.dump(), &to).await };
         if let Some((native, manifest)) = unless_cancelled(run, "copy", &manifest.id, copy).await? {
-            return create::done(vec![Ok(manifest.snapshot(native, to.location()))]);
+            return create::done(vec![Ok(manifest.snapshot(native, to.location()))]).map(Operation::found);
         }
         check_sizes(&to, &manifest)?;
         let claiming = self.claim_name(&to, manifest.created_at);

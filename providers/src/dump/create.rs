@@ -13,7 +13,7 @@ use super::stream::{Destination, Meter, Saved, interrupted, store_parts};
 use super::{DumpProvider, name, unless_cancelled};
 use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{CreateRequest, NativeId, Operation, OperationId, OperationState, Snapshot, SnapshotState};
+use crate::model::{CreateRequest, NativeId, Operation, OperationId, Snapshot, SnapshotState};
 use crate::settings::Compression;
 
 /// How long a store may take to forget a copy that failed.
@@ -269,5 +269,5 @@ pub(super) fn done(mut made: Vec<Result<Snapshot>>) -> Result<Operation<Snapshot
     };
     let snapshot = made.remove(first)?;
     let id = OperationId::new(snapshot.native_id.as_str());
-    Ok(Operation { id, state: OperationState::Done(snapshot), copies: made })
+    Ok(Operation { copies: made, ..Operation::done(id, snapshot) })
 }

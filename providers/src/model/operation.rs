@@ -69,8 +69,19 @@ pub struct Operation<T> {
     pub id: OperationId,
     /// How far it is.
     pub state: OperationState<T>,
+    /// Whether the call that gave it began it.
+    pub start: Start,
     /// What was made beside it in the same go, such as a dump's copies in other stores, and why others were not.
     pub copies: Vec<crate::Result<T>>,
+}
+
+/// Whether a call began an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It did.
+    Begun,
+    /// It found it: what was asked for is there, or goes on.
+    Found,
 }
 
 /// How far an operation is.
@@ -92,7 +103,18 @@ pub enum OperationState<T> {
 impl<T> Operation<T> {
     /// One that was done when the call returned, with nothing made beside it.
     pub fn done(id: OperationId, result: T) -> Self {
-        Self { id, state: OperationState::Done(result), copies: Vec::new() }
+        Self::begun(id, OperationState::Done(result))
+    }
+
+    /// One that the call began, with nothing made beside it.
+    pub fn begun(id: OperationId, state: OperationState<T>) -> Self {
+        Self { id, state, start: Start::Begun, copies: Vec::new() }
+    }
+
+    /// The same, when it was found.
+    #[must_use]
+    pub fn found(self) -> Self {
+        Self { start: Start::Found, ..self }
     }
 
     /// The result, where it is there.
