@@ -168,7 +168,10 @@ impl Restore {
             Of::Moment(time) => (None, Some(time)),
         };
         let target = provider.target();
+        // Whoever looks later how far it is hears of these no more.
+        let mut warned = operation.so_far().map(|restored| restored.warnings.clone()).unwrap_or_default();
         if self.waiting.no_wait && operate::is_running(&operation) {
+            warned.iter().for_each(|warning| run.reporter.warn(warning));
             return Ok(Came::Begun(OperationRow::new(target, &operation.id, id, State::Running)));
         }
         let done = OperationRow::new(target, &operation.id, id.clone(), State::Done);
@@ -176,7 +179,10 @@ impl Restore {
         if self.waiting.no_wait {
             return Ok(Came::Begun(done));
         }
-        Ok(Came::Done(vec![RestoreRow { id, target: target.to_string(), to, warnings, time }], Vec::new()))
+        let later: Vec<String> = warnings.into_iter().filter(|warning| !warned.contains(warning)).collect();
+        warned.extend(later);
+        let row = RestoreRow { id, target: target.to_string(), to, warnings: warned, time };
+        Ok(Came::Done(vec![row], Vec::new()))
     }
 
     /// Says what came of it.

@@ -96,7 +96,10 @@ fn in_region(name: &str, operation: Operation<Snapshot>) -> Operation<Snapshot> 
         OperationState::Done(snapshot) => OperationState::Done(placed(snapshot)),
         other => other,
     };
-    Operation { start: operation.start, ..Operation::begun(OperationId::new(format!("{name} {}", operation.id)), state) }
+    Operation {
+        start: operation.start,
+        ..Operation::begun(OperationId::new(format!("{name} {}", operation.id)), state)
+    }
 }
 
 struct Bed {

@@ -2,7 +2,7 @@
 
 use super::api::{Api, Database, Family};
 use super::fault::OrError;
-use super::{Home, NAME, identity};
+use super::{Home, NAME, identity, names, tags};
 use crate::Found;
 use crate::aws::{Account, Clients};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,9 +24,15 @@ pub(super) async fn all(settings: &AwsRds, clients: &Clients) -> Result<Vec<Foun
     let (clusters, instances) = tokio::join!(clusters.databases(), instances.databases());
     let clusters = clusters.or_error(&home, "discover", subject())?;
     let instances = instances.or_error(&home, "discover", subject())?;
-    let clusters = clusters.into_iter().map(|cluster| found(settings, cluster, Family::Cluster));
-    let alone = instances.into_iter().filter(|instance| instance.cluster.is_none());
+    let clusters = clusters.into_iter().filter(|cluster| !is_scratch(cluster));
+    let clusters = clusters.map(|cluster| found(settings, cluster, Family::Cluster));
+    let alone = instances.into_iter().filter(|instance| instance.cluster.is_none() && !is_scratch(instance));
     Ok(clusters.chain(alone.map(|instance| found(settings, instance, Family::Instance))).collect())
+}
+
+/// Whether it was made for a verification, and goes when that ends.
+fn is_scratch(database: &Database) -> bool {
+    database.name.starts_with(names::SCRATCH) && tags::is_any_scratch(&database.tags)
 }
 
 fn found(place: &AwsRds, database: Database, family: Family) -> Found {

@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 use crate::model::TargetName;
 
 const LONGEST: usize = 63;
+/// What the names of instances and clusters begin with that are made for a verification.
+pub(super) const SCRATCH: &str = "sk-verify-";
 /// No letter or digit that is read as another.
 const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
@@ -33,7 +35,7 @@ pub(super) fn of_copy(
 
 /// Of what is made for a moment.
 pub(super) fn of_scratch() -> String {
-    format!("sk-verify-{}", random(12))
+    format!("{SCRATCH}{}", random(12))
 }
 
 /// So many letters and digits that nobody else has.

@@ -3,11 +3,9 @@
 //! What a snapshot doesn't carry is taken from the source where that is still there and in the same region.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use aws_sdk_rds::types::Tag;
 use chrono::{DateTime, Utc};
-use tokio::time::sleep;
 
 use super::api::{Api, Database, Family, From};
 use super::fault::{Called, Fault, OrError};
@@ -17,11 +15,8 @@ use super::{Home, RdsProvider, instance, names, tags};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     NativeId, Operation, OperationId, OperationState, Origin, RestoreOptions, RestoreRequest, RestoreTo, Restored,
-    SnapshotState, Work,
+    SnapshotState, TargetName, Work,
 };
-
-/// How often it is looked whether a new cluster takes an instance yet.
-const PAUSE: Duration = Duration::from_secs(10);
 
 impl RdsProvider {
     pub(super) async fn begin_restore(&self, id: &NativeId, request: &RestoreRequest) -> Result<Operation<Restored>> {
@@ -156,6 +151,9 @@ impl RdsProvider {
         let home = Home { region: api.region.clone(), ..self.home.clone() };
         let token = names::random(16);
         marks.extend(tags::of_restore(&home.target, &token));
+        if home.family == Family::Cluster && shape.cluster_class.is_none() {
+            marks.push(tags::of_instance(&shape.member_text()));
+        }
         if api.database(name).await.or_error(&home, verb, subject)?.is_some() {
             return Err(taken(&home, verb, subject, name));
         }
@@ -168,7 +166,11 @@ impl RdsProvider {
             made => made.or_error(&home, verb, subject)?,
         };
         if home.family == Family::Cluster && shape.cluster_class.is_none() {
-            self.give_instance(api, &made, &shape, marks).await.or_error(&home, verb, subject)?;
+            let given = give_instance(api, &made, &shape, &home.target, &token).await;
+            given.or_error(&home, verb, subject).map_err(|error| {
+                let again = home.id(OperationId::of_restore(name));
+                error.with_hint(format!("the cluster {name} is there: `snapkeep wait {again}` makes its instance"))
+            })?;
         }
         let mut operation = self.progress(api, &made, OperationId::of_restore(name)).await?;
         if let OperationState::Done(restored) | OperationState::Running { so_far: Some(restored), .. } =
@@ -177,30 +179,6 @@ impl RdsProvider {
             restored.warnings = warnings;
         }
         Ok(operation)
-    }
-
-    /// An Aurora cluster that was restored has no instance until one is made. One that is new may not take it at once.
-    async fn give_instance(&self, api: &Api, cluster: &Database, shape: &Shape, marks: Vec<Tag>) -> Called<()> {
-        let name = format!("{}-1", &cluster.name[..cluster.name.len().min(61)]);
-        let shape = Shape { class: Some(class_of(shape)), ..shape.clone() };
-        loop {
-            let made = instance::create_member(&api.clients.rds, cluster, &name, &shape, marks.clone()).await;
-            match made {
-                Err(fault) if fault.is_taken() => {
-                    let found = instance::databases(&api.clients.rds, Some(&name)).await?;
-                    let own = |found: &Database| found.cluster.as_deref() == Some(&*cluster.name);
-                    return if found.iter().any(own) { Ok(()) } else { Err(fault) };
-                }
-                Err(fault) if fault.is_of_state() => {
-                    let now = api.database(&cluster.name).await?;
-                    if now.is_none_or(|now| has_ended(&now.status)) {
-                        return Err(fault);
-                    }
-                    sleep(PAUSE).await;
-                }
-                made => return made,
-            }
-        }
     }
 
     pub(super) async fn look_at_restore(&self, operation: &OperationId) -> Result<Operation<Restored>> {
@@ -212,7 +190,16 @@ impl RdsProvider {
         }
         for api in self.regions() {
             let found = api.database(name).await.or_error(&self.home, "look at", &subject)?;
-            if let Some(found) = found.filter(|found| tags::is_restored_for(&found.tags, &self.home.target)) {
+            if let Some(mut found) = found.filter(|found| tags::is_restored_for(&found.tags, &self.home.target)) {
+                if found.members.is_empty()
+                    && !has_ended(&found.status)
+                    && let Some(text) = tags::instance_of(&found.tags)
+                {
+                    let (shape, token) = (Shape::of_member_text(text), tags::token_of(&found.tags));
+                    let given = give_instance(&api, &found, &shape, &self.home.target, token).await;
+                    given.or_error(&self.home, "restore", &subject)?;
+                    found = api.database(name).await.or_error(&self.home, "look at", &subject)?.unwrap_or(found);
+                }
                 return self.progress(&api, &found, operation.clone()).await;
             }
         }
@@ -275,10 +262,21 @@ fn take_over(shape: &mut Shape, member: Option<Shape>) {
     shape.minor_upgrades = member.minor_upgrades;
 }
 
-/// The class of a new instance where the source tells none: the smallest that both Aurora engines have.
-fn class_of(shape: &Shape) -> String {
-    let serverless = || if shape.capacity.is_some() { "db.serverless" } else { "db.t4g.medium" };
-    shape.class.clone().unwrap_or_else(|| serverless().to_owned())
+/// An Aurora cluster that was restored has no instance until one is made. One that is new may not take it yet: then
+/// whoever looks next how far it is makes it.
+async fn give_instance(api: &Api, cluster: &Database, shape: &Shape, target: &TargetName, token: &str) -> Called<()> {
+    let name = format!("{}-1", cluster.name.chars().take(61).collect::<String>());
+    let shape = Shape { class: Some(shape.member_class()), ..shape.clone() };
+    let marks = tags::of_restore(target, token).to_vec();
+    match instance::create_member(&api.clients.rds, cluster, &name, &shape, marks).await {
+        Err(fault) if fault.is_of_state() => Ok(()),
+        Err(fault) if fault.is_taken() => {
+            let found = instance::databases(&api.clients.rds, Some(&name)).await?;
+            let own = |found: &Database| found.cluster.as_deref() == Some(&*cluster.name);
+            if found.iter().any(own) { Ok(()) } else { Err(fault) }
+        }
+        made => made,
+    }
 }
 
 fn taken(home: &Home, verb: &str, subject: &str, name: &str) -> Error {

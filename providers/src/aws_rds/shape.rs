@@ -88,6 +88,36 @@ impl Shape {
         }
     }
 
+    /// What an instance of a cluster is made with, as one text that a tag can hold.
+    pub(super) fn member_text(&self) -> String {
+        let flag = |flag: Option<bool>| flag.map(|flag| flag.to_string());
+        let words = [
+            ("db_instance_class", Some(self.member_class())),
+            ("db_parameter_group_name", self.parameter_group.clone()),
+            ("publicly_accessible", flag(self.publicly_accessible)),
+            ("auto_minor_version_upgrade", flag(self.minor_upgrades)),
+            ("availability_zone", self.availability_zone.clone()),
+        ];
+        let words = words.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// The same read back. What can't be read is left to AWS.
+    pub(super) fn of_member_text(text: &str) -> Self {
+        let mut shape = Self::default();
+        for (name, value) in text.split(' ').filter_map(|word| word.split_once('=')) {
+            // Of names that it does not know it says so, which changes nothing.
+            let _ = shape.set(name, value, Family::Cluster);
+        }
+        shape
+    }
+
+    /// The class of a cluster's instance; where the source tells none, the smallest that both Aurora engines have.
+    pub(super) fn member_class(&self) -> String {
+        let smallest = || if self.capacity.is_some() { "db.serverless" } else { "db.t4g.medium" };
+        self.class.clone().unwrap_or_else(|| smallest().to_owned())
+    }
+
     /// The same without AWS's default groups, which it takes anyway: those of the engine's version, which may be a newer one.
     pub(super) fn without_defaults(self) -> Self {
         let own =
@@ -173,6 +203,22 @@ mod tests {
         let shape = source.with(&asked, Family::Instance).unwrap();
         assert_eq!((shape.port, shape.multi_az), (Some(5432), Some(false)));
         assert_eq!(shape.security_groups, Some(vec!["sg-1".into(), "sg-2".into()]));
+    }
+
+    #[test]
+    fn what_a_clusters_instance_is_made_with_goes_through_a_tag() {
+        let shape = Shape {
+            class: Some("db.r7g.large".into()),
+            parameter_group: Some("tuned".into()),
+            publicly_accessible: Some(false),
+            minor_upgrades: Some(true),
+            availability_zone: Some("eu-central-1a".into()),
+            ..Shape::default()
+        };
+        let text = shape.member_text();
+        assert_eq!(Shape::of_member_text(&text), shape);
+        assert!(text.len() <= 256 && text.chars().all(|c| c.is_alphanumeric() || " _.:/=+-@".contains(c)), "{text}");
+        assert_eq!(Shape::of_member_text("no=such nothing"), Shape::default());
     }
 
     #[test]

@@ -20,6 +20,8 @@ const CREATED_AT: &str = "snapkeep:created-at";
 const RESTORED_FOR: &str = "snapkeep:restored-for";
 const RESTORE: &str = "snapkeep:restore";
 const SCRATCH: &str = "snapkeep:scratch";
+/// What the instance of a restored cluster is to be like, for whoever gets to make it.
+const INSTANCE: &str = "snapkeep:instance";
 
 /// The most that AWS takes for one resource, and the longest key and value:
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Tagging.html>.
@@ -113,6 +115,16 @@ pub(super) fn of_restore(target: &TargetName, token: &str) -> [Tag; 2] {
     [tag(RESTORED_FOR, target.as_str()), tag(RESTORE, token)]
 }
 
+/// The tag that says what the instance of a restored cluster is to be like.
+pub(super) fn of_instance(shape: &str) -> Tag {
+    tag(INSTANCE, shape)
+}
+
+/// What the instance of a restored cluster is to be like.
+pub(super) fn instance_of(tags: &BTreeMap<String, String>) -> Option<&str> {
+    tags.get(INSTANCE).map(String::as_str)
+}
+
 /// The tag of what is restored for a verification only.
 pub(super) fn of_scratch() -> Tag {
     tag(SCRATCH, "yes")
@@ -123,14 +135,24 @@ pub(super) fn is_restored_for(tags: &BTreeMap<String, String>, target: &TargetNa
     tags.get(RESTORED_FOR).is_some_and(|of| of == target.as_str())
 }
 
+/// What tells the call that made it from every other.
+pub(super) fn token_of(tags: &BTreeMap<String, String>) -> &str {
+    tags.get(RESTORE).map(String::as_str).unwrap_or_default()
+}
+
 /// Whether it was made by that call.
 pub(super) fn is_of_restore(tags: &BTreeMap<String, String>, token: &str) -> bool {
-    tags.get(RESTORE).is_some_and(|own| own == token)
+    !token.is_empty() && token_of(tags) == token
 }
 
 /// Whether it was restored for a verification of this target, and may be thrown away.
 pub(super) fn is_scratch(tags: &BTreeMap<String, String>, target: &TargetName) -> bool {
-    is_restored_for(tags, target) && tags.contains_key(SCRATCH)
+    is_restored_for(tags, target) && is_any_scratch(tags)
+}
+
+/// The same for any target.
+pub(super) fn is_any_scratch(tags: &BTreeMap<String, String>) -> bool {
+    tags.contains_key(SCRATCH)
 }
 
 fn tag(name: &str, value: &str) -> Tag {

@@ -169,5 +169,5 @@ impl RdsProvider {
 
 /// Whether it was made here for a verification of this target.
 fn is_scratch(home: &Home, found: &Database) -> bool {
-    found.name.starts_with("sk-verify-") && tags::is_scratch(&found.tags, &home.target)
+    found.name.starts_with(names::SCRATCH) && tags::is_scratch(&found.tags, &home.target)
 }

@@ -117,6 +117,15 @@ impl<T> Operation<T> {
         Self { start: Start::Found, ..self }
     }
 
+    /// What exists of the result.
+    pub fn so_far(&self) -> Option<&T> {
+        match &self.state {
+            OperationState::Done(result) => Some(result),
+            OperationState::Running { so_far, .. } => so_far.as_ref(),
+            OperationState::Failed(_) => None,
+        }
+    }
+
     /// The result, where it is there.
     pub fn result(self) -> Option<T> {
         match self.state {
