@@ -2,8 +2,18 @@
 
 use crate::support::Rds;
 
+mod accounts;
+mod cloud;
+mod clusters;
 mod conformance;
+mod copy;
+mod create;
+mod delete;
+mod life;
 mod moto;
+mod moto_verbs;
+mod read;
+mod restore;
 
 /// An environment with the simulator's keys and nothing else to look for.
 pub(crate) const KEYS: [(&str, &str); 3] =
