@@ -94,6 +94,16 @@ fn a_clusters_scratch_restore_goes_with_its_instance() {
 }
 
 #[test]
+fn a_restore_that_nobody_waits_for_does_not_wait_for_the_cluster() {
+    let cloud = with_snapshots();
+    cloud.rds.world(|world| world.looks = 1);
+    cloud.done("restore ledger/sk-1 --to again --no-wait");
+    assert!(cloud.rds.calls_of("CreateDBInstance").len() <= 1, "it has waited until the cluster took its instance");
+    cloud.done("wait ledger/restore:again");
+    assert_eq!(cloud.database(Kind::Instance, "again-1").unwrap().status, "available");
+}
+
+#[test]
 fn a_lost_answer_makes_one_cluster_with_one_instance_only() {
     let cloud = with_snapshots();
     cloud.rds.fail(Trouble::on("RestoreDBClusterFromSnapshot", Fault::CutAfter));

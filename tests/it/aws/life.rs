@@ -52,6 +52,18 @@ fn a_dry_run_changes_nothing() {
 }
 
 #[test]
+fn snapshots_of_an_instance_that_is_gone_are_still_there() {
+    let cloud = Cloud::of_instance("");
+    cloud.take("sk-1", owned);
+    cloud.rds.world(|world| world.databases.clear());
+    assert_eq!(cloud.done("-o name list").out.trim_end(), "orders/sk-1");
+    let ran = cloud.done("restore orders/sk-1 --to again");
+    assert_names(&ran.err, &["orders-prod is gone", "--set"]);
+    assert_eq!(cloud.database(Kind::Instance, "again").unwrap().security_groups, ["sg-default"]);
+    cloud.exits(4, "create orders");
+}
+
+#[test]
 fn a_held_snapshot_stays_whatever_its_id() {
     let cloud = Cloud::of_instance("");
     for name in ["sk-1", "sk-2"] {

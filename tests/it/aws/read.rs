@@ -287,3 +287,15 @@ fn a_clock_that_is_off_amazons_stops_prune() {
     assert_eq!(cloud.rds.changes(), [], "{ran}");
     assert_names(&ran.err, &["clock"]);
 }
+
+#[test]
+fn a_scratch_instance_of_a_verification_is_not_offered_as_a_target() {
+    let cloud = Cloud::of_instance("");
+    cloud.rds.world(|world| {
+        let scratch = world.add(Database::instance("sk-verify-1"));
+        scratch.tags.insert("snapkeep:restored-for".into(), "orders".into());
+        scratch.tags.insert("snapkeep:scratch".into(), "yes".into());
+    });
+    let ran = cloud.done("targets list --discover");
+    assert!(!ran.out.contains("[targets.sk-verify-1]"), "{ran}");
+}

@@ -185,6 +185,19 @@ fn a_restored_cluster_gets_an_instance_like_the_sources() {
 }
 
 #[test]
+fn a_cluster_whose_instance_was_not_begun_gets_it_when_the_restore_is_waited_for() {
+    let mut cloud = Cloud::of_cluster("");
+    cloud.attempts = 1;
+    cloud.take("sk-1", |new| new.tagged("snapkeep:target", "ledger"));
+    cloud.rds.fail(Trouble::on("CreateDBInstance", Fault::Throttled).always());
+    let ran = cloud.run("restore ledger/sk-1 --to again");
+    assert_ne!(ran.code, Some(0), "{ran}");
+    cloud.rds.heal();
+    cloud.done("wait ledger/restore:again --timeout 5s");
+    assert!(cloud.database(Kind::Instance, "again-1").is_some());
+}
+
+#[test]
 fn a_shared_snapshot_is_restored_by_its_arn() {
     let cloud = Cloud::of_instance("");
     let theirs = Database::instance("orders-prod").in_place(Place::new(Rds::OTHER_ACCOUNT, Rds::REGION));
