@@ -2,6 +2,7 @@
 //! on stderr that it was left out.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
+mod aws;
 mod bad_input;
 mod cli;
 mod conformance;

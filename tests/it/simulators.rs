@@ -1,4 +1,4 @@
-//! The stand-ins themselves: Google Cloud Storage as its client sees it, and the proxy that fails by script.
+//! The stand-ins themselves: Google Cloud Storage and RDS as their clients see them, and the proxy that fails by script.
 
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use object_store::{
 use crate::support::{Gcs, assert_names};
 
 mod proxy;
+mod rds;
 
 const MIB: usize = 1024 * 1024;
 

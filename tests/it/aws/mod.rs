@@ -1,0 +1,20 @@
+//! AWS RDS: the promises of the contract, and the real binary, against RDS in this process and against moto.
+
+use crate::support::Rds;
+
+mod accounts;
+mod cloud;
+mod clusters;
+mod conformance;
+mod copy;
+mod create;
+mod delete;
+mod life;
+mod moto;
+mod moto_verbs;
+mod read;
+mod restore;
+
+/// An environment with the simulator's keys and nothing else to look for.
+pub(crate) const KEYS: [(&str, &str); 3] =
+    [("AWS_ACCESS_KEY_ID", Rds::KEY), ("AWS_SECRET_ACCESS_KEY", Rds::SECRET), ("AWS_EC2_METADATA_DISABLED", "true")];

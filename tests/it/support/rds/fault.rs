@@ -1,0 +1,164 @@
+//! Trouble by script.
+
+use hyper::StatusCode;
+
+use super::call::{Call, Refusal};
+
+/// What goes wrong with a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Refused as too frequent.
+    Throttled,
+    /// The connection is closed, and nothing was done.
+    CutBefore,
+    /// Carried out; then the connection is closed without an answer.
+    CutAfter,
+    /// Refused in AWS's own words for a missing permission.
+    AccessDenied,
+    /// Refused as the credentials have run out.
+    ExpiredToken,
+    /// Carried out, and answered with what is no XML.
+    Garbled,
+    /// Carried out; what it made ends `failed` (a snapshot) or `incompatible-restore` (a database).
+    EndsFailed,
+    /// The page has the marker again that it was asked for with.
+    SameMarker,
+    /// Refused with status 500.
+    Internal,
+    /// Refused with this code and message.
+    Refused(&'static str, &'static str),
+}
+
+/// A fault for some of the calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    action: &'static str,
+    region: Option<&'static str>,
+    parameter: Option<&'static str>,
+    first: usize,
+    times: usize,
+    fault: Fault,
+}
+
+impl Trouble {
+    /// The first call of this action.
+    pub(crate) fn on(action: &'static str, fault: Fault) -> Self {
+        Self { action, region: None, parameter: None, first: 1, times: 1, fault }
+    }
+
+    /// Only in this region.
+    pub(crate) fn in_region(self, region: &'static str) -> Self {
+        Self { region: Some(region), ..self }
+    }
+
+    /// Only calls that have this parameter, such as `Marker`: a later page.
+    pub(crate) fn with(self, parameter: &'static str) -> Self {
+        Self { parameter: Some(parameter), ..self }
+    }
+
+    /// Not the first that matches but the nth, counted from one and from when the trouble was given to the simulator.
+    pub(crate) fn nth(self, first: usize) -> Self {
+        Self { first, ..self }
+    }
+
+    /// Also those that match next, so many in all.
+    pub(crate) fn times(self, times: usize) -> Self {
+        Self { times, ..self }
+    }
+
+    /// Also all that match later.
+    pub(crate) fn always(self) -> Self {
+        self.times(usize::MAX)
+    }
+
+    fn is_for(&self, call: &Call) -> bool {
+        self.action == call.action
+            && self.region.is_none_or(|region| region == call.region())
+            && self.parameter.is_none_or(|name| call.get(name).is_some())
+    }
+}
+
+/// All the trouble, each with how many calls matched it so far.
+#[derive(Default)]
+pub(super) struct Script {
+    troubles: Vec<(Trouble, usize)>,
+    pub(super) fired: usize,
+}
+
+impl Script {
+    pub(super) fn add(&mut self, trouble: Trouble) {
+        self.troubles.push((trouble, 0));
+    }
+
+    pub(super) fn meet(&mut self, call: &Call) -> Option<Fault> {
+        let mut due = None;
+        for (trouble, matched) in &mut self.troubles {
+            if trouble.is_for(call) {
+                *matched += 1;
+                if due.is_none() && *matched >= trouble.first && *matched - trouble.first < trouble.times {
+                    due = Some(trouble.fault.clone());
+                }
+            }
+        }
+        self.fired += usize::from(due.is_some());
+        due
+    }
+}
+
+impl Fault {
+    /// What it answers instead of carrying the call out, where that is what it does.
+    pub(super) fn refusal(&self, call: &Call) -> Option<Refusal> {
+        let of = |status, code: &str, message: &str| {
+            Some(Refusal { status, code: code.to_owned(), message: message.to_owned() })
+        };
+        match self {
+            Self::Throttled if call.is_of_kms() => of(StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded"),
+            Self::Throttled => of(StatusCode::BAD_REQUEST, "Throttling", "Rate exceeded"),
+            Self::AccessDenied if call.is_of_kms() => {
+                of(StatusCode::BAD_REQUEST, "AccessDeniedException", &denial(call))
+            }
+            Self::AccessDenied => of(StatusCode::FORBIDDEN, "AccessDenied", &denial(call)),
+            Self::ExpiredToken => of(
+                if call.is_of_kms() { StatusCode::BAD_REQUEST } else { StatusCode::FORBIDDEN },
+                if call.is_of_kms() { "ExpiredTokenException" } else { "ExpiredToken" },
+                "The security token included in the request is expired",
+            ),
+            Self::Internal => of(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalFailure",
+                "An internal error has occurred. Please try your query again at a later time.",
+            ),
+            Self::Refused(code, message) => of(StatusCode::BAD_REQUEST, code, message),
+            Self::CutBefore | Self::CutAfter | Self::Garbled | Self::EndsFailed | Self::SameMarker => None,
+        }
+    }
+}
+
+/// AWS's own wording, from which the missing permission can be read.
+fn denial(call: &Call) -> String {
+    let (service, action) = (&call.service, &call.action);
+    let account = &call.place.account;
+    let resource = if call.is_of_kms() {
+        let key = call.get("KeyId").unwrap_or("*");
+        if key.starts_with("arn:") { key.to_owned() } else { call.place.arn("kms", &format!("key/{key}")) }
+    } else {
+        call.place.arn("rds", &resource(call))
+    };
+    format!(
+        "User: arn:aws:iam::{account}:user/ops is not authorized to perform: {service}:{action} on resource: {resource} \
+         because no identity-based policy allows the {service}:{action} action"
+    )
+}
+
+fn resource(call: &Call) -> String {
+    const NAMED: [(&str, &str); 6] = [
+        ("DBSnapshotIdentifier", "snapshot"),
+        ("TargetDBSnapshotIdentifier", "snapshot"),
+        ("DBClusterSnapshotIdentifier", "cluster-snapshot"),
+        ("TargetDBClusterSnapshotIdentifier", "cluster-snapshot"),
+        ("DBInstanceIdentifier", "db"),
+        ("DBClusterIdentifier", "cluster"),
+    ];
+    let named = NAMED.iter().find_map(|(parameter, kind)| Some(format!("{kind}:{}", call.get(parameter)?)));
+    named.unwrap_or_else(|| if call.action.contains("Snapshot") { "snapshot:*".into() } else { "db:*".into() })
+}
