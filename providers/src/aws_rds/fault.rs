@@ -142,6 +142,10 @@ impl Fault {
             "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => {
                 Meaning::new(ErrorKind::Permission, "the AWS session has run out", Some(Hint::SignIn))
             }
+            // "Credential should be scoped to a valid region": one that the endpoint is not of, or that isn't one.
+            "SignatureDoesNotMatch" | "InvalidSignatureException" if self.message.contains("valid region") => {
+                Meaning::new(ErrorKind::NotFound, "AWS doesn't know that region there", Some(Hint::Region))
+            }
             "InvalidClientTokenId"
             | "UnrecognizedClientException"
             | "SignatureDoesNotMatch"
@@ -275,6 +279,7 @@ enum Hint {
     List,
     Discover,
     Restore,
+    Region,
 }
 
 impl Hint {
@@ -300,6 +305,7 @@ impl Hint {
             ),
             Self::List => format!("see `snapkeep list {target}`"),
             Self::Discover => format!("see what is in {region}: `snapkeep targets list --discover`"),
+            Self::Region => format!("correct `region` of [targets.{target}]; it is {region} now"),
             Self::Restore => "name one that is there with `--set NAME=VALUE`".into(),
         }
     }
