@@ -72,7 +72,7 @@ impl Page {
     pub(super) fn new<T>(snapshots: Vec<T>, marker: Option<String>, record: fn(T) -> Option<Record>) -> Self {
         let all = snapshots.len();
         let records: Vec<Record> = snapshots.into_iter().filter_map(record).collect();
-        Self { nameless: all - records.len(), records, marker: marker.filter(|marker| !marker.is_empty()) }
+        Self { nameless: all - records.len(), records, marker }
     }
 }
 
@@ -145,18 +145,16 @@ impl Api {
 
     /// Gives every snapshot of every page to `each`; stops at the first page that can't be had.
     pub(super) async fn each(&self, which: Which<'_>, mut each: impl FnMut(Record)) -> Called<()> {
-        let mut marker = None;
+        let action = self.describes();
+        let mut pages = Pages::of(action);
         loop {
-            let page = self.page(which, marker.clone()).await?;
+            let page = self.page(which, pages.marker()).await?;
             page.records.into_iter().for_each(&mut each);
-            let action = self.describes();
             if page.nameless > 0 {
                 return Err(Fault::unreadable(action, "a snapshot has no name"));
             }
-            match page.marker {
-                None => return Ok(()),
-                next if next == marker => return Err(Fault::unreadable(action, "a page leads to itself")),
-                next => marker = next,
+            if pages.end_with(page.marker)? {
+                return Ok(());
             }
         }
     }
@@ -238,6 +236,33 @@ impl Api {
             missing_is_done(instance::discard(&self.clients.rds, member).await)?;
         }
         missing_is_done(of_family!(self, discard(&database.name)))
+    }
+}
+
+/// Goes from page to page of a list.
+pub(super) struct Pages<'p> {
+    action: &'p str,
+    marker: Option<String>,
+}
+
+impl<'p> Pages<'p> {
+    pub(super) fn of(action: &'p str) -> Self {
+        Self { action, marker: None }
+    }
+
+    /// Where the next page begins.
+    pub(super) fn marker(&self) -> Option<String> {
+        self.marker.clone()
+    }
+
+    /// Whether the page was the last one, by the marker that it gave.
+    pub(super) fn end_with(&mut self, marker: Option<String>) -> Called<bool> {
+        let next = marker.filter(|marker| !marker.is_empty());
+        if next.is_some() && next == self.marker {
+            return Err(Fault::unreadable(self.action, "a page leads to itself"));
+        }
+        self.marker = next;
+        Ok(self.marker.is_none())
     }
 }
 

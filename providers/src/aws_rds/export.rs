@@ -5,7 +5,7 @@
 
 use aws_sdk_rds::types::ExportTask;
 
-use super::api::{Api, PAGE};
+use super::api::{Api, PAGE, Pages};
 use super::fault::{Called, Fault, OrError};
 use super::{RdsProvider, names};
 use crate::error::{ErrorKind, Result};
@@ -149,7 +149,7 @@ impl RdsProvider {
 /// The export tasks of a name, or of a snapshot.
 async fn tasks(api: &Api, name: Option<&str>, source_arn: Option<&str>) -> Called<Vec<ExportTask>> {
     let mut found = Vec::new();
-    let mut marker: Option<String> = None;
+    let mut pages = Pages::of("DescribeExportTasks");
     loop {
         let call = api
             .clients
@@ -158,13 +158,11 @@ async fn tasks(api: &Api, name: Option<&str>, source_arn: Option<&str>) -> Calle
             .set_export_task_identifier(name.map(str::to_owned))
             .set_source_arn(source_arn.map(str::to_owned))
             .max_records(PAGE)
-            .set_marker(marker.clone());
+            .set_marker(pages.marker());
         let answer = call.send().await.map_err(|error| Fault::of("DescribeExportTasks", error))?;
         found.extend(answer.export_tasks.unwrap_or_default());
-        match answer.marker.filter(|marker| !marker.is_empty()) {
-            None => return Ok(found),
-            next if next == marker => return Err(Fault::unreadable("DescribeExportTasks", "a page leads to itself")),
-            next => marker = next,
+        if pages.end_with(answer.marker)? {
+            return Ok(found);
         }
     }
 }

@@ -3,7 +3,7 @@
 use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{DbInstance, Tag};
 
-use super::api::{Database, From, NewCopy, PAGE, Page, Which};
+use super::api::{Database, From, NewCopy, PAGE, Page, Pages, Which};
 use super::fault::{Called, Fault};
 use super::record::{self, Record};
 use super::shape::Shape;
@@ -70,19 +70,17 @@ pub(super) fn some(accounts: &[String]) -> Option<Vec<String>> {
 
 pub(super) async fn databases(client: &Client, name: Option<&str>) -> Called<Vec<Database>> {
     let mut found = Vec::new();
-    let mut marker: Option<String> = None;
+    let mut pages = Pages::of("DescribeDBInstances");
     loop {
         let call = client
             .describe_db_instances()
             .set_db_instance_identifier(name.map(str::to_owned))
             .max_records(PAGE)
-            .set_marker(marker.clone());
+            .set_marker(pages.marker());
         let answer = call.send().await.map_err(|error| Fault::of("DescribeDBInstances", error))?;
         found.extend(answer.db_instances.unwrap_or_default().into_iter().filter_map(database));
-        match answer.marker.filter(|marker| !marker.is_empty()) {
-            None => return Ok(found),
-            next if next == marker => return Err(Fault::unreadable("DescribeDBInstances", "a page leads to itself")),
-            next => marker = next,
+        if pages.end_with(answer.marker)? {
+            return Ok(found);
         }
     }
 }
