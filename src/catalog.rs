@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use snapkeep_providers::model::{CopyTo, Details, ListScope, Listing, NativeId, Snapshot, SnapshotId, TargetName};
+use snapkeep_providers::model::{
+    CopyTo, Details, ListScope, Listing, NativeId, Operation, Snapshot, SnapshotId, TargetName,
+};
 use snapkeep_providers::settings::StoreSettings;
 use snapkeep_providers::{Connections, Error, ErrorKind, Provider, Surroundings, identity_of_cloud, identity_of_dumps};
 use tokio::sync::OnceCell;
@@ -19,7 +21,7 @@ use crate::failure::Failure;
 use crate::lock::Lock;
 use crate::marks::Marks;
 use crate::operate::Stopped;
-use crate::state::{Expected, Scope, State};
+use crate::state::{Expected, Scope, State, Written};
 
 /// What a user types for a snapshot: `<target>/<prefix>`, `<target>/latest` or `<target>/latest-verified`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,14 +206,27 @@ impl Opened {
         self.provider.target()
     }
 
-    /// Remembers that a store or a region holds copies of the target's snapshots: from now on it is looked at too.
-    pub(crate) async fn remember(&self, to: &CopyTo) -> Result<(), Failure> {
+    /// Begins a copy, and remembers where to: from now on that store or region is looked at too. Before the copy is there, as
+    /// what nobody looks for is never found again; and no longer, where it turns out that there can be none.
+    pub(crate) async fn begin_copy(
+        &self,
+        to: &CopyTo,
+        begin: impl Future<Output = Result<Operation<Snapshot>, Failure>>,
+    ) -> Result<Operation<Snapshot>, Failure> {
         let (kind, name) = match to {
             CopyTo::Store { name, .. } => (HELD, name),
             CopyTo::Region { region, .. } => (REGIONS, region),
         };
         // Another process may remember it at the same time, and that is as good.
-        self.scope.put(kind, name, &Held { since: Utc::now() }, &Expected::Absent).await.map(drop)
+        let written = self.scope.put(kind, name, &Held { since: Utc::now() }, &Expected::Absent).await?;
+        let begun = begin.await;
+        if let (Err(failure), Written::Yes(_)) = (&begun, written)
+            && !failure.is_interruption()
+            && failure.kind != ErrorKind::Timeout
+        {
+            self.scope.erase(kind, name).await?;
+        }
+        begun
     }
 
     /// Takes the target's lock for `verb`. `lost` is cancelled if it can't be kept.

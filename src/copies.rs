@@ -55,10 +55,10 @@ async fn copy(
     deadline: Option<Instant>,
     run: &Run,
 ) -> Result<Made, Failure> {
-    // Before the copy is there: what nobody looks for is never found again.
-    opened.remember(&to).await?;
     let at = Begun::now();
-    let operation = opened.provider.copy(of, &CopyRequest { to }, run).await?;
+    let request = CopyRequest { to };
+    let copying = async { Ok(opened.provider.copy(of, &request, run).await?) };
+    let operation = opened.begin_copy(&request.to, operate::in_time(deadline, copying)).await?;
     let begun = Begun::of(at, &operation);
     let snapshot = operate::wait(&*opened.provider, operation, deadline, run).await?;
     Ok(Made { snapshot, begun, same: SAME })

@@ -11,6 +11,8 @@ use crate::failure::Failure;
 
 /// The first and the longest pause between two looks.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+/// How long it may take until what was begun is shown.
+const UNSEEN: Duration = Duration::from_secs(30);
 /// What a pause is multiplied by.
 const JITTER: std::ops::Range<f64> = 0.75..1.25;
 
@@ -79,6 +81,7 @@ pub(crate) async fn wait<T: Followed>(
     run: &Run,
 ) -> Result<T, Failure> {
     let mut pause = PAUSE.0;
+    let since = Instant::now();
     loop {
         let percent = match operation.state {
             OperationState::Done(result) => return Ok(result),
@@ -105,8 +108,23 @@ pub(crate) async fn wait<T: Followed>(
                 let state = OperationState::Running { so_far: None, percent };
                 Operation { state, ..operation }
             }
-            Err(error) => return Err(error.into()),
+            // What was just begun may not be shown yet.
+            Err(error) if error.kind() == ErrorKind::NotFound && since.elapsed() < UNSEEN => {
+                let state = OperationState::Running { so_far: None, percent };
+                Operation { state, ..operation }
+            }
+            Err(error) => return Err(still_there(provider, &operation, error)),
         };
+    }
+}
+
+/// What could not be looked at may well go on.
+fn still_there<T>(provider: &dyn Provider, operation: &Operation<T>, error: Error) -> Failure {
+    let (missing, failure) = (error.kind() == ErrorKind::NotFound, Failure::from(error));
+    match &failure.hint {
+        _ if missing => failure,
+        None => going_on(provider, &operation.id, failure),
+        Some(_) => Failure { operation: Some(format!("{}/{}", provider.target(), operation.id)), ..failure },
     }
 }
 
@@ -124,6 +142,19 @@ fn timed_out(provider: &dyn Provider, operation: &OperationId) -> Failure {
 fn stopped_waiting(provider: &dyn Provider, operation: &OperationId) -> Failure {
     let message = format!("{}: waiting for {} was interrupted", provider.name(), provider.target());
     going_on(provider, operation, Failure::new(ErrorKind::Interrupted, message))
+}
+
+/// The same of what is not to be cancelled with its like.
+pub(crate) async fn in_time<T>(
+    deadline: Option<Instant>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let Some(deadline) = deadline else { return work.await };
+    let late = || {
+        let failure = Failure::new(ErrorKind::Timeout, "it could not be begun within --timeout");
+        failure.with_hint("allow more time with `--timeout`")
+    };
+    tokio::time::timeout_at(deadline, work).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// What is left of a call that was stopped.

@@ -80,7 +80,7 @@ impl Copy {
             return Ok(Came::NotTried);
         }
         let lock = opened.lock("copy", run.cancel.clone()).await?;
-        let came = self.act(app, (config, target), &opened, &asked, (task, run)).await;
+        let came = self.act(app, target, &opened, &asked, (task, run)).await;
         lock.release().await;
         came.map_err(|failure| app.or_lock_lost(failure))
     }
@@ -89,7 +89,7 @@ impl Copy {
     async fn act(
         &self,
         app: &App,
-        (config, target): (&Catalog, &Target),
+        target: &Target,
         opened: &Opened,
         asked: &Asked,
         (task, run): (Arc<Task>, Run),
@@ -99,16 +99,8 @@ impl Copy {
             share(app, opened, &snapshot.native_id, asked).await?;
             return Ok(Came::Done(vec![snapshot], Vec::new()));
         };
-        if !self.to_store.as_ref().is_some_and(|store| target.store.contains(store)) {
-            opened.remember(&request.to).await?;
-        }
-        // Opened anew, the provider looks there too.
-        let reopened = match &request.to {
-            CopyTo::Region { .. } => Some(app.asking(catalog::open(config, target)).await?),
-            CopyTo::Store { .. } => None,
-        };
-        let opened = reopened.as_ref().unwrap_or(opened);
-        let came = self.make(app, opened, &snapshot, request, (task, run)).await?;
+        let own = self.to_store.as_ref().is_some_and(|store| target.store.contains(store));
+        let came = self.make(app, opened, &snapshot, (request, own), (task, run)).await?;
         if let Came::Done(copies, _) = &came {
             for copy in copies {
                 share(app, opened, &copy.native_id, asked).await?;
@@ -122,13 +114,15 @@ impl Copy {
         app: &App,
         opened: &Opened,
         snapshot: &Snapshot,
-        request: &CopyRequest,
+        (request, own): (&CopyRequest, bool),
         (task, run): (Arc<Task>, Run),
     ) -> Result<Came<Snapshot>, Failure> {
         let (provider, deadline) = (&*opened.provider, self.waiting.deadline());
         let at = Begun::now();
         let copying = provider.copy(&snapshot.native_id, request, &run);
-        let operation = operate::within(deadline, opened.stopped, &run, copying).await?;
+        let copying = operate::within(deadline, opened.stopped, &run, copying);
+        // The target's own stores are looked at anyway.
+        let operation = if own { copying.await } else { opened.begin_copy(&request.to, copying).await }?;
         if self.waiting.no_wait && operate::is_running(&operation) {
             return Ok(Came::Begun(running_row(provider, &operation)));
         }

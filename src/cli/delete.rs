@@ -118,6 +118,12 @@ impl Delete {
     ) -> Result<(SnapshotId, &'static str), Failure> {
         let Some(id) = catalog::literal_id(reference, opened.name()) else { return Err(failure) };
         if failure.code == ErrorKind::NotFound.code() {
+            // That the list could be read, and that the id is no other way of writing one that is there.
+            app.asking(opened.list(ListScope::Own)).await?;
+            let found = app.asking(async { Ok(opened.get(&id.native).await) }).await?;
+            if !found.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+                return Err(failure);
+            }
             app.report.info(&format!("{id} is not there; nothing to delete"));
             return Ok((id, "absent"));
         }

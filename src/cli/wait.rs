@@ -74,6 +74,11 @@ impl Wait {
     ) -> Result<T, Vec<Failure>> {
         let config = app.load()?;
         let (target, opened) = self.open(app, &config).await?;
+        if app.mode == Mode::DryRun {
+            // Looking how far a restore is may take it further.
+            let failure = Failure::usage(format!("waiting for {} can't be tried out", self.id));
+            return Err(self.one(failure.with_hint("leave out `--dry-run`")));
+        }
         let (_task, run) = app.run(target.name.as_str(), "wait");
         let followed = async {
             let polling = async { T::poll(&*opened.provider, operation).await.map_err(Failure::from) };

@@ -170,6 +170,8 @@ impl Api {
     pub(super) async fn get(&self, name: &str) -> Called<Option<Record>> {
         let kinds: &[Option<&str>] = match name.split_once(':') {
             Some(("rds", _)) => &[Some("automated")],
+            // The API of clusters has no such type.
+            Some(("awsbackup", _)) if self.family == Family::Cluster => &[None, Some("automated")],
             Some(("awsbackup", _)) => &[Some("awsbackup")],
             Some(("arn", _)) => &[Some("shared"), Some("public")],
             _ => &[None],
@@ -232,8 +234,13 @@ impl Api {
     /// Deletes an instance or cluster, its instances included, and keeps no last snapshot: for what was made to be thrown
     /// away.
     pub(super) async fn discard(&self, database: &Database) -> Called<()> {
-        for member in &database.members {
-            missing_is_done(instance::discard(&self.clients.rds, member).await)?;
+        // The instances of a Multi-AZ cluster go with it; those of an Aurora cluster may be on their way already.
+        let alone = database.shape.cluster_class.is_none();
+        for member in database.members.iter().filter(|_| alone) {
+            match instance::discard(&self.clients.rds, member).await {
+                Err(fault) if fault.is_of_state() => {}
+                discarded => missing_is_done(discarded)?,
+            }
         }
         missing_is_done(of_family!(self, discard(&database.name)))
     }

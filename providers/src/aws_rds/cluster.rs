@@ -57,7 +57,8 @@ pub(super) async fn share(client: &Client, name: &str, with: &[String], without:
     let answer = call.send().await.map_err(|error| Fault::of("ModifyDBClusterSnapshotAttribute", error))?;
     let attributes = answer.db_cluster_snapshot_attributes_result.and_then(|of| of.db_cluster_snapshot_attributes);
     let shared = attributes.unwrap_or_default().into_iter().find(|of| of.attribute_name.as_deref() == Some(SHARED));
-    Ok(shared.and_then(|of| of.attribute_values).unwrap_or_default())
+    let shared = shared.ok_or_else(|| Fault::unreadable("ModifyDBClusterSnapshotAttribute", "it has no accounts"))?;
+    Ok(shared.attribute_values.unwrap_or_default())
 }
 
 pub(super) async fn databases(client: &Client, name: Option<&str>) -> Called<Vec<Database>> {
@@ -92,10 +93,15 @@ fn database(cluster: DbCluster) -> Option<Database> {
         storage_type: cluster.storage_type.filter(|kind| !kind.is_empty()),
         iops: cluster.iops,
         logs: cluster.enabled_cloudwatch_logs_exports,
-        capacity: scaling.map(|scaling| Capacity { least: scaling.min_capacity, most: scaling.max_capacity }),
+        capacity: scaling.map(|scaling| Capacity {
+            least: scaling.min_capacity,
+            most: scaling.max_capacity,
+            pause: scaling.seconds_until_auto_pause,
+        }),
         ..Shape::default()
     };
-    let members = cluster.db_cluster_members.unwrap_or_default();
+    let mut members = cluster.db_cluster_members.unwrap_or_default();
+    members.sort_by_key(|member| member.is_cluster_writer != Some(true)); // a new instance is to be like the writer
     Some(Database {
         name: cluster.db_cluster_identifier?,
         status: cluster.status.unwrap_or_default(),

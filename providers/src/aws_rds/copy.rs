@@ -50,7 +50,7 @@ impl RdsProvider {
         };
         let to = To { region, kms_key_id: kms_key_id.as_deref(), option_group: option_group_name.as_deref() };
         let (api, record) = self.find("copy", id).await?;
-        if to.kms_key_id.is_none() && *region == api.region && record.is_owned_by(&self.home.target) {
+        if to.kms_key_id.is_none() && *region == api.region && record.is_owned_by(&self.home) {
             return Ok(self.operation(&record, region).found());
         }
         self.refuse_copy(id, &record, &api.region, &to)?;
@@ -59,7 +59,7 @@ impl RdsProvider {
             warn_of_options(&record, run);
         }
         // A moment that is unknown must not be made up, and only names the copy.
-        let moment = record.moment(&self.home.target).unwrap_or(DateTime::<Utc>::UNIX_EPOCH);
+        let moment = record.moment(&self.home).unwrap_or(DateTime::<Utc>::UNIX_EPOCH);
         for nth in 0..TRIES {
             let key = (nth > 0).then(|| format!("{} {nth}", to.kms_key_id.unwrap_or_default()));
             let key = key.as_deref().or(to.kms_key_id);
@@ -90,14 +90,16 @@ impl RdsProvider {
             return Ok(self.operation(&known, &to.region).found());
         }
         let marks = record.marks();
-        let copy = Copy { of: &record.arn, created_at: record.moment(&self.home.target) };
-        let key = marks.key.filter(|_| record.is_owned_by(&self.home.target));
-        let new = New { target: &self.home.target, key, tags: &tags::plain(&record.tags), copy: Some(copy) };
+        let copy = Copy { of: &record.arn, created_at: record.moment(&self.home) };
+        let key = marks.key.filter(|_| record.is_owned_by(&self.home));
+        let (target, own) = (&self.home.target, &self.home.region);
+        let new = New { target, home: own, name, key, tags: &tags::plain(&record.tags), copy: Some(copy) };
         let tags = new.tags().map_err(|reason| home.error(ErrorKind::Usage, "copy", subject(), reason))?;
         let call =
             NewCopy { source_arn: &record.arn, name, tags, kms_key_id: how.kms_key_id, option_group: how.option_group };
         let begun = Instant::now();
         let mut pause = PAUSES.0;
+        let mut told = false;
         loop {
             match to.copy(&call).await {
                 Ok(copy) => return Ok(self.operation(&copy, &to.region)),
@@ -107,7 +109,10 @@ impl RdsProvider {
                     return found.or_error(&home, "copy", subject()).map(|copy| self.operation(&copy, &to.region));
                 }
                 Err(fault) if fault.is_copy_cap() && begun.elapsed() < QUEUE => {
-                    run.reporter.warn("as many copies between regions go on as AWS permits; waiting for one to end");
+                    if !std::mem::replace(&mut told, true) {
+                        run.reporter
+                            .warn("as many copies between regions go on as AWS permits; waiting for one to end");
+                    }
                     sleep(pause).await;
                     pause = (pause * 2).min(PAUSES.1);
                 }
@@ -129,7 +134,12 @@ impl RdsProvider {
                 return Err(error(ErrorKind::Failed, &format!("it is {}", record.status)));
             }
         }
-        let shared = record.origin(&self.home.target) == Origin::Shared;
+        let shared = record.origin(&self.home) == Origin::Shared;
+        // <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CopyDBSnapshot.html>, PreSignedUrl
+        if record.arn.starts_with("arn:aws-us-gov:") && record.encrypted == Some(true) && from != to.region {
+            let reason = "in GovCloud AWS wants a presigned URL for an encrypted copy between regions";
+            return Err(error(ErrorKind::Unsupported, reason).with_hint("aws rds copy-db-snapshot --source-region ..."));
+        }
         if record.encrypted == Some(true) && to.kms_key_id.is_none() && (from != to.region || shared) {
             let why = if shared { "shared by another account" } else { "encrypted, and keys are a region's own" };
             let reason = format!("it is {why}: the copy needs a KMS key of {}", to.region);
@@ -148,7 +158,7 @@ impl RdsProvider {
             return Err(refuse(ErrorKind::Refused, "`all` would make it public, for every account of AWS"));
         }
         let (api, record) = self.find("share", id).await?;
-        match record.origin(&home.target) {
+        match record.origin(home) {
             Origin::Owned | Origin::Manual => {}
             Origin::Automated => {
                 let hint = format!("copy it first: `snapkeep copy {} --to-region {}`", home.id(id), api.region);

@@ -5,24 +5,26 @@ use chrono::Utc;
 use super::api::Family;
 use super::fault::{Fault, OrError};
 use super::record::Record;
-use super::tags::New;
+use super::tags::{New, plain};
 use super::{RdsProvider, Which, names};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{CreateRequest, Operation, OperationId, OperationState, Snapshot, SnapshotState};
+use crate::model::{CreateRequest, Operation, OperationId, OperationState, Snapshot, SnapshotState, Tags};
 
 impl RdsProvider {
     /// Begins a snapshot, unless there is one of the same key that has not failed.
     pub(super) async fn begin_snapshot(&self, request: &CreateRequest) -> Result<Operation<Snapshot>> {
         let home = &self.home;
-        let key = request.key.as_deref();
-        let new = New { target: &home.target, key, tags: &request.tags, copy: None };
-        let tags = new.tags().map_err(|reason| home.error(ErrorKind::Usage, "snapshot", &home.target, reason))?;
+        let (key, name) = (request.key.as_deref(), names::of_snapshot(&home.target, Utc::now()));
+        let wrong = |reason: String| home.error(ErrorKind::Usage, "snapshot", &home.target, reason);
+        let tagged =
+            |tags: &Tags| New { target: &home.target, home: &home.region, name: &name, key, tags, copy: None }.tags();
+        let own = tagged(&request.tags).map_err(wrong)?;
         if let Some(key) = key
             && let Some(known) = self.of_key(key).await?
         {
             return Ok(self.operation(&known, &self.api.region).found());
         }
-        let name = names::of_snapshot(&home.target, Utc::now());
+        let tags = self.tags_with_sources(&request.tags).await?.and_then(|tags| tagged(&tags).ok()).unwrap_or(own);
         let made = match self.api.create(&name, &home.database, tags).await {
             // Nobody else has that name: an answer was lost, and the SDK has asked again.
             Err(fault) if fault.is_taken() => self.api.get(&name).await.and_then(|found| found.ok_or(fault)),
@@ -34,13 +36,27 @@ impl RdsProvider {
         }
     }
 
+    /// The tags with the database's own, where it is to give them to its snapshots: AWS doesn't, when a call has any.
+    async fn tags_with_sources(&self, tags: &Tags) -> Result<Option<Tags>> {
+        let home = &self.home;
+        let source = match self.api.database(&home.database).await {
+            Err(fault) if fault.is_denied() => return Ok(None),
+            found => found.or_error(home, "snapshot", &home.target)?,
+        };
+        Ok(source.filter(|source| source.shape.copy_tags == Some(true)).map(|source| {
+            let mut all = plain(&source.tags);
+            all.extend(tags.clone());
+            all
+        }))
+    }
+
     /// The snapshot that was made with a key; of several the newest, which another process may have made at the same time.
     async fn of_key(&self, key: &str) -> Result<Option<Record>> {
         let home = &self.home;
         let mut known: Option<Record> = None;
         let each = |record: Record| {
             let fits = record.is_of(&home.database)
-                && record.is_owned_by(&home.target)
+                && record.is_owned_by(home)
                 && record.marks().copy_of.is_none()
                 && record.marks().are_of_key(key)
                 && !matches!(record.state(), SnapshotState::Failed | SnapshotState::Deleting);
@@ -75,7 +91,7 @@ impl RdsProvider {
 
     /// How far the making of a snapshot is.
     pub(super) fn operation(&self, record: &Record, region: &str) -> Operation<Snapshot> {
-        let snapshot = record.snapshot(&self.home.target, region);
+        let snapshot = record.snapshot(&self.home, region);
         let ended = |reason: &str| {
             let error = self.home.error(ErrorKind::Failed, "make", &snapshot.id, reason);
             OperationState::Failed(error.with_hint(format!("see `snapkeep show {}`", snapshot.id)))

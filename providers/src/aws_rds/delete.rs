@@ -21,7 +21,7 @@ impl RdsProvider {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        let never = match record.origin(&home.target) {
+        let never = match record.origin(home) {
             Origin::Owned | Origin::Manual => None,
             Origin::Automated if record.name.starts_with("awsbackup:") || record.made_by == "awsbackup" => {
                 Some("AWS Backup made it, and only AWS Backup deletes it")
@@ -39,7 +39,13 @@ impl RdsProvider {
             match api.delete(&record.name).await {
                 Ok(()) => return Ok(()),
                 Err(fault) if fault.is_missing() => return Ok(()),
-                Err(fault) if fault.is_of_state() => sleep(pause).await,
+                // Also when the answer to the first try was lost.
+                Err(fault) if fault.is_of_state() => match api.get(&record.name).await {
+                    Ok(found) if found.as_ref().is_none_or(|now| now.state() == SnapshotState::Deleting) => {
+                        return Ok(());
+                    }
+                    _ => sleep(pause).await,
+                },
                 Err(fault) => return Err(fault.into_error(home, "delete", home.id(id))),
             }
         }

@@ -24,7 +24,8 @@ pub(super) async fn all(settings: &AwsRds, clients: &Clients) -> Result<Vec<Foun
     let (clusters, instances) = tokio::join!(clusters.databases(), instances.databases());
     let clusters = clusters.or_error(&home, "discover", subject())?;
     let instances = instances.or_error(&home, "discover", subject())?;
-    let clusters = clusters.into_iter().filter(|cluster| !is_scratch(cluster));
+    let foreign = |cluster: &Database| ["docdb", "neptune"].contains(&&*cluster.engine);
+    let clusters = clusters.into_iter().filter(|cluster| !is_scratch(cluster) && !foreign(cluster));
     let clusters = clusters.map(|cluster| found(settings, cluster, Family::Cluster));
     let alone = instances.into_iter().filter(|instance| instance.cluster.is_none() && !is_scratch(instance));
     Ok(clusters.chain(alone.map(|instance| found(settings, instance, Family::Instance))).collect())

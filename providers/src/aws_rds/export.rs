@@ -86,7 +86,7 @@ impl RdsProvider {
         let task = match call.send().await.map_err(|error| Fault::of("StartExportTask", error)) {
             // The answer was lost, and the SDK has asked again.
             Err(fault) if fault.is_taken() => {
-                let found = tasks(&api, Some(&name), None).await.or_error(home, "export", &subject)?;
+                let found = tasks(&api, Some(&name), None).await.unwrap_or_default();
                 found.into_iter().next().ok_or_else(|| fault.into_error(home, "export", &subject))?
             }
             begun => task_of(begun.or_error(home, "export", &subject)?),
@@ -123,6 +123,7 @@ impl RdsProvider {
             size_bytes: task
                 .total_extracted_data_in_gb()
                 .and_then(|size| u64::try_from(size).ok())
+                .filter(|size| *size > 0)
                 .map(|size| size * GIB),
             warnings: task.warning_message().map(str::to_owned).into_iter().collect(),
         };

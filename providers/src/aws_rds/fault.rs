@@ -70,7 +70,7 @@ impl Fault {
 
     /// Whether what was asked for isn't there.
     pub(super) fn is_missing(&self) -> bool {
-        self.meaning().kind == ErrorKind::NotFound
+        self.code.as_deref().is_some_and(|code| code.contains("NotFound") && !code.contains("KMS"))
     }
 
     /// Whether the name is taken.
@@ -80,7 +80,8 @@ impl Fault {
 
     /// Whether something is in a state that doesn't permit it now.
     pub(super) fn is_of_state(&self) -> bool {
-        self.code.as_deref().is_some_and(|code| code.starts_with("Invalid") && code.contains("State"))
+        let of_state = |code: &str| code.starts_with("Invalid") && code.contains("State") && !code.contains("Network");
+        self.code.as_deref().is_some_and(of_state)
     }
 
     /// Whether as many copies between regions go on as may.
@@ -102,7 +103,7 @@ impl Fault {
             return self.unanswered(home, verb, subject);
         }
         let Meaning { kind, reason, hint } = self.meaning();
-        let hint = hint.map(|hint| hint.for_home(home, &self));
+        let hint = hint.map(|hint| hint.for_home(home, &self, verb));
         let error = Error::new(kind, super::NAME, verb, subject, reason).with_source(Said::of(&self));
         match hint {
             Some(hint) => error.with_hint(hint),
@@ -144,7 +145,7 @@ impl Fault {
             }
             // "Credential should be scoped to a valid region": one that the endpoint is not of, or that isn't one.
             "SignatureDoesNotMatch" | "InvalidSignatureException" if self.message.contains("valid region") => {
-                Meaning::new(ErrorKind::NotFound, "AWS doesn't know that region there", Some(Hint::Region))
+                Meaning::new(ErrorKind::Usage, "AWS doesn't know that region there", Some(Hint::Region))
             }
             "InvalidClientTokenId"
             | "UnrecognizedClientException"
@@ -180,6 +181,14 @@ impl Fault {
                     "the KMS key isn't there, isn't enabled, or isn't permitted",
                     Some(Hint::Key),
                 )
+            }
+            "IamRoleNotFound" | "IamRoleMissingPermissions" => Meaning::new(
+                ErrorKind::Permission,
+                "the role isn't there, or RDS may not write with it",
+                Some(Hint::Role),
+            ),
+            "InvalidS3BucketFault" => {
+                Meaning::new(ErrorKind::Usage, "the bucket isn't there, or is in another region", Some(Hint::Role))
             }
             _ if code.contains("NotFound") => self.missing(code),
             _ if self.is_of_state() => {
@@ -280,10 +289,11 @@ enum Hint {
     Discover,
     Restore,
     Region,
+    Role,
 }
 
 impl Hint {
-    fn for_home(self, home: &Home, fault: &Fault) -> String {
+    fn for_home(self, home: &Home, fault: &Fault, verb: &str) -> String {
         let Home { target, region, account, .. } = home;
         let option = profile_option(account.profile.as_deref());
         match self {
@@ -305,7 +315,9 @@ impl Hint {
             ),
             Self::List => format!("see `snapkeep list {target}`"),
             Self::Discover => format!("see what is in {region}: `snapkeep targets list --discover`"),
+            Self::Role => "docs/aws.md has what the role of an export needs".into(),
             Self::Region => format!("correct `region` of [targets.{target}]; it is {region} now"),
+            Self::Restore if verb == "copy" => "name one that is there with `--option-group-name`".into(),
             Self::Restore => "name one that is there with `--set NAME=VALUE`".into(),
         }
     }
@@ -318,7 +330,8 @@ struct Said(String);
 impl Said {
     fn of(fault: &Fault) -> Self {
         match &fault.code {
-            Some(code) => Self(format!("{code}: {}", fault.message)),
+            // Of a signature AWS repeats the whole request, with its session token.
+            Some(code) => Self(format!("{code}: {}", fault.message.lines().next().unwrap_or_default())),
             None => Self(causes(&*fault.source).last().map(ToString::to_string).unwrap_or_default()),
         }
     }

@@ -61,7 +61,8 @@ pub(super) async fn share(client: &Client, name: &str, with: &[String], without:
     let answer = call.send().await.map_err(|error| Fault::of("ModifyDBSnapshotAttribute", error))?;
     let attributes = answer.db_snapshot_attributes_result.and_then(|result| result.db_snapshot_attributes);
     let shared = attributes.unwrap_or_default().into_iter().find(|of| of.attribute_name.as_deref() == Some(SHARED));
-    Ok(shared.and_then(|of| of.attribute_values).unwrap_or_default())
+    let shared = shared.ok_or_else(|| Fault::unreadable("ModifyDBSnapshotAttribute", "it has no accounts"))?;
+    Ok(shared.attribute_values.unwrap_or_default())
 }
 
 pub(super) fn some(accounts: &[String]) -> Option<Vec<String>> {
@@ -154,6 +155,7 @@ pub(super) async fn restore(
                 .set_availability_zone(shape.availability_zone)
                 .set_storage_type(shape.storage_type)
                 .set_iops(shape.iops)
+                .set_backup_retention_period(shape.backup_days)
                 .set_enable_cloudwatch_logs_exports(shape.logs.filter(|logs| !logs.is_empty()))
                 .set_tags(Some(tags))
         };

@@ -93,7 +93,8 @@ fn identifier(settings: &AwsRds) -> Option<(Family, &str)> {
     instance.or(db_cluster_identifier.as_deref().map(|name| (Family::Cluster, name)))
 }
 
-/// Told without the account, which only AWS could tell: names of snapshots are never the same in two.
+/// Told without the account, which only AWS could tell. Of two accounts in one state, targets of one name for databases of
+/// one name in one region share locks, and the marks of snapshots that have one name too.
 pub(crate) fn identity(settings: &AwsRds) -> String {
     let endpoint = settings.endpoint.as_ref().map(|endpoint| format!(" at {}", endpoint.trim_end_matches('/')));
     let (noun, name) = identifier(settings).map_or(("", ""), |(family, name)| (family.noun(), name));
@@ -113,6 +114,7 @@ pub(crate) async fn open(
             home.error(ErrorKind::Usage, "open", target, format!("its endpoint can't be used: {reason}"))
         })?;
     }
+    refuse_copies(&home, settings)?;
     let copied = settings.copy_to.iter().map(|copy| &copy.region);
     let regions: BTreeSet<&String> = copied.chain(held_regions).filter(|region| **region != home.region).collect();
     let api = open_region(&home, clients, &home.region).await;
@@ -120,6 +122,21 @@ pub(crate) async fn open(
     let (settings, clients) = (settings.clone(), clients.clone());
     let (identity, elsewhere) = (identity(&settings), Mutex::new(elsewhere));
     Ok(Arc::new(RdsProvider { identity, home, api, elsewhere, settings, clients }))
+}
+
+/// What would be the same snapshot, or the same copy twice.
+fn refuse_copies(home: &Home, settings: &AwsRds) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for copy in &settings.copy_to {
+        let reason = match (&copy.kms_key_id, copy.region == home.region) {
+            (None, true) => format!("copy_to names its own region, {}, and no other key", copy.region),
+            (key, _) if !seen.insert((&copy.region, key)) => format!("copy_to names {} twice", copy.region),
+            _ => continue,
+        };
+        let hint = format!("correct `copy_to` of [targets.{}]", home.target);
+        return Err(home.error(ErrorKind::Usage, "open", &home.target, reason).with_hint(hint));
+    }
+    Ok(())
 }
 
 async fn open_region(home: &Home, clients: &Clients, region: &str) -> Api {
@@ -195,7 +212,7 @@ impl RdsProvider {
         let mut read = Read::default();
         let each = |record: Record| {
             if keep(&record) {
-                let mut snapshot = record.snapshot(&self.home.target, &api.region);
+                let mut snapshot = record.snapshot(&self.home, &api.region);
                 if let Some(last) = read.snapshots.last() {
                     snapshot.share(last);
                 }
@@ -210,9 +227,7 @@ impl RdsProvider {
     }
 
     fn is_copy(&self, record: &Record) -> bool {
-        let region = record.marks().copy_of.and_then(|arn| arn.split(':').nth(3));
-        let known = |region: &str| self.regions().iter().any(|api| api.region == region);
-        record.is_of(&self.home.database) && record.is_owned_by(&self.home.target) && region.is_some_and(known)
+        record.is_of(&self.home.database) && record.is_owned_by(&self.home)
     }
 
     /// One snapshot, and the region that it is in.
@@ -220,6 +235,8 @@ impl RdsProvider {
         if !names::is_possible(id.as_str()) {
             return Err(self.home.missing(verb, id));
         }
+        // RDS keeps names in lower case.
+        let id = if id.as_str().starts_with("arn:") { id } else { &NativeId::new(id.as_str().to_ascii_lowercase()) };
         let found = self.api.get(id.as_str()).await.or_error(&self.home, verb, self.home.id(id))?;
         if let Some(record) = found.filter(|record| record.is_of(&self.home.database)) {
             return Ok((self.api.clone(), record));
@@ -326,7 +343,7 @@ impl Provider for RdsProvider {
 
     async fn get(&self, id: &NativeId) -> Result<Details> {
         let (api, record) = self.find("read", id).await?;
-        let snapshot = record.snapshot(&self.home.target, &api.region);
+        let snapshot = record.snapshot(&self.home, &api.region);
         Ok(Details { record: record.json(), by_hand: by_hand::lines(&self.home, &api.region, &record), snapshot })
     }
 
@@ -355,11 +372,18 @@ impl Provider for RdsProvider {
 
     async fn adopt(&self, id: &NativeId) -> Result<()> {
         let (api, record) = self.find("adopt", id).await?;
-        if record.origin(&self.home.target) != Origin::Manual {
-            let reason = "it is not a manual one, and others delete it";
-            return Err(self.home.error(ErrorKind::Unsupported, "adopt", self.home.id(id), reason));
+        let refuse = |kind, reason: &str| self.home.error(kind, "adopt", self.home.id(id), reason);
+        if record.origin(&self.home) != Origin::Manual {
+            return Err(refuse(ErrorKind::Unsupported, "it is not a manual one, and others delete it"));
         }
-        let tags = vec![tags::of_target(&self.home.target)];
+        if let Some(other) = record.marks().target.filter(|other| *other != self.home.target.as_str()) {
+            let hint = format!(
+                "take that tag off first: aws rds remove-tags-from-resource --resource-name {} --tag-keys snapkeep:target",
+                record.arn
+            );
+            return Err(refuse(ErrorKind::Refused, &format!("by its tags it is the target {other}'s")).with_hint(hint));
+        }
+        let tags = tags::of_owner(&self.home.target, &self.home.region, &record.name);
         api.add_tags(&record.arn, tags).await.or_error(&self.home, "adopt", self.home.id(id))
     }
 

@@ -7,8 +7,9 @@ use aws_sdk_rds::types::{DbClusterSnapshot, DbSnapshot};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use super::Home;
 use super::tags::Marks;
-use crate::model::{NativeId, Origin, Snapshot, SnapshotId, SnapshotState, TargetName};
+use crate::model::{NativeId, Origin, Snapshot, SnapshotId, SnapshotState};
 
 /// What of a snapshot is of use here.
 #[derive(Clone, Debug, Default)]
@@ -115,13 +116,13 @@ impl Record {
         Marks::of(&self.tags)
     }
 
-    /// Whether snapkeep made or adopted it under this target's name.
-    pub(super) fn is_owned_by(&self, target: &TargetName) -> bool {
-        self.origin(target) == Origin::Owned
+    /// Whether snapkeep made or adopted it for this target.
+    pub(super) fn is_owned_by(&self, home: &Home) -> bool {
+        self.origin(home) == Origin::Owned
     }
 
     /// Who made it. A shared one's tags are its owner's, and say nothing here.
-    pub(super) fn origin(&self, target: &TargetName) -> Origin {
+    pub(super) fn origin(&self, home: &Home) -> Origin {
         match self.made_by.as_str() {
             // AWS Backup's have names of their own in all APIs:
             // <https://docs.aws.amazon.com/aws-backup/latest/devguide/rds-backup.html>.
@@ -129,15 +130,15 @@ impl Record {
             "shared" | "public" => Origin::Shared,
             _ if self.name.starts_with("arn:") => Origin::Shared,
             "automated" | "awsbackup" => Origin::Automated,
-            _ if self.marks().target == Some(target.as_str()) => Origin::Owned,
+            _ if self.marks().own(&self.name, &home.target, &home.region) => Origin::Owned,
             _ => Origin::Manual,
         }
     }
 
     /// The moment that it holds. A copy's is that of what it is a copy of; RDS tells it of instances' only, and our tag
     /// of clusters' that we copied.
-    pub(super) fn moment(&self, target: &TargetName) -> Option<DateTime<Utc>> {
-        let tagged = || self.marks().created_at.filter(|_| self.is_owned_by(target));
+    pub(super) fn moment(&self, home: &Home) -> Option<DateTime<Utc>> {
+        let tagged = || self.marks().created_at.filter(|_| self.is_owned_by(home));
         self.original_created_at.or_else(tagged).or(self.created_at)
     }
 
@@ -154,9 +155,9 @@ impl Record {
     }
 
     /// The snapshot of the model, in the region that it was read from.
-    pub(super) fn snapshot(&self, target: &TargetName, region: &str) -> Snapshot {
+    pub(super) fn snapshot(&self, home: &Home, region: &str) -> Snapshot {
         let native_id = NativeId::new(&*self.name);
-        let origin = self.origin(target);
+        let (origin, target) = (self.origin(home), &home.target);
         let marks = self.marks();
         Snapshot {
             id: SnapshotId { target: target.clone(), native: native_id.clone() },
@@ -166,7 +167,7 @@ impl Record {
             origin,
             state: self.state(),
             provider_state: Some(self.status.as_str()).filter(|status| !status.is_empty()).map(Arc::from),
-            created_at: self.moment(target),
+            created_at: self.moment(home),
             completed_at: None, // RDS doesn't tell
             size_bytes: self.size_bytes,
             engine: self.engine.as_deref().map(Arc::from),
@@ -211,11 +212,18 @@ fn percent(progress: Option<i32>) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::api::Family;
     use super::*;
+    use crate::aws::Account;
 
-    fn target() -> TargetName {
-        "orders".parse().unwrap()
+    fn home() -> Home {
+        let (target, account) = ("orders".parse().unwrap(), Account::default());
+        let (region, database) = ("eu-central-1".into(), "orders-prod".into());
+        Home { target, account, region, endpoint: None, family: Family::Instance, database }
     }
+
+    const OURS: [(&str, &str); 3] =
+        [("snapkeep:target", "orders"), ("snapkeep:home", "eu-central-1"), ("snapkeep:snapshot", "a")];
 
     fn record(name: &str, made_by: &str, tags: &[(&str, &str)]) -> Record {
         let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
@@ -224,31 +232,31 @@ mod tests {
 
     #[test]
     fn only_our_tag_on_a_manual_one_makes_it_owned() {
-        let ours = [("snapkeep:target", "orders")];
-        let origin = |name, made_by, tags: &[(&str, &str)]| record(name, made_by, tags).origin(&target());
-        assert_eq!(origin("a", "manual", &ours), Origin::Owned);
-        assert_eq!(origin("a", "manual", &[("snapkeep:target", "orders-2")]), Origin::Manual);
+        let origin = |name, made_by, tags: &[(&str, &str)]| record(name, made_by, tags).origin(&home());
+        assert_eq!(origin("a", "manual", &OURS), Origin::Owned);
+        assert_eq!(origin("b", "manual", &OURS), Origin::Manual, "a copy with our tags");
+        assert_eq!(origin("a", "manual", &OURS[..1]), Origin::Manual);
         assert_eq!(origin("a", "manual", &[]), Origin::Manual);
-        assert_eq!(origin("rds:orders-2026", "automated", &ours), Origin::Automated);
-        assert_eq!(origin("awsbackup:job-1", "awsbackup", &ours), Origin::Automated);
-        assert_eq!(origin("awsbackup:job-1", "manual", &ours), Origin::Automated);
-        assert_eq!(origin("arn:aws:rds:eu-west-1:1:snapshot:a", "shared", &ours), Origin::Shared);
-        assert_eq!(origin("arn:aws:rds:eu-west-1:1:snapshot:a", "manual", &ours), Origin::Shared);
-        assert_eq!(origin("a", "public", &ours), Origin::Shared);
+        assert_eq!(origin("rds:orders-2026", "automated", &OURS), Origin::Automated);
+        assert_eq!(origin("awsbackup:job-1", "awsbackup", &OURS), Origin::Automated);
+        assert_eq!(origin("awsbackup:job-1", "manual", &OURS), Origin::Automated);
+        assert_eq!(origin("arn:aws:rds:eu-west-1:1:snapshot:a", "shared", &OURS), Origin::Shared);
+        assert_eq!(origin("arn:aws:rds:eu-west-1:1:snapshot:a", "manual", &OURS), Origin::Shared);
+        assert_eq!(origin("a", "public", &OURS), Origin::Shared);
     }
 
     #[test]
     fn a_copy_holds_the_moment_of_what_it_is_a_copy_of() {
         let at = |text: &str| Some(text.parse::<DateTime<Utc>>().unwrap());
-        let tags = [("snapkeep:target", "orders"), ("snapkeep:created-at", "2026-11-20T02:15:00Z")];
-        let mut copy = record("a", "manual", &tags);
+        let created = ("snapkeep:created-at", "2026-11-20T02:15:00Z");
+        let mut copy = record("a", "manual", &[&OURS[..], &[created]].concat());
         copy.created_at = at("2026-11-22T02:15:00Z");
-        assert_eq!(copy.moment(&target()), at("2026-11-20T02:15:00Z"));
+        assert_eq!(copy.moment(&home()), at("2026-11-20T02:15:00Z"));
         copy.original_created_at = at("2026-11-19T02:15:00Z");
-        assert_eq!(copy.moment(&target()), at("2026-11-19T02:15:00Z"), "what RDS itself tells is believed first");
-        let mut foreign = record("a", "manual", &tags[1..]);
+        assert_eq!(copy.moment(&home()), at("2026-11-19T02:15:00Z"), "what RDS itself tells is believed first");
+        let mut foreign = record("a", "manual", &[created]);
         foreign.created_at = at("2026-11-22T02:15:00Z");
-        assert_eq!(foreign.moment(&target()), foreign.created_at, "others' tags are not believed");
+        assert_eq!(foreign.moment(&home()), foreign.created_at, "others' tags are not believed");
     }
 
     #[test]

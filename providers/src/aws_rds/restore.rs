@@ -2,20 +2,21 @@
 //!
 //! What a snapshot doesn't carry is taken from the source where that is still there and in the same region.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_rds::types::Tag;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::api::{Api, Database, Family, From};
 use super::fault::{Called, Fault, OrError};
 use super::record::Record;
 use super::shape::Shape;
 use super::{Home, RdsProvider, instance, names, tags};
+use crate::aws::profile_option;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     NativeId, Operation, OperationId, OperationState, Origin, RestoreOptions, RestoreRequest, RestoreTo, Restored,
-    SnapshotState, TargetName, Work,
+    SnapshotState, Work,
 };
 
 impl RdsProvider {
@@ -26,18 +27,21 @@ impl RdsProvider {
         self.refuse_restore(&subject, &record)?;
         let engine = record.engine.clone().unwrap_or_default();
         let (source, mut warnings) = self.source_in(&api, &subject).await?;
-        let mut shape = source.map(|source| source.shape).unwrap_or_default();
+        let Database { mut shape, tags, .. } = source.unwrap_or_default();
         if api.region != self.home.region {
             shape = shape.elsewhere();
             warnings.push(format!(
                 "it is in {}: groups of the source's region are not taken over; AWS takes its defaults for what `--set` doesn't say",
                 api.region
             ));
-        } else if shape.option_group.is_none() {
+        } else if shape.option_group.is_none() && record.origin(&self.home) != Origin::Shared {
             shape.option_group.clone_from(&record.option_group);
         }
-        let shape = self.shape(shape, &subject, &request.options)?;
-        let new = New { api: &api, name: &name, shape, verb: "restore", subject: &subject };
+        if !warnings.is_empty() {
+            shape.publicly_accessible.get_or_insert(false); // AWS's default may be the internet
+        }
+        let shape = self.shape(shape, &subject, &request.options, Moment::Snapshot)?;
+        let new = New { api: &api, name: &name, shape, tags, verb: "restore", subject: &subject };
         self.restore_new(&From::Snapshot(&record.name, &engine), new, warnings, Vec::new()).await
     }
 
@@ -63,8 +67,8 @@ impl RdsProvider {
         if let Some(earliest) = earliest.filter(|earliest| time < *earliest) {
             return Err(out_of_reach(format!("the earliest moment that AWS can restore is {}", earliest.to_rfc3339())));
         }
-        let shape = self.shape(source.shape, &subject, &request.options)?;
-        let new = New { api: &self.api, name: &name, shape, verb: "restore", subject: &subject };
+        let shape = self.shape(source.shape, &subject, &request.options, Moment::Between)?;
+        let new = New { api: &self.api, name: &name, shape, tags: source.tags, verb: "restore", subject: &subject };
         self.restore_new(&From::Time(&home.database, time), new, warnings, Vec::new()).await
     }
 
@@ -102,7 +106,7 @@ impl RdsProvider {
                 return Err(error(ErrorKind::Failed, &format!("it is {}", record.status)));
             }
         }
-        if record.origin(&self.home.target) == Origin::Shared && record.encrypted == Some(true) {
+        if record.origin(&self.home) == Origin::Shared && record.encrypted == Some(true) {
             // <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ShareSnapshot.html>
             let reason = "it is encrypted and another account's: AWS restores a copy of it only";
             let hint = format!("snapkeep copy {subject} --to-region {} --kms-key-id KEY", self.home.region);
@@ -134,9 +138,13 @@ impl RdsProvider {
         Ok((Some(source), Vec::new()))
     }
 
-    fn shape(&self, source: Shape, subject: &str, options: &RestoreOptions) -> Result<Shape> {
-        let shape = source.without_defaults().with(options, self.home.family);
-        shape.map_err(|reason| self.home.error(ErrorKind::Usage, "restore", subject, reason))
+    fn shape(&self, source: Shape, subject: &str, options: &RestoreOptions, moment: Moment) -> Result<Shape> {
+        let wrong = |reason| self.home.error(ErrorKind::Usage, "restore", subject, reason);
+        let shape = source.without_defaults().with(options, self.home.family).map_err(wrong)?;
+        if self.home.family == Family::Cluster {
+            refuse_unused(&shape, options, moment).map_err(wrong)?;
+        }
+        Ok(shape)
     }
 
     /// Begins it, and gives a cluster its instance.
@@ -147,32 +155,44 @@ impl RdsProvider {
         warnings: Vec<String>,
         mut marks: Vec<Tag>,
     ) -> Result<Operation<Restored>> {
-        let New { api, name, shape, verb, subject } = new;
+        let New { api, name, shape, tags, verb, subject } = new;
         let home = Home { region: api.region.clone(), ..self.home.clone() };
         let token = names::random(16);
+        marks.extend(tags::taken_over(&tags));
         marks.extend(tags::of_restore(&home.target, &token));
-        if home.family == Family::Cluster && shape.cluster_class.is_none() {
+        if api.database(name).await.or_error(&home, verb, subject)?.is_some() {
+            return Err(taken(self, &home, verb, subject, name));
+        }
+        let gets_instance = home.family == Family::Cluster && shape.cluster_class.is_none();
+        if gets_instance {
+            let member = member_name(name);
+            let found = instance::databases(&api.clients.rds, Some(&member)).await;
+            if !missing_is_none(found).or_error(&home, verb, subject)?.is_empty() {
+                let reason = format!("its instance would be {member}, and there is one of that name");
+                let error = home.error(ErrorKind::Refused, verb, subject, reason);
+                return Err(error.with_hint("choose another name with `--to NAME`"));
+            }
+        }
+        let pass_on = tags::plain_pairs(&marks);
+        if gets_instance {
             marks.push(tags::of_instance(&shape.member_text()));
         }
-        if api.database(name).await.or_error(&home, verb, subject)?.is_some() {
-            return Err(taken(&home, verb, subject, name));
-        }
-        let made = match api.restore(from, name, &shape, marks.clone()).await {
+        let made = match api.restore(from, name, &shape, marks).await {
             Err(fault) if fault.is_taken() => lost_answer(api, name, &token, fault).await,
             made => made,
         };
         let made = match made {
-            Err(fault) if fault.is_taken() => return Err(taken(&home, verb, subject, name)),
+            Err(fault) if fault.is_taken() => return Err(taken(self, &home, verb, subject, name)),
             made => made.or_error(&home, verb, subject)?,
         };
-        if home.family == Family::Cluster && shape.cluster_class.is_none() {
-            let given = give_instance(api, &made, &shape, &home.target, &token).await;
+        if gets_instance {
+            let given = give_instance(api, &made, &shape, tags::to_pass_on(&pass_on)).await;
             given.or_error(&home, verb, subject).map_err(|error| {
-                let again = home.id(OperationId::of_restore(name));
+                let again = home.id(self.restore_id(api, name));
                 error.with_hint(format!("the cluster {name} is there: `snapkeep wait {again}` makes its instance"))
             })?;
         }
-        let mut operation = self.progress(api, &made, OperationId::of_restore(name)).await?;
+        let mut operation = self.progress(api, &made, self.restore_id(api, name)).await?;
         if let OperationState::Done(restored) | OperationState::Running { so_far: Some(restored), .. } =
             &mut operation.state
         {
@@ -185,25 +205,32 @@ impl RdsProvider {
         let subject = self.home.id(operation);
         let missing = || self.home.error(ErrorKind::NotFound, "find", &subject, "there is no such operation");
         let Work::Restore(name) = operation.work() else { return Err(missing()) };
+        let (region, name) = name.split_once('/').unwrap_or((&self.home.region, name));
+        let api = self.regions().into_iter().find(|api| api.region == region).ok_or_else(missing)?;
         if !names::is_possible(name) {
             return Err(missing());
         }
-        for api in self.regions() {
-            let found = api.database(name).await.or_error(&self.home, "look at", &subject)?;
-            if let Some(mut found) = found.filter(|found| tags::is_restored_for(&found.tags, &self.home.target)) {
-                if found.members.is_empty()
-                    && !has_ended(&found.status)
-                    && let Some(text) = tags::instance_of(&found.tags)
-                {
-                    let (shape, token) = (Shape::of_member_text(text), tags::token_of(&found.tags));
-                    let given = give_instance(&api, &found, &shape, &self.home.target, token).await;
-                    given.or_error(&self.home, "restore", &subject)?;
-                    found = api.database(name).await.or_error(&self.home, "look at", &subject)?.unwrap_or(found);
-                }
-                return self.progress(&api, &found, operation.clone()).await;
-            }
+        let found = api.database(name).await.or_error(&self.home, "look at", &subject)?;
+        let found = found.filter(|found| tags::is_restored_for(&found.tags, &self.home.target));
+        let Some(mut found) = found else { return Err(missing()) };
+        if found.members.is_empty()
+            && !has_ended(&found.status)
+            && found.created_at.is_none_or(|created| Utc::now() - created < YOUNG)
+            && let Some(text) = tags::instance_of(&found.tags)
+        {
+            let given = give_instance(&api, &found, &Shape::of_member_text(text), tags::to_pass_on(&found.tags)).await;
+            given.or_error(&self.home, "restore", &subject)?;
+            found = api.database(name).await.or_error(&self.home, "look at", &subject)?.unwrap_or(found);
         }
-        Err(missing())
+        self.progress(&api, &found, operation.clone()).await
+    }
+
+    /// The id of the restore into something of this name there.
+    fn restore_id(&self, api: &Api, name: &str) -> OperationId {
+        if api.region == self.home.region {
+            return OperationId::of_restore(name);
+        }
+        OperationId::of_restore(&format!("{}/{name}", api.region))
     }
 
     /// Done when it is available, and each instance of a cluster too.
@@ -221,17 +248,14 @@ impl RdsProvider {
         let restored = Restored { to: database.name.clone(), warnings: Vec::new() };
         let state = if let Some((name, status)) = states.iter().find(|(_, status)| has_ended(status)) {
             let reason = format!("AWS gave up on {name}: its state is {status}");
-            let hint = match home.family {
-                Family::Instance => {
-                    format!("aws rds describe-events --source-type db-instance --source-identifier {name}")
-                }
-                Family::Cluster => {
-                    format!("aws rds describe-events --source-type db-cluster --source-identifier {name}")
-                }
-            };
+            let is_cluster = home.family == Family::Cluster && *name == database.name;
+            let kind = if is_cluster { "db-cluster" } else { "db-instance" };
+            let place = format!("--region {}{}", api.region, profile_option(home.account.profile.as_deref()));
+            let hint =
+                format!("see why: aws rds describe-events --source-type {kind} --source-identifier {name} {place}");
             let error = home.error(ErrorKind::Failed, "restore", home.id(&id), reason);
-            OperationState::Failed(error.with_hint(format!("see why: {hint} --region {}", api.region)))
-        } else if complete && states.iter().all(|(_, status)| status == "available") {
+            OperationState::Failed(error.with_hint(hint))
+        } else if complete && states.iter().all(|(_, status)| is_usable(status)) {
             OperationState::Done(restored)
         } else {
             OperationState::Running { so_far: Some(restored), percent: database.percent }
@@ -245,9 +269,14 @@ pub(super) struct New<'n> {
     pub(super) api: &'n Api,
     pub(super) name: &'n str,
     pub(super) shape: Shape,
+    /// The source's own.
+    pub(super) tags: BTreeMap<String, String>,
     pub(super) verb: &'n str,
     pub(super) subject: &'n str,
 }
+
+/// How long after its making a cluster without an instance is one whose restore is not over.
+const YOUNG: TimeDelta = TimeDelta::hours(24);
 
 /// Members are in the source's region, wherever the snapshot is.
 fn api_of<'a>(home: &Home, api: &'a Api, own: &'a Api) -> &'a Api {
@@ -264,12 +293,11 @@ fn take_over(shape: &mut Shape, member: Option<Shape>) {
 
 /// An Aurora cluster that was restored has no instance until one is made. One that is new may not take it yet: then
 /// whoever looks next how far it is makes it.
-async fn give_instance(api: &Api, cluster: &Database, shape: &Shape, target: &TargetName, token: &str) -> Called<()> {
-    let name = format!("{}-1", cluster.name.chars().take(61).collect::<String>());
+async fn give_instance(api: &Api, cluster: &Database, shape: &Shape, marks: Vec<Tag>) -> Called<()> {
+    let name = member_name(&cluster.name);
     let shape = Shape { class: Some(shape.member_class()), ..shape.clone() };
-    let marks = tags::of_restore(target, token).to_vec();
     match instance::create_member(&api.clients.rds, cluster, &name, &shape, marks).await {
-        Err(fault) if fault.is_of_state() => Ok(()),
+        Err(fault) if fault.is_of_state() && cluster.status != "available" => Ok(()),
         Err(fault) if fault.is_taken() => {
             let found = instance::databases(&api.clients.rds, Some(&name)).await?;
             let own = |found: &Database| found.cluster.as_deref() == Some(&*cluster.name);
@@ -279,11 +307,52 @@ async fn give_instance(api: &Api, cluster: &Database, shape: &Shape, target: &Ta
     }
 }
 
-fn taken(home: &Home, verb: &str, subject: &str, name: &str) -> Error {
+/// The name of the instance that a restored cluster gets.
+pub(super) fn member_name(cluster: &str) -> String {
+    let short: String = cluster.chars().take(61).collect();
+    format!("{}-1", short.trim_end_matches('-'))
+}
+
+fn missing_is_none(called: Called<Vec<Database>>) -> Called<Vec<Database>> {
+    match called {
+        Err(fault) if fault.is_missing() => Ok(Vec::new()),
+        called => called,
+    }
+}
+
+/// Whether a snapshot is restored, or what was between two.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Snapshot,
+    Between,
+}
+
+/// Refuses what the calls for clusters have no use for: it would be dropped without a word.
+fn refuse_unused(shape: &Shape, options: &RestoreOptions, moment: Moment) -> Result<(), String> {
+    let multi_az = shape.cluster_class.is_some();
+    let unused = |name: &str| match name {
+        "engine_version" => moment == Moment::Between,
+        "iops" => !multi_az,
+        "storage_type" => !multi_az && shape.storage_type.as_ref().is_some_and(|kind| !kind.starts_with("aurora")),
+        "db_instance_class" | "db_parameter_group_name" | "availability_zone" | "auto_minor_version_upgrade" => {
+            multi_az
+        }
+        _ => false,
+    };
+    let kind = if multi_az { "a Multi-AZ cluster" } else { "an Aurora cluster" };
+    let with = if moment == Moment::Between { " restored to a moment" } else { "" };
+    match options.keys().find(|name| unused(name)) {
+        Some(name) => Err(format!("{kind}{with} can't be given the option {name}")),
+        None => Ok(()),
+    }
+}
+
+fn taken(provider: &RdsProvider, home: &Home, verb: &str, subject: &str, name: &str) -> Error {
+    let api = Api { region: home.region.clone(), ..provider.api.clone() };
     let reason = format!("there is a {} {name} already", home.family.noun());
     home.error(ErrorKind::Refused, verb, subject, reason).with_hint(format!(
         "choose another name with `--to NAME`; if it is from an earlier try: `snapkeep wait {}`",
-        home.id(OperationId::of_restore(name))
+        home.id(provider.restore_id(&api, name))
     ))
 }
 
@@ -293,6 +362,11 @@ async fn lost_answer(api: &Api, name: &str, token: &str, fault: Fault) -> Called
         Some(found) if tags::is_of_restore(&found.tags, token) => Ok(found),
         _ => Err(fault),
     }
+}
+
+/// Whether it can be worked with. What AWS then does in the background may take hours.
+fn is_usable(status: &str) -> bool {
+    ["available", "backing-up", "storage-optimization", "storage-initialization"].contains(&status)
 }
 
 /// Whether a state is one that nothing good comes after without a person, by the tables of states in the user guides:

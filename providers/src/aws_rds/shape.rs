@@ -31,6 +31,8 @@ pub(super) struct Shape {
     pub(super) kms_key_id: Option<String>,
     pub(super) engine_version: Option<String>,
     pub(super) logs: Option<Vec<String>>,
+    /// Days for which it keeps automated backups.
+    pub(super) backup_days: Option<i32>,
     pub(super) capacity: Option<Capacity>,
 }
 
@@ -39,13 +41,22 @@ pub(super) struct Shape {
 pub(super) struct Capacity {
     pub(super) least: Option<f64>,
     pub(super) most: Option<f64>,
+    /// Seconds without work after which it pauses.
+    pub(super) pause: Option<i32>,
 }
 
 impl Capacity {
     pub(super) fn configuration(&self) -> ServerlessV2ScalingConfiguration {
-        ServerlessV2ScalingConfiguration::builder().set_min_capacity(self.least).set_max_capacity(self.most).build()
+        ServerlessV2ScalingConfiguration::builder()
+            .set_min_capacity(self.least)
+            .set_max_capacity(self.most)
+            .set_seconds_until_auto_pause(self.pause)
+            .build()
     }
 }
+
+/// As long as the value of a tag may be.
+const MEMBER_TEXT: usize = 256;
 
 /// The names of `--set`, and whom they are for.
 const OPTIONS: &[(&str, &[Family])] = {
@@ -99,7 +110,12 @@ impl Shape {
             ("availability_zone", self.availability_zone.clone()),
         ];
         let words = words.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
-        words.collect::<Vec<_>>().join(" ")
+        // What has no room is left to AWS.
+        words.fold(String::new(), |text, word| match text.len() + 1 + word.len() {
+            ..=MEMBER_TEXT if text.is_empty() => word,
+            ..=MEMBER_TEXT => format!("{text} {word}"),
+            _ => text,
+        })
     }
 
     /// The same read back. What can't be read is left to AWS.

@@ -10,6 +10,8 @@ use crate::model::{Tags, TargetName};
 
 const PREFIX: &str = "snapkeep:";
 const TARGET: &str = "snapkeep:target";
+const HOME: &str = "snapkeep:home";
+const SNAPSHOT: &str = "snapkeep:snapshot";
 const KEY: &str = "snapkeep:key";
 const KEY_HASH: &str = "snapkeep:key-sha256";
 const TOOL: &str = "snapkeep:tool";
@@ -26,12 +28,18 @@ const INSTANCE: &str = "snapkeep:instance";
 /// The most that AWS takes for one resource, and the longest key and value:
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Tagging.html>.
 const MOST: usize = 50;
+/// How many of them are left where ours are needed.
+const ROOM: usize = 42;
 const LONGEST: (usize, usize) = (128, 256);
 
 /// What our tags say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Marks<'t> {
     pub(super) target: Option<&'t str>,
+    /// The region of the database.
+    home: Option<&'t str>,
+    /// The name of the snapshot: a person's copy may have taken our tags along.
+    snapshot: Option<&'t str>,
     pub(super) key: Option<&'t str>,
     key_hash: Option<&'t str>,
     /// The ARN of what it is a copy of.
@@ -45,11 +53,18 @@ impl<'t> Marks<'t> {
         let created_at = tag(CREATED_AT).and_then(|text| DateTime::parse_from_rfc3339(text).ok());
         Self {
             target: tag(TARGET),
+            home: tag(HOME),
+            snapshot: tag(SNAPSHOT),
             key: tag(KEY),
             key_hash: tag(KEY_HASH),
             copy_of: tag(COPY_OF),
             created_at: created_at.map(|moment| moment.to_utc()),
         }
+    }
+
+    /// Whether they make the snapshot of this name one of the target, whose database is in that region.
+    pub(super) fn own(&self, name: &str, target: &TargetName, home: &str) -> bool {
+        (self.target, self.home, self.snapshot) == (Some(target.as_str()), Some(home), Some(name))
     }
 
     /// Whether it was made with this key.
@@ -67,6 +82,10 @@ pub(super) fn plain(tags: &BTreeMap<String, String>) -> Tags {
 /// What a new snapshot gets.
 pub(super) struct New<'n> {
     pub(super) target: &'n TargetName,
+    /// The region of the database.
+    pub(super) home: &'n str,
+    /// The snapshot's own name.
+    pub(super) name: &'n str,
     pub(super) key: Option<&'n str>,
     pub(super) tags: &'n Tags,
     pub(super) copy: Option<Copy<'n>>,
@@ -86,7 +105,9 @@ impl New<'_> {
             check(name, value)?;
             all.insert(name.clone(), value.clone());
         }
-        all.insert(TARGET.into(), self.target.to_string());
+        all.extend(
+            ownership(self.target, self.home, self.name).map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
         all.insert(TOOL.into(), format!("snapkeep {}", env!("CARGO_PKG_VERSION")));
         if let Some(key) = self.key {
             let (name, value) = key_tag(key);
@@ -105,9 +126,19 @@ impl New<'_> {
     }
 }
 
-/// The tag that makes a snapshot ours.
-pub(super) fn of_target(target: &TargetName) -> Tag {
-    tag(TARGET, target.as_str())
+fn ownership<'n>(target: &'n TargetName, home: &'n str, name: &'n str) -> [(&'static str, &'n str); 3] {
+    [(TARGET, target.as_str()), (HOME, home), (SNAPSHOT, name)]
+}
+
+/// The tags that make the snapshot of this name ours.
+pub(super) fn of_owner(target: &TargetName, home: &str, name: &str) -> Vec<Tag> {
+    ownership(target, home, name).into_iter().map(|(name, value)| tag(name, value)).collect()
+}
+
+/// The tags that others gave, for a resource that is made like another. Of too many none.
+pub(super) fn taken_over(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    let plain = plain(tags);
+    if plain.len() > ROOM { Vec::new() } else { plain.iter().map(|(name, value)| tag(name, value)).collect() }
 }
 
 /// The tags of what is restored; `token` tells the call from every other.
@@ -125,6 +156,20 @@ pub(super) fn instance_of(tags: &BTreeMap<String, String>) -> Option<&str> {
     tags.get(INSTANCE).map(String::as_str)
 }
 
+/// The tags that a restored cluster passes on to its instance.
+pub(super) fn to_pass_on(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    tags.iter()
+        .filter(|(name, _)| *name != INSTANCE && !name.starts_with("aws:"))
+        .map(|(name, value)| tag(name, value))
+        .collect()
+}
+
+/// Tags by their names.
+pub(super) fn plain_pairs(tags: &[Tag]) -> BTreeMap<String, String> {
+    let pair = |tag: &Tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()));
+    tags.iter().filter_map(pair).collect()
+}
+
 /// The tag of what is restored for a verification only.
 pub(super) fn of_scratch() -> Tag {
     tag(SCRATCH, "yes")
@@ -135,14 +180,9 @@ pub(super) fn is_restored_for(tags: &BTreeMap<String, String>, target: &TargetNa
     tags.get(RESTORED_FOR).is_some_and(|of| of == target.as_str())
 }
 
-/// What tells the call that made it from every other.
-pub(super) fn token_of(tags: &BTreeMap<String, String>) -> &str {
-    tags.get(RESTORE).map(String::as_str).unwrap_or_default()
-}
-
 /// Whether it was made by that call.
 pub(super) fn is_of_restore(tags: &BTreeMap<String, String>, token: &str) -> bool {
-    !token.is_empty() && token_of(tags) == token
+    tags.get(RESTORE).is_some_and(|own| own == token)
 }
 
 /// Whether it was restored for a verification of this target, and may be thrown away.
@@ -199,7 +239,7 @@ mod tests {
     fn new(key: Option<&str>, tags: &[(&str, &str)]) -> Result<BTreeMap<String, String>, String> {
         let target = "orders".parse().unwrap();
         let tags = tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let made = New { target: &target, key, tags: &tags, copy: None }.tags()?;
+        let made = New { target: &target, home: "eu-central-1", name: "sk-1", key, tags: &tags, copy: None }.tags()?;
         Ok(made.into_iter().map(|tag| (tag.key.unwrap(), tag.value.unwrap())).collect())
     }
 
@@ -218,7 +258,11 @@ mod tests {
     fn ours_are_told_from_others() {
         let tags = new(Some("k"), &[("team", "orders")]).unwrap();
         assert_eq!(plain(&tags), Tags::from([("team".into(), "orders".into())]));
-        assert_eq!(Marks::of(&tags).target, Some("orders"));
+        let (marks, orders) = (Marks::of(&tags), "orders".parse().unwrap());
+        assert!(marks.own("sk-1", &orders, "eu-central-1"));
+        assert!(!marks.own("sk-1", &"shop".parse().unwrap(), "eu-central-1"), "another target's");
+        assert!(!marks.own("sk-1", &orders, "eu-west-1"), "of a database of that name elsewhere");
+        assert!(!marks.own("a-copy-by-hand", &orders, "eu-central-1"));
     }
 
     #[test]
@@ -226,7 +270,7 @@ mod tests {
         for (name, value) in [("aws:x", ""), ("Snapkeep:key", "k"), ("", "v"), ("a;", "v"), ("a", "x\u{1F600}")] {
             assert!(new(None, &[(name, value)]).is_err(), "{name}={value}");
         }
-        let many: Vec<String> = (0..49).map(|nth| format!("t{nth}")).collect();
+        let many: Vec<String> = (0..47).map(|nth| format!("t{nth}")).collect();
         let many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "")).collect();
         assert!(new(None, &many).is_err(), "51 tags");
         assert!(new(None, &many[1..]).is_ok());

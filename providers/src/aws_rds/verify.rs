@@ -3,6 +3,7 @@
 //! RDS shows nobody a snapshot's bytes, so the lower levels can't be had. A scratch one is told by its tags; nothing
 //! without them is ever deleted here.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -13,6 +14,7 @@ use super::restore::New;
 use super::shape::Shape;
 use super::{Home, RdsProvider, names, tags};
 use crate::Run;
+use crate::aws::profile_option;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Debris, Finding, NativeId, Operation, OperationState, Restored, SnapshotState, Verification, VerifyLevel,
@@ -22,7 +24,7 @@ use crate::model::{
 /// How often it is looked how far the scratch one is.
 const PAUSE: Duration = Duration::from_secs(10);
 /// How often a deletion is tried while the scratch one is in a state that doesn't permit it.
-const TRIES: usize = 30;
+const TRIES: usize = 120;
 
 impl RdsProvider {
     pub(super) async fn prove(&self, id: &NativeId, request: &VerifyRequest, run: &Run) -> Result<Verification> {
@@ -46,10 +48,17 @@ impl RdsProvider {
             return Err(home.error(ErrorKind::Busy, "verify", home.id(id), reason));
         }
         let name = names::of_scratch();
-        let restored = tokio::select! {
-            biased;
-            () = run.cancel.cancelled() => Err(home.error(ErrorKind::Interrupted, "verify", home.id(id), "it was interrupted")),
-            restored = self.restore_scratch(&api, id, &record, &name) => restored,
+        // Not cut off: of a call that is under way nobody knows what it has made.
+        let begun = self.begin_scratch(&api, id, &record, &name).await;
+        let restored = match begun {
+            Ok(operation) => tokio::select! {
+                biased;
+                () = run.cancel.cancelled() => {
+                    Err(home.error(ErrorKind::Interrupted, "verify", home.id(id), "it was interrupted"))
+                }
+                restored = self.await_scratch(&api, id, &name, operation) => restored,
+            },
+            Err(error) => Err(error),
         };
         let left_behind = self.discard_scratch_in(&api, &name).await.err();
         let finding = match restored {
@@ -66,17 +75,32 @@ impl RdsProvider {
         Ok(Verification { level: VerifyLevel::Restore, findings, left_behind })
     }
 
-    async fn restore_scratch(&self, api: &Api, id: &NativeId, record: &super::Record, name: &str) -> Result<String> {
+    async fn begin_scratch(
+        &self,
+        api: &Api,
+        id: &NativeId,
+        record: &super::Record,
+        name: &str,
+    ) -> Result<Operation<Restored>> {
         let subject = self.home.id(id);
         let mut shape = self.scratch_shape(api, &subject).await?;
         shape.option_group.clone_from(&record.option_group);
         let shape = shape.without_defaults();
         let engine = record.engine.clone().unwrap_or_default();
-        let new = New { api, name, shape, verb: "verify", subject: &subject };
+        let new = New { api, name, shape, tags: BTreeMap::new(), verb: "verify", subject: &subject };
         let marks = vec![tags::of_scratch()];
+        self.restore_new(&From::Snapshot(&record.name, &engine), new, Vec::new(), marks).await
+    }
+
+    async fn await_scratch(
+        &self,
+        api: &Api,
+        id: &NativeId,
+        name: &str,
+        mut operation: Operation<Restored>,
+    ) -> Result<String> {
+        let subject = self.home.id(id);
         let begun = std::time::Instant::now();
-        let mut operation: Operation<Restored> =
-            self.restore_new(&From::Snapshot(&record.name, &engine), new, Vec::new(), marks).await?;
         loop {
             match operation.state {
                 OperationState::Done(_) => {
@@ -103,7 +127,7 @@ impl RdsProvider {
             Ok(Some(found)) => found.status,
             _ => return error,
         };
-        if !["failed", "incompatible-restore", "restore-error"].contains(&&*status) {
+        if status != "incompatible-restore" {
             return error;
         }
         let reason = format!("AWS could not restore it: the state is {status}");
@@ -117,7 +141,8 @@ impl RdsProvider {
         Ok(Shape {
             multi_az: source.multi_az.map(|_| false),
             deletion_protection: Some(false),
-            publicly_accessible: source.publicly_accessible.map(|_| false),
+            publicly_accessible: Some(false),
+            backup_days: (self.home.family == super::Family::Instance).then_some(0), // a first backup may take hours
             logs: None,
             ..source
         })
@@ -125,10 +150,19 @@ impl RdsProvider {
 
     /// Scratch instances and clusters that a killed process has left. Who may not look has none.
     pub(super) async fn scratch(&self) -> Result<Vec<Debris>> {
-        let found = match self.api.databases().await {
-            Err(fault) if fault.is_denied() => return Ok(Vec::new()),
-            found => found.or_error(&self.home, "look for what verifications left of", &self.home.target)?,
-        };
+        let mut found = Vec::new();
+        for api in self.regions() {
+            match api.databases().await {
+                Err(fault) if fault.is_denied() => {}
+                there => {
+                    found.extend(there.or_error(
+                        &self.home,
+                        "look for what verifications left of",
+                        &self.home.target,
+                    )?);
+                }
+            }
+        }
         let ours = found.into_iter().filter(|found| is_scratch(&self.home, found));
         let mut debris: Vec<Debris> = ours
             .filter_map(|found| {
@@ -141,16 +175,28 @@ impl RdsProvider {
     }
 
     pub(super) async fn discard_scratch(&self, name: &str) -> Result<()> {
-        self.discard_scratch_in(&self.api, name).await
+        // Its name is nobody else's in any region.
+        for api in self.regions() {
+            self.discard_scratch_in(&api, name).await?;
+        }
+        Ok(())
     }
 
     async fn discard_scratch_in(&self, api: &Api, name: &str) -> Result<()> {
         let home = Home { region: api.region.clone(), ..self.home.clone() };
         let left = |error: Error| {
-            let noun = if home.family == super::Family::Instance { "db-instance" } else { "db-cluster" };
+            let how = format!(
+                "--skip-final-snapshot --region {}{}",
+                home.region,
+                profile_option(home.account.profile.as_deref())
+            );
+            let cluster = format!(" && aws rds delete-db-cluster --db-cluster-identifier {name} {how}");
+            let (instance, cluster) = match home.family {
+                super::Family::Instance => (name.to_owned(), String::new()),
+                super::Family::Cluster => (super::restore::member_name(name), cluster),
+            };
             error.with_hint(format!(
-                "delete it, it costs money: aws rds delete-{noun} --{noun}-identifier {name} --skip-final-snapshot --region {}",
-                home.region
+                "delete it, it costs money: aws rds delete-db-instance --db-instance-identifier {instance} {how}{cluster}"
             ))
         };
         for nth in 1.. {

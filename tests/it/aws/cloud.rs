@@ -73,7 +73,7 @@ impl Cloud {
 
     /// A command's whole output with stable words: what snapkeep names itself, and the simulator's address.
     pub(super) fn shown(&self, ran: &Ran) -> String {
-        let text = ran.to_string().replace(&self.rds.endpoint(), "[ENDPOINT]");
+        let text = without_ages(&ran.to_string().replace(&self.rds.endpoint(), "[ENDPOINT]"));
         let mut shown = String::new();
         let mut rest = text.as_str();
         while let Some((before, from)) = rest.split_once("sk-orders-2").or_else(|| rest.split_once("sk-ledger-2")) {
@@ -126,7 +126,29 @@ impl Cloud {
     }
 }
 
-/// The tag by which a snapshot is one of snapkeep's.
+/// The simulator's snapshots are of days ago.
+fn without_ages(text: &str) -> String {
+    let mut parts = text.split("[TIME]");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let opened = ["  ", " UTC ("].into_iter().find(|opened| part.starts_with(opened)).unwrap_or_default();
+        let rest = &part[opened.len()..];
+        let of_age = |letter: char| letter.is_ascii_digit() || "dhms ".contains(letter);
+        let age = &rest[..rest.find(|letter| !of_age(letter)).unwrap_or(rest.len())];
+        let age = age.split("  ").next().unwrap_or_default().trim_end();
+        let shown_age = if opened.is_empty() || age.is_empty() { age } else { "[AGE]" };
+        shown += &format!("[TIME]{opened}{shown_age}{}", &rest[age.len()..]);
+    }
+    shown
+}
+
+/// A snapshot that is one of the target `orders`.
 pub(super) fn owned(snapshot: Snapshot) -> Snapshot {
-    snapshot.tagged("snapkeep:target", "orders")
+    owned_by("orders", snapshot)
+}
+
+/// The same of another target; the tags by which it is.
+pub(super) fn owned_by(target: &str, snapshot: Snapshot) -> Snapshot {
+    let name = snapshot.name.clone();
+    snapshot.tagged("snapkeep:target", target).tagged("snapkeep:home", Rds::REGION).tagged("snapkeep:snapshot", &name)
 }

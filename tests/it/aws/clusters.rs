@@ -1,13 +1,13 @@
 //! What is special to clusters.
 
-use super::cloud::Cloud;
+use super::cloud::{Cloud, owned_by};
 use crate::support::rds::{Database, Fault, Kind, Place, Snapshot, Trouble};
 use crate::support::{Rds, assert_names};
 
 /// A cluster with a snapshot of its target `ledger`, and one that the cloud made.
 fn with_snapshots() -> Cloud {
     let cloud = Cloud::of_cluster("");
-    cloud.take("sk-1", |new| new.tagged("snapkeep:target", "ledger").at("2025-11-20T02:15:00Z"));
+    cloud.take("sk-1", |new| owned_by("ledger", new).at("2025-11-20T02:15:00Z"));
     cloud.take("rds:ledger-prod-1", |new| new.by("automated").at("2025-11-19T02:15:00Z"));
     cloud
 }
@@ -62,7 +62,7 @@ fn a_multi_az_cluster_makes_its_own_instances() {
         let cluster = &mut world.databases[0];
         (cluster.engine, cluster.class) = ("postgres".into(), Some("db.m6gd.large".into()));
     });
-    cloud.take("sk-1", |new| new.tagged("snapkeep:target", "ledger"));
+    cloud.take("sk-1", |new| owned_by("ledger", new));
     cloud.done("restore ledger/sk-1 --to again");
     assert_eq!(cloud.rds.calls_of("CreateDBInstance"), []);
     let members = cloud.rds.world(|world| world.databases.iter().filter(|found| found.cluster.is_some()).count());
@@ -76,7 +76,7 @@ fn an_encrypted_clusters_restore_may_have_another_key() {
         let home = world.keys.iter().filter(|key| key.arn().contains(&format!("{}:{}", Rds::REGION, Rds::ACCOUNT)));
         home.map(crate::support::rds::Key::arn).collect::<Vec<_>>()
     });
-    cloud.take("sk-sealed", |new| Snapshot { key: Some(keys[0].clone()), ..new.tagged("snapkeep:target", "ledger") });
+    cloud.take("sk-sealed", |new| Snapshot { key: Some(keys[0].clone()), ..owned_by("ledger", new) });
     cloud.done("restore ledger/sk-sealed --to same");
     cloud.done("restore ledger/sk-sealed --to other --set kms_key_id=alias/snapshots");
     let key = |name| cloud.database(Kind::Cluster, name).unwrap().key;

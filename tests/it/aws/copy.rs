@@ -37,7 +37,15 @@ fn a_copy_is_made_once_and_without_tags_of_aws() {
     let calls = cloud.rds.calls_of("CopyDBSnapshot");
     assert_eq!((calls.len(), calls[0].region()), (1, Rds::ELSEWHERE));
     let tags: Vec<String> = calls[0].tags().into_keys().collect();
-    let ours = ["snapkeep:copy-of", "snapkeep:created-at", "snapkeep:target", "snapkeep:tool", "team"];
+    let ours = [
+        "snapkeep:copy-of",
+        "snapkeep:created-at",
+        "snapkeep:home",
+        "snapkeep:snapshot",
+        "snapkeep:target",
+        "snapkeep:tool",
+        "team",
+    ];
     assert_eq!(tags, ours);
     insta::assert_snapshot!(cloud.whole("list"), @"
     exit 0

@@ -1,6 +1,6 @@
 //! Making snapshots, with the trouble that a cloud has.
 
-use super::cloud::{Cloud, owned};
+use super::cloud::{Cloud, owned, owned_by};
 use crate::support::rds::{Fault, Kind, Place, Trouble};
 use crate::support::{Rds, assert_names};
 
@@ -227,7 +227,7 @@ fn a_copy_that_fails_is_told_and_the_snapshot_stays() {
 #[test]
 fn a_key_is_not_found_on_another_targets_snapshot() {
     let cloud = Cloud::of_instance("");
-    cloud.take("foreign", |new| new.tagged("snapkeep:target", "billing").tagged("snapkeep:key", "nightly"));
+    cloud.take("foreign", |new| owned_by("billing", new).tagged("snapkeep:key", "nightly"));
     let id = cloud.create("orders --key nightly");
     assert_ne!(id, "orders/foreign");
     assert!(cloud.rds.world(|world| world.snapshot(Kind::Instance, &Place::home(), "foreign").is_some()));

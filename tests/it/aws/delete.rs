@@ -2,7 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 
-use super::cloud::{Cloud, owned};
+use super::cloud::{Cloud, owned, owned_by};
 use crate::support::rds::{Fault, Trouble};
 use crate::support::{Rds, assert_names};
 
@@ -47,7 +47,7 @@ fn what_the_cloud_made_is_never_tried() {
 fn what_is_not_owned_needs_force_and_its_whole_id() {
     let cloud = with_two();
     cloud.take("by-hand", |new| new);
-    cloud.take("of-billing", |new| new.tagged("snapkeep:target", "billing"));
+    cloud.take("of-billing", |new| owned_by("billing", new));
     for id in ["orders/by-hand", "orders/of-billing"] {
         let ran = cloud.exits(10, &format!("delete {id} --yes"));
         assert_names(&ran.err, &["--force"]);

@@ -177,7 +177,7 @@ fn a_wrong_region_is_told() {
     assert_names(&ran.err, &["there is no DB instance orders-prod in eu-north-1", "--discover"]);
     cloud.configure(&config.replace(Rds::REGION, "eu-nowhere-1"));
     insta::assert_snapshot!(cloud.whole("list"), @"
-    exit 4
+    exit 2
     --- stderr
     error: aws_rds: cannot list orders in eu-nowhere-1: AWS doesn't know that region there
     caused by: SignatureDoesNotMatch: Credential should be scoped to a valid region, not 'eu-nowhere-1'.

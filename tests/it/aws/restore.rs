@@ -2,7 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 
-use super::cloud::{Cloud, owned};
+use super::cloud::{Cloud, owned, owned_by};
 use crate::support::rds::{Database, Fault, Kind, Place, Snapshot, Trouble};
 use crate::support::{Rds, assert_names};
 
@@ -171,7 +171,7 @@ fn a_moment_between_snapshots_comes_back() {
 #[test]
 fn a_restored_cluster_gets_an_instance_like_the_sources() {
     let cloud = Cloud::of_cluster("");
-    cloud.take("sk-1", |new| new.tagged("snapkeep:target", "ledger"));
+    cloud.take("sk-1", |new| owned_by("ledger", new));
     cloud.done("restore ledger/sk-1 --to again");
     let made = cloud.database(Kind::Cluster, "again").unwrap();
     assert_eq!((made.content.as_str(), made.port, made.deletion_protection), ("ledger of today", 5433, true));
@@ -188,7 +188,7 @@ fn a_restored_cluster_gets_an_instance_like_the_sources() {
 fn a_cluster_whose_instance_was_not_begun_gets_it_when_the_restore_is_waited_for() {
     let mut cloud = Cloud::of_cluster("");
     cloud.attempts = 1;
-    cloud.take("sk-1", |new| new.tagged("snapkeep:target", "ledger"));
+    cloud.take("sk-1", |new| owned_by("ledger", new));
     cloud.rds.fail(Trouble::on("CreateDBInstance", Fault::Throttled).always());
     let ran = cloud.run("restore ledger/sk-1 --to again");
     assert_ne!(ran.code, Some(0), "{ran}");

@@ -58,6 +58,9 @@ fn configured(world: &World, call: &Call, mut database: Database) -> Outcome<Dat
     set_text(call, "DBClusterParameterGroupName", &mut database.parameter_group);
     set_text(call, "OptionGroupName", &mut database.option_group);
     set_text(call, "StorageType", &mut database.storage_type);
+    if let Some(days) = call.get("BackupRetentionPeriod") {
+        assert!(days.parse::<u8>().is_ok_and(|days| days <= 35), "{days} days of backups");
+    }
     set_flag(call, "MultiAZ", &mut database.multi_az)?;
     set_flag(call, "DeletionProtection", &mut database.deletion_protection)?;
     set_flag(call, "PubliclyAccessible", &mut database.public)?;
