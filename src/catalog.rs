@@ -217,12 +217,15 @@ impl Opened {
             CopyTo::Store { name, .. } => (HELD, name),
             CopyTo::Region { region, .. } => (REGIONS, region),
         };
+        if self.scope.get::<Held>(kind, name).await?.is_none() {
+            self.provider.reach(to).await?;
+        }
         // Another process may remember it at the same time, and that is as good.
         let written = self.scope.put(kind, name, &Held { since: Utc::now() }, &Expected::Absent).await?;
         let begun = begin.await;
         if let (Err(failure), Written::Yes(_)) = (&begun, written)
             && !failure.is_interruption()
-            && failure.kind != ErrorKind::Timeout
+            && !failure.kind.is_retryable()
         {
             self.scope.erase(kind, name).await?;
         }

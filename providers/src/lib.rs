@@ -249,6 +249,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
         Vec::new()
     }
 
+    /// Whether the place that a copy is to go to answers, and may be looked at. Changes nothing.
+    async fn reach(&self, _: &CopyTo) -> Result<()> {
+        Ok(())
+    }
+
     /// Lets other accounts restore and copy a snapshot, or no longer. Gives every account that now may.
     async fn share(&self, id: &NativeId, _: &ShareRequest) -> Result<Vec<String>> {
         let reason = "this provider shares no snapshots";

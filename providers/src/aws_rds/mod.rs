@@ -366,6 +366,14 @@ impl Provider for RdsProvider {
             .collect()
     }
 
+    async fn reach(&self, to: &CopyTo) -> Result<()> {
+        let CopyTo::Region { region, .. } = to else { return Ok(()) };
+        let api = open_region(&self.home, &self.clients, region).await;
+        let home = Home { region: region.clone(), ..self.home.clone() };
+        let which = Which { database: Some(&self.home.database), ..Which::default() };
+        api.page(which, None).await.or_error(&home, "copy to", region).map(drop)
+    }
+
     async fn share(&self, id: &NativeId, request: &ShareRequest) -> Result<Vec<String>> {
         self.change_sharing(id, request).await
     }
