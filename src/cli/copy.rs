@@ -229,6 +229,7 @@ fn unknown_store(config: &Config, name: &str) -> Failure {
     let names: Vec<&str> = config.stores.keys().map(String::as_str).collect();
     let hint = match nearest(name, names.iter().copied()) {
         Some(near) => format!("did you mean {near:?}?"),
+        None if names.is_empty() => "there is no store in it; the snapshots of a cloud are copied `--to-region`".into(),
         None => format!("there is: {}", names.join(", ")),
     };
     let message = format!("there is no store {name:?} in {}", config.path.display());

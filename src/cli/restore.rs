@@ -125,6 +125,10 @@ impl Restore {
 
     async fn restore_to_time(&self, app: &App, time: DateTime<Utc>) -> Result<Came<RestoreRow>, Vec<Failure>> {
         let one = |failure: Failure| vec![failure.of(&self.id)];
+        if let Some((target, _)) = self.id.split_once('/') {
+            let failure = Failure::usage(format!("with `--time` a target is restored, not a snapshot: {}", self.id));
+            return Err(vec![failure.with_hint(format!("name the target only: {target}"))]);
+        }
         let request = self.request(&self.id).map_err(|failure| vec![failure])?;
         let config = app.load()?;
         let target = catalog::target(&config, &self.id).map_err(one)?;
