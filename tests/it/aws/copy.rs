@@ -21,6 +21,16 @@ const CUSTOMER: Option<&str> = Some("key/customer");
 const AWS_MANAGED: Option<&str> = Some("key/aws-managed");
 
 #[test]
+fn a_region_that_has_no_copy_in_the_end_is_not_looked_at_again() {
+    let cloud = with_snapshot(CUSTOMER);
+    cloud.exits(2, "copy orders/sk-1 --to-region eu-nowhere-1 --kms-key-id k");
+    cloud.exits(2, "copy orders/sk-1 --to-region eu-west-1"); // for want of a key
+    cloud.rds.forget_calls();
+    cloud.done("list");
+    assert!(cloud.rds.calls().iter().all(|call| call.region() == Rds::REGION));
+}
+
+#[test]
 fn a_copy_is_made_once_and_without_tags_of_aws() {
     let cloud = with_snapshot(None);
     cloud.rds.world(|world| world.looks = 1);

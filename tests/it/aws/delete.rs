@@ -44,6 +44,29 @@ fn what_the_cloud_made_is_never_tried() {
 }
 
 #[test]
+fn a_copy_that_took_our_tags_along_and_one_of_a_database_elsewhere_are_not_owned() {
+    let cloud = with_two();
+    cloud.take("by-hand", |new| owned(new).tagged("snapkeep:snapshot", "sk-20"));
+    cloud.take("of-elsewhere", |new| owned(new).tagged("snapkeep:home", Rds::ELSEWHERE));
+    for id in ["orders/by-hand", "orders/of-elsewhere"] {
+        cloud.exits(10, &format!("delete {id} --yes"));
+    }
+    assert_eq!(cloud.items("list --origin manual").len(), 2);
+    assert_eq!(cloud.rds.changes(), []);
+}
+
+#[test]
+fn where_the_database_is_not_there_nothing_is_absent() {
+    let cloud = with_two();
+    cloud.configure(&cloud.target("orders", "db_instance_identifier = \"orders-pord\"", ""));
+    let ran = cloud.exits(4, "delete orders/sk-19 --yes");
+    assert_names(&ran.err, &["there is no DB instance orders-pord"]);
+    cloud.configure(&cloud.target("orders", "db_instance_identifier = \"orders-prod\"", ""));
+    cloud.exits(4, "delete orders/SK-19 --yes");
+    assert_eq!(cloud.rds.changes(), []);
+}
+
+#[test]
 fn what_is_not_owned_needs_force_and_its_whole_id() {
     let cloud = with_two();
     cloud.take("by-hand", |new| new);

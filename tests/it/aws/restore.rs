@@ -269,3 +269,19 @@ fn a_snapshot_that_does_not_restore_is_bad_and_its_scratch_instance_goes_too() {
     cloud.exits(9, "verify orders/sk-1 --level restore");
     assert_eq!(cloud.rds.world(|world| world.databases.len()), 1, "also after it failed");
 }
+
+#[test]
+fn a_copy_is_restored_where_it_is_and_waited_for_there() {
+    let cloud = Cloud::of_instance("");
+    cloud.take("sk-1", owned);
+    cloud.done("restore orders/sk-1 --to again");
+    cloud.done("copy orders/sk-1 --to-region eu-west-1");
+    let copy = cloud.items("list").remove(1)["id"].as_str().unwrap().to_owned();
+    cloud.rds.world(|world| world.looks = 2);
+    let begun = cloud.items(&format!("restore {copy} --to again --no-wait")).remove(0)["id"].clone();
+    assert_eq!(begun, "orders/restore:eu-west-1/again");
+    cloud.done("wait orders/restore:eu-west-1/again");
+    let there = Place::new(Rds::ACCOUNT, Rds::ELSEWHERE);
+    let made = cloud.rds.world(|world| world.database(Kind::Instance, &there, "again").cloned()).unwrap();
+    assert_eq!((made.status.as_str(), made.public), ("available", false));
+}

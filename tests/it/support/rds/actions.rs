@@ -68,14 +68,15 @@ const ACTIONS: &[Action] = actions! {
     ] |world, call| databases::delete(world, call, Cluster);
     "RestoreDBInstanceFromDBSnapshot" [
         "DBInstanceIdentifier" "DBSnapshotIdentifier" "DBInstanceClass" "Port" "AvailabilityZone" "DBSubnetGroupName"
-        "MultiAZ" "PubliclyAccessible" "AutoMinorVersionUpgrade" "Iops" "OptionGroupName" "Tags.Tag." "StorageType"
+        "MultiAZ" "PubliclyAccessible" "AutoMinorVersionUpgrade" "BackupRetentionPeriod" "Iops" "OptionGroupName"
+        "Tags.Tag." "StorageType"
         "VpcSecurityGroupIds.VpcSecurityGroupId." "CopyTagsToSnapshot" "EnableIAMDatabaseAuthentication"
         "DBParameterGroupName" "DeletionProtection"
     ] |world, call| restore::from_snapshot(world, call, Instance);
     "RestoreDBInstanceToPointInTime" [
         "SourceDBInstanceIdentifier" "TargetDBInstanceIdentifier" "RestoreTime" "UseLatestRestorableTime"
         "DBInstanceClass" "Port" "AvailabilityZone" "DBSubnetGroupName" "MultiAZ" "PubliclyAccessible"
-        "AutoMinorVersionUpgrade" "Iops" "OptionGroupName" "Tags.Tag." "StorageType"
+        "AutoMinorVersionUpgrade" "BackupRetentionPeriod" "Iops" "OptionGroupName" "Tags.Tag." "StorageType"
         "VpcSecurityGroupIds.VpcSecurityGroupId." "CopyTagsToSnapshot" "EnableIAMDatabaseAuthentication"
         "DBParameterGroupName" "DeletionProtection"
     ] |world, call| restore::to_moment(world, call, Instance);
