@@ -47,22 +47,7 @@ impl RdsProvider {
             wrong(format!("{:?} is no place in S3", request.to))
                 .with_hint("write `--to s3://BUCKET/PREFIX`; a bucket has 3 to 63 letters, digits, dots and hyphens")
         })?;
-        let settings = self.settings.export.as_ref();
-        let needed = |asked: &Option<String>, own: Option<&String>, what: &str, flag: &str| {
-            asked.clone().or(own.cloned()).ok_or_else(|| {
-                let hint =
-                    format!("name it: `--{}`, or {flag} in [targets.{}.export]", flag.replace('_', "-"), home.target);
-                wrong(format!("RDS needs {what}")).with_hint(hint)
-            })
-        };
-        let role = needed(
-            &request.iam_role_arn,
-            settings.map(|own| &own.iam_role_arn),
-            "a role to write with",
-            "iam_role_arn",
-        )?;
-        let key =
-            needed(&request.kms_key_id, settings.map(|own| &own.kms_key_id), "a KMS key for the files", "kms_key_id")?;
+        let (role, key) = self.role_and_key(&subject, request)?;
         let (api, record) = self.find("export", id).await?;
         if record.state() != SnapshotState::Available {
             return Err(home.error(ErrorKind::Busy, "export", &subject, format!("it is {}", record.status)));
@@ -92,6 +77,29 @@ impl RdsProvider {
             begun => task_of(begun.or_error(home, "export", &subject)?),
         };
         Ok(self.exported(&api, &task))
+    }
+
+    /// What the export is written with: as asked for, else by the config.
+    fn role_and_key(&self, subject: &str, request: &ExportRequest) -> Result<(String, String)> {
+        let home = &self.home;
+        let wrong = |reason: String| home.error(ErrorKind::Usage, "export", subject, reason);
+        let settings = self.settings.export.as_ref();
+        let needed = |asked: &Option<String>, own: Option<&String>, what: &str, flag: &str| {
+            asked.clone().or(own.cloned()).ok_or_else(|| {
+                let hint =
+                    format!("name it: `--{}`, or {flag} in [targets.{}.export]", flag.replace('_', "-"), home.target);
+                wrong(format!("RDS needs {what}")).with_hint(hint)
+            })
+        };
+        let role = needed(
+            &request.iam_role_arn,
+            settings.map(|own| &own.iam_role_arn),
+            "a role to write with",
+            "iam_role_arn",
+        )?;
+        let key =
+            needed(&request.kms_key_id, settings.map(|own| &own.kms_key_id), "a KMS key for the files", "kms_key_id")?;
+        Ok((role, key))
     }
 
     pub(super) async fn look_at_export(&self, operation: &OperationId) -> Result<Operation<Exported>> {

@@ -36,6 +36,8 @@ enum Answer {
     None,
 }
 
+const THROTTLED: &str = "AWS throttles this account's calls";
+
 /// The result of a call.
 pub(super) type Called<T> = std::result::Result<T, Fault>;
 
@@ -132,20 +134,25 @@ impl Fault {
     }
 
     fn meaning(&self) -> Meaning {
-        let code = self.code.as_deref().unwrap_or_default();
         if self.answer == Answer::Unreadable && self.status.is_none_or(|status| status < 500) {
             return Meaning::new(ErrorKind::Failed, "AWS's answer can't be understood", None);
         }
+        let code = self.code.as_deref().unwrap_or_default();
+        let told = self.of_caller(code).or_else(|| self.of_limit(code)).or_else(|| self.of_request(code));
+        told.unwrap_or_else(|| self.of_status())
+    }
+
+    /// Who asks, and whether they may.
+    fn of_caller(&self, code: &str) -> Option<Meaning> {
+        let permission = |reason: &str, hint| Some(Meaning::new(ErrorKind::Permission, reason, Some(hint)));
         match code {
-            _ if self.is_denied() => {
-                Meaning::new(ErrorKind::Permission, format!("{} is not permitted", self.denied()), Some(Hint::Permit))
-            }
+            _ if self.is_denied() => permission(&format!("{} is not permitted", self.denied()), Hint::Permit),
             "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => {
-                Meaning::new(ErrorKind::Permission, "the AWS session has run out", Some(Hint::SignIn))
+                permission("the AWS session has run out", Hint::SignIn)
             }
             // "Credential should be scoped to a valid region": one that the endpoint is not of, or that isn't one.
             "SignatureDoesNotMatch" | "InvalidSignatureException" if self.message.contains("valid region") => {
-                Meaning::new(ErrorKind::Usage, "AWS doesn't know that region there", Some(Hint::Region))
+                Some(Meaning::new(ErrorKind::Usage, "AWS doesn't know that region there", Some(Hint::Region)))
             }
             "InvalidClientTokenId"
             | "UnrecognizedClientException"
@@ -157,9 +164,21 @@ impl Fault {
             | "InvalidSignatureException"
             | "OptInRequired"
             | "RequestExpired"
-            | "InvalidAccessKeyId" => {
-                Meaning::new(ErrorKind::Permission, "AWS refuses the credentials", Some(Hint::Identity))
+            | "InvalidAccessKeyId" => permission("AWS refuses the credentials", Hint::Identity),
+            _ if code.contains("KMSKey") || code.starts_with("KmsKey") => {
+                permission("the KMS key isn't there, isn't enabled, or isn't permitted", Hint::Key)
             }
+            "IamRoleNotFound" | "IamRoleMissingPermissions" => {
+                permission("the role isn't there, or RDS may not write with it", Hint::Role)
+            }
+            _ => None,
+        }
+    }
+
+    /// How much is asked, and whether there is room.
+    fn of_limit(&self, code: &str) -> Option<Meaning> {
+        let busy = |reason, hint| Some(Meaning::new(ErrorKind::Busy, reason, Some(hint)));
+        match code {
             "Throttling"
             | "ThrottlingException"
             | "RequestLimitExceeded"
@@ -167,40 +186,28 @@ impl Fault {
             | "SlowDown"
             | "TooManyRequestsException"
             | "RequestThrottledException"
-            | "PriorRequestNotComplete" => {
-                Meaning::new(ErrorKind::Busy, "AWS throttles this account's calls", Some(Hint::Later))
-            }
-            _ if self.is_copy_cap() => {
-                Meaning::new(ErrorKind::Busy, "as many copies between regions go on as AWS permits", Some(Hint::Later))
-            }
-            _ if code.contains("QuotaExceeded") || code.contains("LimitExceeded") => self.quota(code),
-            _ if self.is_taken() => Meaning::new(ErrorKind::Refused, "the name is taken", Some(Hint::Name)),
-            _ if code.starts_with("KMSKey") || code.contains("KMSKey") || code == "KmsKeyNotAccessibleFault" => {
-                Meaning::new(
-                    ErrorKind::Permission,
-                    "the KMS key isn't there, isn't enabled, or isn't permitted",
-                    Some(Hint::Key),
-                )
-            }
-            "IamRoleNotFound" | "IamRoleMissingPermissions" => Meaning::new(
-                ErrorKind::Permission,
-                "the role isn't there, or RDS may not write with it",
-                Some(Hint::Role),
-            ),
-            "InvalidS3BucketFault" => {
-                Meaning::new(ErrorKind::Usage, "the bucket isn't there, or is in another region", Some(Hint::Role))
-            }
-            _ if code.contains("NotFound") => self.missing(code),
-            _ if self.is_of_state() => {
-                Meaning::new(ErrorKind::Busy, "its state does not permit that now", Some(Hint::Later))
-            }
+            | "PriorRequestNotComplete" => busy(THROTTLED, Hint::Later),
+            _ if self.is_copy_cap() => busy("as many copies between regions go on as AWS permits", Hint::Later),
+            _ if code.contains("QuotaExceeded") || code.contains("LimitExceeded") => Some(self.quota(code)),
             "InsufficientDBInstanceCapacity"
             | "InsufficientDBClusterCapacityFault"
-            | "InsufficientStorageClusterCapacity" => {
-                Meaning::new(ErrorKind::Busy, "AWS has no capacity for that now", Some(Hint::Class))
+            | "InsufficientStorageClusterCapacity" => busy("AWS has no capacity for that now", Hint::Class),
+            _ => None,
+        }
+    }
+
+    /// What is asked, and whether it can be done.
+    fn of_request(&self, code: &str) -> Option<Meaning> {
+        let new = |kind, reason: &str, hint| Some(Meaning::new(kind, reason, hint));
+        match code {
+            _ if self.is_taken() => new(ErrorKind::Refused, "the name is taken", Some(Hint::Name)),
+            _ if code.contains("NotFound") => Some(self.missing(code)),
+            _ if self.is_of_state() => new(ErrorKind::Busy, "its state does not permit that now", Some(Hint::Later)),
+            "InvalidS3BucketFault" => {
+                new(ErrorKind::Usage, "the bucket isn't there, or is in another region", Some(Hint::Role))
             }
             "PointInTimeRestoreNotEnabled" => {
-                Meaning::new(ErrorKind::Unsupported, "it has no automated backups to go back by", Some(Hint::Backups))
+                new(ErrorKind::Unsupported, "it has no automated backups to go back by", Some(Hint::Backups))
             }
             "InvalidParameterValue"
             | "InvalidParameterCombination"
@@ -209,15 +216,19 @@ impl Fault {
             | "ValidationException"
             | "InvalidRestoreFault"
             | "InvalidVPCNetworkStateFault"
-            | "InvalidSubnet" => Meaning::new(ErrorKind::Usage, self.parameter(), None),
-            "InternalFailure" | "InternalError" | "ServiceUnavailable" | "InternalServerError" => {
-                Meaning::new(ErrorKind::Unavailable, "AWS failed at it", Some(Hint::Later))
-            }
-            // Something in between may answer without AWS's words.
-            _ if self.status == Some(429) => {
-                Meaning::new(ErrorKind::Busy, "AWS throttles this account's calls", Some(Hint::Later))
-            }
-            _ if self.status.is_some_and(|status| status >= 500) => {
+            | "InvalidSubnet" => new(ErrorKind::Usage, &self.parameter(), None),
+            _ => None,
+        }
+    }
+
+    /// What the status says alone: something in between may answer without AWS's words.
+    fn of_status(&self) -> Meaning {
+        let code = self.code.as_deref().unwrap_or_default();
+        let internal = ["InternalFailure", "InternalError", "ServiceUnavailable", "InternalServerError"];
+        match self.status {
+            Some(429) => Meaning::new(ErrorKind::Busy, THROTTLED, Some(Hint::Later)),
+            Some(500..) => Meaning::new(ErrorKind::Unavailable, "AWS failed at it", Some(Hint::Later)),
+            _ if internal.contains(&code) => {
                 Meaning::new(ErrorKind::Unavailable, "AWS failed at it", Some(Hint::Later))
             }
             _ => Meaning::new(ErrorKind::Failed, "AWS refused it", None),

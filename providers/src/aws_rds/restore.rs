@@ -160,19 +160,8 @@ impl RdsProvider {
         let token = names::random(16);
         marks.extend(tags::taken_over(&tags));
         marks.extend(tags::of_restore(&home.target, &token));
-        if api.database(name).await.or_error(&home, verb, subject)?.is_some() {
-            return Err(taken(self, &home, verb, subject, name));
-        }
         let gets_instance = home.family == Family::Cluster && shape.cluster_class.is_none();
-        if gets_instance {
-            let member = member_name(name);
-            let found = instance::databases(&api.clients.rds, Some(&member)).await;
-            if !missing_is_none(found).or_error(&home, verb, subject)?.is_empty() {
-                let reason = format!("its instance would be {member}, and there is one of that name");
-                let error = home.error(ErrorKind::Refused, verb, subject, reason);
-                return Err(error.with_hint("choose another name with `--to NAME`"));
-            }
-        }
+        self.refuse_taken(api, &home, (verb, subject, name), gets_instance.then(|| member_name(name))).await?;
         let pass_on = tags::plain_pairs(&marks);
         if gets_instance {
             marks.push(tags::of_instance(&shape.member_text()));
@@ -192,13 +181,35 @@ impl RdsProvider {
                 error.with_hint(format!("the cluster {name} is there: `snapkeep wait {again}` makes its instance"))
             })?;
         }
-        let mut operation = self.progress(api, &made, self.restore_id(api, name)).await?;
-        if let OperationState::Done(restored) | OperationState::Running { so_far: Some(restored), .. } =
-            &mut operation.state
-        {
-            restored.warnings = warnings;
+        let restored = Restored { to: made.name.clone(), warnings };
+        let state = match self.progress(api, &made, self.restore_id(api, name)).await {
+            Ok(Operation { state: OperationState::Done(_), .. }) => OperationState::Done(restored),
+            Ok(Operation { state: OperationState::Failed(error), .. }) => OperationState::Failed(error),
+            // It is begun, whether or not one look at it succeeds.
+            Ok(_) | Err(_) => OperationState::Running { so_far: Some(restored), percent: made.percent },
+        };
+        Ok(Operation::begun(self.restore_id(api, name), state))
+    }
+
+    /// Refuses what is there already, also the instance that a cluster would get.
+    async fn refuse_taken(
+        &self,
+        api: &Api,
+        home: &Home,
+        (verb, subject, name): (&str, &str, &str),
+        member: Option<String>,
+    ) -> Result<()> {
+        if api.database(name).await.or_error(home, verb, subject)?.is_some() {
+            return Err(taken(self, home, verb, subject, name));
         }
-        Ok(operation)
+        let Some(member) = member else { return Ok(()) };
+        let found = instance::databases(&api.clients.rds, Some(&member)).await;
+        if missing_is_none(found).or_error(home, verb, subject)?.is_empty() {
+            return Ok(());
+        }
+        let reason = format!("its instance would be {member}, and there is one of that name");
+        let error = home.error(ErrorKind::Refused, verb, subject, reason);
+        Err(error.with_hint("choose another name with `--to NAME`"))
     }
 
     pub(super) async fn look_at_restore(&self, operation: &OperationId) -> Result<Operation<Restored>> {
