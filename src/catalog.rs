@@ -217,9 +217,10 @@ impl Opened {
             CopyTo::Store { name, .. } => (HELD, name),
             CopyTo::Region { region, .. } => (REGIONS, region),
         };
-        if self.scope.get::<Held>(kind, name).await?.is_none() {
-            self.provider.reach(to).await?;
+        if self.scope.get::<Held>(kind, name).await?.is_some() {
+            return begin.await;
         }
+        self.provider.reach(to).await?;
         // Another process may remember it at the same time, and that is as good.
         let written = self.scope.put(kind, name, &Held { since: Utc::now() }, &Expected::Absent).await?;
         let begun = begin.await;

@@ -104,18 +104,18 @@ pub(crate) async fn wait<T: Followed>(
         operation = match T::poll(provider, &operation.id).await {
             Ok(operation) => operation,
             // The operation goes on whether or not one look at it succeeds.
-            Err(error) if error.kind().is_retryable() => {
-                let state = OperationState::Running { so_far: None, percent };
-                Operation { state, ..operation }
-            }
-            // What was just begun may not be shown yet.
-            Err(error) if error.kind() == ErrorKind::NotFound && since.elapsed() < UNSEEN => {
+            Err(error) if error.kind().is_retryable() || is_unseen(&error, since) => {
                 let state = OperationState::Running { so_far: None, percent };
                 Operation { state, ..operation }
             }
             Err(error) => return Err(still_there(provider, &operation, error)),
         };
     }
+}
+
+/// What was just begun may not be shown yet.
+fn is_unseen(error: &Error, since: Instant) -> bool {
+    error.kind() == ErrorKind::NotFound && since.elapsed() < UNSEEN
 }
 
 /// What could not be looked at may well go on.

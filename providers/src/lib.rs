@@ -17,6 +17,7 @@ mod aws_rds;
 pub mod conformance;
 mod dump;
 pub mod error;
+mod hex;
 #[cfg(any(test, feature = "conformance"))]
 pub mod memory;
 pub mod model;

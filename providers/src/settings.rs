@@ -161,7 +161,7 @@ impl Default for Compression {
 }
 
 /// An RDS instance, or an Aurora or Multi-AZ cluster: one of the two identifiers.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[schemars(extend("oneOf" = [
     { "required": ["db_instance_identifier"] },
     { "required": ["db_cluster_identifier"] },

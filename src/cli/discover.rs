@@ -148,17 +148,7 @@ impl Discover {
 }
 
 fn in_region(region: &str, profile: Option<&String>) -> ProviderSettings {
-    ProviderSettings::AwsRds(AwsRds {
-        region: region.to_owned(),
-        db_instance_identifier: None,
-        db_cluster_identifier: None,
-        profile: profile.cloned(),
-        role_arn: None,
-        external_id: None,
-        copy_to: Vec::new(),
-        export: None,
-        endpoint: None,
-    })
+    ProviderSettings::AwsRds(AwsRds { region: region.to_owned(), profile: profile.cloned(), ..AwsRds::default() })
 }
 
 /// The account and region of a target, without what names the one database; `None` where a provider can't look.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_rds::types::Tag;
 use chrono::{DateTime, Utc};
 
-use super::fault::{Called, Fault};
+use super::fault::{Called, Fault, none_if_missing};
 use super::record::Record;
 use super::shape::Shape;
 use super::{cluster, instance};
@@ -215,11 +215,8 @@ impl Api {
 
     /// The instance or cluster; `None` when there is none of that name.
     pub(super) async fn database(&self, name: &str) -> Called<Option<Database>> {
-        match of_family!(self, databases(Some(name))) {
-            Ok(found) => Ok(found.into_iter().find(|database| database.name.eq_ignore_ascii_case(name))),
-            Err(fault) if fault.is_missing() => Ok(None),
-            Err(fault) => Err(fault),
-        }
+        let found = none_if_missing(of_family!(self, databases(Some(name))))?;
+        Ok(found.into_iter().find(|database| database.name.eq_ignore_ascii_case(name)))
     }
 
     /// All of the account and region.
@@ -239,10 +236,10 @@ impl Api {
         for member in database.members.iter().filter(|_| alone) {
             match instance::discard(&self.clients.rds, member).await {
                 Err(fault) if fault.is_of_state() => {}
-                discarded => missing_is_done(discarded)?,
+                discarded => none_if_missing(discarded)?,
             }
         }
-        missing_is_done(of_family!(self, discard(&database.name)))
+        none_if_missing(of_family!(self, discard(&database.name)))
     }
 }
 
@@ -270,12 +267,5 @@ impl<'p> Pages<'p> {
         }
         self.marker = next;
         Ok(self.marker.is_none())
-    }
-}
-
-fn missing_is_done(called: Called<()>) -> Called<()> {
-    match called {
-        Err(fault) if fault.is_missing() => Ok(()),
-        called => called,
     }
 }

@@ -3,7 +3,7 @@
 use super::api::{Database, Family, Which};
 use super::fault::{Fault, OrError};
 use super::{RdsProvider, names};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Check, Quota};
 
 impl RdsProvider {
@@ -11,13 +11,17 @@ impl RdsProvider {
     pub(super) async fn exists(&self, verb: &str) -> Result<Database> {
         let home = &self.home;
         let found = self.api.database(&home.database).await.or_error(home, verb, &home.target)?;
-        found.ok_or_else(|| {
-            let (noun, key) = (home.family.noun(), home.family.config_key());
-            let reason = format!("there is no {noun} {} in {}", home.database, home.region);
-            home.error(ErrorKind::NotFound, verb, &home.target, reason).with_hint(format!(
-                "see what is there: `snapkeep targets list --discover`, then correct `{key}` or `region`"
-            ))
-        })
+        found.ok_or_else(|| self.no_database(verb))
+    }
+
+    /// The error of a database that isn't there.
+    pub(super) fn no_database(&self, verb: &str) -> Error {
+        let home = &self.home;
+        let (noun, key) = (home.family.noun(), home.family.config_key());
+        let reason = format!("there is no {noun} {} in {}", home.database, home.region);
+        home.error(ErrorKind::NotFound, verb, &home.target, reason).with_hint(format!(
+            "see what is there: `snapkeep targets list --discover`, then correct `{key}` or `region`"
+        ))
     }
 
     pub(super) async fn check_all(&self) -> Vec<Check> {

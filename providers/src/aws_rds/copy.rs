@@ -16,9 +16,7 @@ use super::tags::{self, Copy, New};
 use super::{RdsProvider, names};
 use crate::Run;
 use crate::error::{ErrorKind, Result};
-use crate::model::{
-    CopyRequest, CopyTo, NativeId, Operation, OperationState, Origin, ShareRequest, Snapshot, SnapshotState,
-};
+use crate::model::{CopyRequest, CopyTo, NativeId, Operation, OperationState, Origin, ShareRequest, Snapshot};
 
 /// How long to queue while as many copies go on as AWS permits, and the first and longest pause meanwhile.
 const QUEUE: Duration = Duration::from_secs(30 * 60);
@@ -84,7 +82,7 @@ impl RdsProvider {
         how: &To<'_>,
         run: &Run,
     ) -> Result<Operation<Snapshot>> {
-        let home = super::Home { region: to.region.clone(), ..self.home.clone() };
+        let home = self.home.at(&to.region);
         let subject = || format!("{} to {}", self.home.id(id), to.region);
         if let Some(known) = to.get(name).await.or_error(&home, "copy", subject())? {
             return Ok(self.operation(&known, &to.region).found());
@@ -123,17 +121,7 @@ impl RdsProvider {
 
     fn refuse_copy(&self, id: &NativeId, record: &Record, from: &str, to: &To<'_>) -> Result<()> {
         let error = |kind, reason: &str| self.home.error(kind, "copy", self.home.id(id), reason);
-        match record.state() {
-            SnapshotState::Available => {}
-            SnapshotState::Pending | SnapshotState::Unknown => {
-                let hint = format!("wait for it: `snapkeep wait {}`", self.home.id(id));
-                let reason = format!("it is not available yet, but {}", record.status);
-                return Err(error(ErrorKind::Busy, &reason).with_hint(hint));
-            }
-            SnapshotState::Failed | SnapshotState::Deleting => {
-                return Err(error(ErrorKind::Failed, &format!("it is {}", record.status)));
-            }
-        }
+        self.refuse_unavailable("copy", &self.home.id(id), record)?;
         let shared = record.origin(&self.home) == Origin::Shared;
         // <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CopyDBSnapshot.html>, PreSignedUrl
         if record.arn.starts_with("arn:aws-us-gov:") && record.encrypted == Some(true) && from != to.region {

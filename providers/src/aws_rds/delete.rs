@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::RdsProvider;
-use super::fault::OrError;
+use super::fault::{OrError, none_if_missing};
 use crate::error::{ErrorKind, Result};
 use crate::model::{NativeId, Origin, SnapshotState};
 
@@ -36,9 +36,8 @@ impl RdsProvider {
             return Ok(());
         }
         for pause in PAUSES {
-            match api.delete(&record.name).await {
+            match none_if_missing(api.delete(&record.name).await) {
                 Ok(()) => return Ok(()),
-                Err(fault) if fault.is_missing() => return Ok(()),
                 // Also when the answer to the first try was lost.
                 Err(fault) if fault.is_of_state() => match api.get(&record.name).await {
                     Ok(found) if found.as_ref().is_none_or(|now| now.state() == SnapshotState::Deleting) => {
@@ -49,9 +48,6 @@ impl RdsProvider {
                 Err(fault) => return Err(fault.into_error(home, "delete", home.id(id))),
             }
         }
-        match api.delete(&record.name).await {
-            Err(fault) if fault.is_missing() => Ok(()),
-            deleted => deleted.or_error(home, "delete", home.id(id)),
-        }
+        none_if_missing(api.delete(&record.name).await).or_error(home, "delete", home.id(id))
     }
 }

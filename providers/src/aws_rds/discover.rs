@@ -2,23 +2,19 @@
 
 use super::api::{Api, Database, Family};
 use super::fault::OrError;
-use super::{Home, NAME, identity, names, tags};
+use super::{Home, NAME, identity, names, open_region, tags};
 use crate::Found;
-use crate::aws::{Account, Clients};
+use crate::aws::Clients;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TargetName;
 use crate::settings::AwsRds;
 
 /// Clusters first; instances that belong to one have no snapshots of their own.
 pub(super) async fn all(settings: &AwsRds, clients: &Clients) -> Result<Vec<Found>> {
-    let AwsRds { region, profile, role_arn, external_id, endpoint, .. } = settings.clone();
     let target: TargetName =
         "databases".parse().map_err(|_| Error::new(ErrorKind::Usage, NAME, "discover", "databases", "no name"))?;
-    let account = Account { profile, role_arn, external_id };
-    let family = Family::Cluster;
-    let home = Home { target, account, region, endpoint, family, database: String::new() };
-    let opened = clients.open(&home.account, &home.region, home.endpoint.as_deref()).await;
-    let clusters = Api { clients: opened, region: home.region.clone(), family };
+    let home = Home::of_database(&target, settings, Family::Cluster, "");
+    let clusters = open_region(&home, clients, &home.region).await;
     let instances = Api { family: Family::Instance, ..clusters.clone() };
     let subject = || format!("databases in {}", home.region);
     let (clusters, instances) = tokio::join!(clusters.databases(), instances.databases());
@@ -38,21 +34,20 @@ fn is_scratch(database: &Database) -> bool {
 
 fn found(place: &AwsRds, database: Database, family: Family) -> Found {
     let name = Some(database.name.clone());
-    let mut settings = AwsRds { copy_to: Vec::new(), export: None, ..place.clone() };
+    let mut settings = place.clone();
     (settings.db_instance_identifier, settings.db_cluster_identifier) = match family {
         Family::Instance => (name, None),
         Family::Cluster => (None, name),
     };
-    let text = |value: &str| toml_text(value);
-    let mut lines = vec![("provider", text(NAME)), ("region", text(&place.region))];
-    lines.push((family.config_key(), text(&database.name)));
+    let mut lines = vec![("provider", toml_text(NAME)), ("region", toml_text(&place.region))];
+    lines.push((family.config_key(), toml_text(&database.name)));
     let others = [
         ("profile", &place.profile),
         ("role_arn", &place.role_arn),
         ("external_id", &place.external_id),
         ("endpoint", &place.endpoint),
     ];
-    lines.extend(others.into_iter().filter_map(|(key, value)| Some((key, text(value.as_deref()?)))));
+    lines.extend(others.into_iter().filter_map(|(key, value)| Some((key, toml_text(value.as_deref()?)))));
     Found {
         engine: Some(database.engine_and_version()),
         provider_state: Some(database.status),

@@ -6,7 +6,7 @@
 use aws_sdk_rds::types::ExportTask;
 
 use super::api::{Api, PAGE, Pages};
-use super::fault::{Called, Fault, OrError};
+use super::fault::{Called, Fault, OrError, none_if_missing};
 use super::{RdsProvider, names};
 use crate::error::{ErrorKind, Result};
 use crate::model::{ExportRequest, Exported, NativeId, Operation, OperationId, OperationState, SnapshotState, Work};
@@ -107,10 +107,8 @@ impl RdsProvider {
         let missing = || self.home.error(ErrorKind::NotFound, "find", &subject, "there is no such operation");
         let Work::Export(name) = operation.work() else { return Err(missing()) };
         for api in self.regions() {
-            let found = match tasks(&api, Some(name), None).await {
-                Err(fault) if fault.is_missing() => Vec::new(),
-                found => found.or_error(&self.home, "look at", &subject)?,
-            };
+            let found = none_if_missing(tasks(&api, Some(name), None).await);
+            let found = found.or_error(&self.home, "look at", &subject)?;
             if let Some(task) = found.iter().find(|task| task.export_task_identifier() == Some(name)) {
                 return Ok(self.exported(&api, task));
             }

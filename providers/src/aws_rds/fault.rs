@@ -361,6 +361,14 @@ fn lasts(error: &CredentialsError) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
+/// Nothing, where what was asked for isn't there.
+pub(super) fn none_if_missing<T: Default>(called: Called<T>) -> Called<T> {
+    match called {
+        Err(fault) if fault.is_missing() => Ok(T::default()),
+        called => called,
+    }
+}
+
 /// Turns the fault of a call into the error of a verb.
 pub(super) trait OrError<T> {
     fn or_error(self, home: &Home, verb: &str, subject: impl fmt::Display) -> Result<T>;

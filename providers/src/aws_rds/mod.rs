@@ -16,8 +16,8 @@ use crate::aws::{Account, Clients};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Check, CopyRequest, CopyTo, CreateRequest, Debris, Details, ExportRequest, Exported, ListScope, Listing, NativeId,
-    Operation, OperationId, Origin, Quota, RestoreRequest, Restored, ShareRequest, Snapshot, TargetName, Verification,
-    VerifyRequest,
+    Operation, OperationId, Origin, Quota, RestoreRequest, Restored, ShareRequest, Snapshot, SnapshotState, TargetName,
+    Verification, VerifyRequest,
 };
 use crate::settings::AwsRds;
 use crate::{Capabilities, Found, Provider, Run, Support};
@@ -65,10 +65,19 @@ impl Home {
             Error::new(ErrorKind::Usage, NAME, "open", target, reason)
                 .with_hint("set `db_instance_identifier` or `db_cluster_identifier`")
         })?;
+        Ok(Self::of_database(target, settings, family, database))
+    }
+
+    fn of_database(target: &TargetName, settings: &AwsRds, family: Family, database: &str) -> Self {
         let AwsRds { region, profile, role_arn, external_id, endpoint, .. } = settings.clone();
         let account = Account { profile, role_arn, external_id };
         let database = database.to_ascii_lowercase(); // as RDS keeps it
-        Ok(Self { target: target.clone(), account, region, endpoint, family, database })
+        Self { target: target.clone(), account, region, endpoint, family, database }
+    }
+
+    /// The same in another region.
+    fn at(&self, region: &str) -> Self {
+        Self { region: region.to_owned(), ..self.clone() }
     }
 
     /// The id of one of its snapshots.
@@ -220,7 +229,7 @@ impl RdsProvider {
             }
         };
         if let Err(fault) = api.each(which, each).await {
-            let home = Home { region: api.region.clone(), ..self.home.clone() };
+            let home = self.home.at(&api.region);
             read.problem = Some(fault.into_error(&home, "list", format!("{} in {}", home.target, api.region)));
         }
         read
@@ -250,6 +259,21 @@ impl RdsProvider {
             }
         }
         Err(unread.unwrap_or_else(|| self.home.missing(verb, id)))
+    }
+
+    /// Refuses to work with what is not whole.
+    fn refuse_unavailable(&self, verb: &str, subject: &str, record: &Record) -> Result<()> {
+        let error = |kind, reason: String| self.home.error(kind, verb, subject, reason);
+        match record.state() {
+            SnapshotState::Available => Ok(()),
+            SnapshotState::Pending | SnapshotState::Unknown => {
+                let reason = format!("it is not available yet, but {}", record.status);
+                Err(error(ErrorKind::Busy, reason).with_hint(format!("wait for it: `snapkeep wait {subject}`")))
+            }
+            SnapshotState::Failed | SnapshotState::Deleting => {
+                Err(error(ErrorKind::Failed, format!("it is {}", record.status)))
+            }
+        }
     }
 
     /// Ends with [`ErrorKind::Interrupted`] as soon as the run is cancelled.
@@ -369,7 +393,7 @@ impl Provider for RdsProvider {
     async fn reach(&self, to: &CopyTo) -> Result<()> {
         let CopyTo::Region { region, .. } = to else { return Ok(()) };
         let api = open_region(&self.home, &self.clients, region).await;
-        let home = Home { region: region.clone(), ..self.home.clone() };
+        let home = self.home.at(region);
         let which = Which { database: Some(&self.home.database), ..Which::default() };
         api.page(which, None).await.or_error(&home, "copy to", region).map(drop)
     }

@@ -2,21 +2,20 @@
 //!
 //! What a snapshot doesn't carry is taken from the source where that is still there and in the same region.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::Tag;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::api::{Api, Database, Family, From};
-use super::fault::{Called, Fault, OrError};
+use super::fault::{Called, Fault, OrError, none_if_missing};
 use super::record::Record;
 use super::shape::Shape;
 use super::{Home, RdsProvider, instance, names, tags};
 use crate::aws::profile_option;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    NativeId, Operation, OperationId, OperationState, Origin, RestoreOptions, RestoreRequest, RestoreTo, Restored,
-    SnapshotState, Work,
+    NativeId, Operation, OperationId, OperationState, Origin, RestoreOptions, RestoreRequest, RestoreTo, Restored, Work,
 };
 
 impl RdsProvider {
@@ -26,7 +25,7 @@ impl RdsProvider {
         let (api, record) = self.find("restore", id).await?;
         self.refuse_restore(&subject, &record)?;
         let engine = record.engine.clone().unwrap_or_default();
-        let (source, mut warnings) = self.source_in(&api, &subject).await?;
+        let (source, mut warnings) = self.source_in(&subject).await?;
         let Database { mut shape, tags, .. } = source.unwrap_or_default();
         if api.region != self.home.region {
             shape = shape.elsewhere();
@@ -53,9 +52,9 @@ impl RdsProvider {
         let home = &self.home;
         let subject = format!("{} to {}", home.target, time.format("%Y-%m-%dT%H:%M:%SZ"));
         let name = self.new_name(&subject, request)?;
-        self.exists("restore").await?;
-        let (source, warnings) = self.source_in(&self.api, &subject).await?;
-        let source = source.unwrap_or_default();
+        let (Some(source), warnings) = self.source_in(&subject).await? else {
+            return Err(self.no_database("restore"));
+        };
         let out_of_reach = |reason: String| {
             let hint = format!("choose a snapshot: `snapkeep list {}`", home.target);
             home.error(ErrorKind::NotFound, "restore", &subject, reason).with_hint(hint)
@@ -93,30 +92,18 @@ impl RdsProvider {
     }
 
     fn refuse_restore(&self, subject: &str, record: &Record) -> Result<()> {
-        let error = |kind, reason: &str| self.home.error(kind, "restore", subject, reason);
-        match record.state() {
-            SnapshotState::Available => {}
-            SnapshotState::Pending | SnapshotState::Unknown => {
-                let reason = format!("it is not available yet, but {}", record.status);
-                return Err(
-                    error(ErrorKind::Busy, &reason).with_hint(format!("wait for it: `snapkeep wait {subject}`"))
-                );
-            }
-            SnapshotState::Failed | SnapshotState::Deleting => {
-                return Err(error(ErrorKind::Failed, &format!("it is {}", record.status)));
-            }
-        }
+        self.refuse_unavailable("restore", subject, record)?;
         if record.origin(&self.home) == Origin::Shared && record.encrypted == Some(true) {
             // <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ShareSnapshot.html>
             let reason = "it is encrypted and another account's: AWS restores a copy of it only";
             let hint = format!("snapkeep copy {subject} --to-region {} --kms-key-id KEY", self.home.region);
-            return Err(error(ErrorKind::Unsupported, reason).with_hint(hint));
+            return Err(self.home.error(ErrorKind::Unsupported, "restore", subject, reason).with_hint(hint));
         }
         Ok(())
     }
 
     /// The source as it is now, and what is to be said when it is gone.
-    pub(super) async fn source_in(&self, api: &Api, subject: &str) -> Result<(Option<Database>, Vec<String>)> {
+    pub(super) async fn source_in(&self, subject: &str) -> Result<(Option<Database>, Vec<String>)> {
         let home = &self.home;
         let source = self.api.database(&home.database).await.or_error(home, "restore", subject)?;
         let Some(mut source) = source else {
@@ -128,12 +115,9 @@ impl RdsProvider {
         };
         // The instances of a cluster have what the cluster doesn't tell: class, parameter group, access.
         if let Some(member) = source.members.first() {
-            let member = instance::databases(&api_of(home, api, &self.api).clients.rds, Some(member)).await;
-            match member {
-                Ok(found) => take_over(&mut source.shape, found.into_iter().next().map(|member| member.shape)),
-                Err(fault) if fault.is_missing() => {}
-                Err(fault) => return Err(fault.into_error(home, "restore", subject)),
-            }
+            let found = instance::databases(&self.api.clients.rds, Some(member)).await;
+            let found = none_if_missing(found).or_error(home, "restore", subject)?;
+            take_over(&mut source.shape, found.into_iter().next().map(|member| member.shape));
         }
         Ok((Some(source), Vec::new()))
     }
@@ -156,13 +140,13 @@ impl RdsProvider {
         mut marks: Vec<Tag>,
     ) -> Result<Operation<Restored>> {
         let New { api, name, shape, tags, verb, subject } = new;
-        let home = Home { region: api.region.clone(), ..self.home.clone() };
+        let home = self.home.at(&api.region);
         let token = names::random(16);
         marks.extend(tags::taken_over(&tags));
         marks.extend(tags::of_restore(&home.target, &token));
         let gets_instance = home.family == Family::Cluster && shape.cluster_class.is_none();
         self.refuse_taken(api, &home, (verb, subject, name), gets_instance.then(|| member_name(name))).await?;
-        let pass_on = tags::plain_pairs(&marks);
+        let pass_on = marks.clone();
         if gets_instance {
             marks.push(tags::of_instance(&shape.member_text()));
         }
@@ -175,20 +159,20 @@ impl RdsProvider {
             made => made.or_error(&home, verb, subject)?,
         };
         if gets_instance {
-            let given = give_instance(api, &made, &shape, tags::to_pass_on(&pass_on)).await;
+            let given = give_instance(api, &made, &shape, pass_on).await;
             given.or_error(&home, verb, subject).map_err(|error| {
-                let again = home.id(self.restore_id(api, name));
+                let again = home.id(self.restore_id(&api.region, name));
                 error.with_hint(format!("the cluster {name} is there: `snapkeep wait {again}` makes its instance"))
             })?;
         }
         let restored = Restored { to: made.name.clone(), warnings };
-        let state = match self.progress(api, &made, self.restore_id(api, name)).await {
+        let state = match self.progress(api, &made, self.restore_id(&api.region, name)).await {
             Ok(Operation { state: OperationState::Done(_), .. }) => OperationState::Done(restored),
             Ok(Operation { state: OperationState::Failed(error), .. }) => OperationState::Failed(error),
             // It is begun, whether or not one look at it succeeds.
             Ok(_) | Err(_) => OperationState::Running { so_far: Some(restored), percent: made.percent },
         };
-        Ok(Operation::begun(self.restore_id(api, name), state))
+        Ok(Operation::begun(self.restore_id(&api.region, name), state))
     }
 
     /// Refuses what is there already, also the instance that a cluster would get.
@@ -204,7 +188,7 @@ impl RdsProvider {
         }
         let Some(member) = member else { return Ok(()) };
         let found = instance::databases(&api.clients.rds, Some(&member)).await;
-        if missing_is_none(found).or_error(home, verb, subject)?.is_empty() {
+        if none_if_missing(found).or_error(home, verb, subject)?.is_empty() {
             return Ok(());
         }
         let reason = format!("its instance would be {member}, and there is one of that name");
@@ -237,11 +221,11 @@ impl RdsProvider {
     }
 
     /// The id of the restore into something of this name there.
-    fn restore_id(&self, api: &Api, name: &str) -> OperationId {
-        if api.region == self.home.region {
+    fn restore_id(&self, region: &str, name: &str) -> OperationId {
+        if region == self.home.region {
             return OperationId::of_restore(name);
         }
-        OperationId::of_restore(&format!("{}/{name}", api.region))
+        OperationId::of_restore(&format!("{region}/{name}"))
     }
 
     /// Done when it is available, and each instance of a cluster too.
@@ -289,11 +273,6 @@ pub(super) struct New<'n> {
 /// How long after its making a cluster without an instance is one whose restore is not over.
 const YOUNG: TimeDelta = TimeDelta::hours(24);
 
-/// Members are in the source's region, wherever the snapshot is.
-fn api_of<'a>(home: &Home, api: &'a Api, own: &'a Api) -> &'a Api {
-    if api.region == home.region { api } else { own }
-}
-
 fn take_over(shape: &mut Shape, member: Option<Shape>) {
     let Some(member) = member else { return };
     shape.class = member.class;
@@ -324,13 +303,6 @@ pub(super) fn member_name(cluster: &str) -> String {
     format!("{}-1", short.trim_end_matches('-'))
 }
 
-fn missing_is_none(called: Called<Vec<Database>>) -> Called<Vec<Database>> {
-    match called {
-        Err(fault) if fault.is_missing() => Ok(Vec::new()),
-        called => called,
-    }
-}
-
 /// Whether a snapshot is restored, or what was between two.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Moment {
@@ -359,11 +331,10 @@ fn refuse_unused(shape: &Shape, options: &RestoreOptions, moment: Moment) -> Res
 }
 
 fn taken(provider: &RdsProvider, home: &Home, verb: &str, subject: &str, name: &str) -> Error {
-    let api = Api { region: home.region.clone(), ..provider.api.clone() };
     let reason = format!("there is a {} {name} already", home.family.noun());
     home.error(ErrorKind::Refused, verb, subject, reason).with_hint(format!(
         "choose another name with `--to NAME`; if it is from an earlier try: `snapkeep wait {}`",
-        home.id(provider.restore_id(&api, name))
+        home.id(provider.restore_id(&home.region, name))
     ))
 }
 
@@ -383,7 +354,7 @@ fn is_usable(status: &str) -> bool {
 /// Whether a state is one that nothing good comes after without a person, by the tables of states in the user guides:
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>.
 pub(super) fn has_ended(status: &str) -> bool {
-    let known: BTreeSet<&str> = [
+    const ENDED: &[&str] = &[
         "failed",
         "restore-error",
         "storage-full",
@@ -394,9 +365,8 @@ pub(super) fn has_ended(status: &str) -> bool {
         "migration-failed",
         "deleting",
         "stopped",
-    ]
-    .into();
-    status.starts_with("incompatible-") || known.contains(status)
+    ];
+    status.starts_with("incompatible-") || ENDED.contains(&status)
 }
 
 #[cfg(test)]

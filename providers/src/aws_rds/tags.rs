@@ -6,6 +6,7 @@ use aws_sdk_rds::types::Tag;
 use chrono::{DateTime, SecondsFormat, Utc};
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
 use crate::model::{Tags, TargetName};
 
 const PREFIX: &str = "snapkeep:";
@@ -164,12 +165,6 @@ pub(super) fn to_pass_on(tags: &BTreeMap<String, String>) -> Vec<Tag> {
         .collect()
 }
 
-/// Tags by their names.
-pub(super) fn plain_pairs(tags: &[Tag]) -> BTreeMap<String, String> {
-    let pair = |tag: &Tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()));
-    tags.iter().filter_map(pair).collect()
-}
-
 /// The tag of what is restored for a verification only.
 pub(super) fn of_scratch() -> Tag {
     tag(SCRATCH, "yes")
@@ -204,7 +199,7 @@ fn key_tag(key: &str) -> (&'static str, String) {
 }
 
 fn hash_of(key: &str) -> String {
-    Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(key))
 }
 
 fn check(name: &str, value: &str) -> Result<(), String> {

@@ -136,7 +136,7 @@ impl RdsProvider {
 
     /// Like the source, but in one zone, out of reach from the internet, and free to be deleted.
     async fn scratch_shape(&self, api: &Api, subject: &str) -> Result<Shape> {
-        let source = self.source_in(api, subject).await?.0.map(|source| source.shape).unwrap_or_default();
+        let source = self.source_in(subject).await?.0.map(|source| source.shape).unwrap_or_default();
         let source = if api.region == self.home.region { source } else { source.elsewhere() };
         Ok(Shape {
             multi_az: source.multi_az.map(|_| false),
@@ -183,7 +183,7 @@ impl RdsProvider {
     }
 
     async fn discard_scratch_in(&self, api: &Api, name: &str) -> Result<()> {
-        let home = Home { region: api.region.clone(), ..self.home.clone() };
+        let home = self.home.at(&api.region);
         let left = |error: Error| {
             let how = format!(
                 "--skip-final-snapshot --region {}{}",

@@ -105,12 +105,3 @@ fn worker_lost(part: &str, error: tokio::task::JoinError) -> Error {
 pub(crate) fn interrupted(action: &str, subject: &str) -> Error {
     Error::new(ErrorKind::Interrupted, "dump", action, subject, "interrupted")
 }
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}

@@ -219,7 +219,7 @@ pub(super) fn text_literal(text: &str) -> String {
     if text.is_empty() {
         return "''".into();
     }
-    format!("CONVERT(X'{}' USING utf8mb4)", crate::dump::stream::hex(text.as_bytes()))
+    format!("CONVERT(X'{}' USING utf8mb4)", crate::hex::hex(text.as_bytes()))
 }
 
 /// An identifier in SQL.

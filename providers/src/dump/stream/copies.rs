@@ -11,9 +11,10 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::upload::Piece;
-use super::{CHUNK, Meter, hex};
+use super::{CHUNK, Meter};
 use crate::dump::encryption::{self, Encryption};
 use crate::dump::manifest::Part;
+use crate::hex::hex;
 
 /// The name of a part: `data.dump.zst`, then `data-0002.dump.zst` and so on, and `.age` where it is encrypted.
 pub(super) fn part_name(name: &str, number: usize, encrypted: Option<&Encryption>) -> String {

@@ -11,12 +11,13 @@ use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use super::{CHUNK, Meter, QUEUE, Sink, hex, interrupted, worker_lost};
+use super::{CHUNK, Meter, QUEUE, Sink, interrupted, worker_lost};
 use crate::dump::child::Stopper;
 use crate::dump::encryption::{self, Key, Locked};
 use crate::dump::manifest::Part;
 use crate::dump::store::Store;
 use crate::error::{Error, ErrorKind, Result};
+use crate::hex::hex;
 
 /// Bytes of one request, and how many are made ahead.
 const RANGE: u64 = 4 << 20;
