@@ -30,13 +30,13 @@ pub use dump::live::leave_nothing;
 pub use error::{Error, ErrorKind, Result};
 
 use model::{
-    Check, CopyRequest, CopyTo, CreateRequest, Debris, Details, ExportRequest, Exported, ListScope, Listing, NativeId,
-    Operation, OperationId, Quota, RestoreRequest, Restored, ShareRequest, Snapshot, TargetName, Verification,
-    VerifyRequest,
+    Check, CopyRequest, CopyTo, CreateRequest, Debris, Details, ExportOf, ExportRequest, Exported, ImportRequest,
+    Imported, ListScope, Listing, NativeId, Operation, OperationId, Quota, RestoreRequest, Restored, ShareRequest,
+    Snapshot, TargetName, Verification, VerifyRequest,
 };
 use settings::{ProviderSettings, StoreSettings};
 
-/// What is opened once and shared by all targets: the clients of each account and region.
+/// What is opened once and shared by all targets: the clients of each account and region, and of each project.
 #[derive(Debug, Default)]
 pub struct Connections {
     aws: aws::Clients,
@@ -101,10 +101,23 @@ pub struct Found {
     pub identity: String,
 }
 
-/// Every database of the account, project or subscription, and the region, that `settings` point at.
-pub async fn discover(connections: &Connections, settings: &ProviderSettings) -> Result<Vec<Found>> {
+/// What there is in an account, project or subscription.
+#[derive(Debug, Default)]
+pub struct Discovery {
+    /// The databases.
+    pub found: Vec<Found>,
+    /// Why some may be missing; empty when none is.
+    pub problems: Vec<Error>,
+}
+
+/// Every database of the account, project or subscription, and the region, that `settings` point at. Secrets of theirs are
+/// found from `base`.
+pub async fn discover(connections: &Connections, settings: &ProviderSettings, _base: &Path) -> Result<Discovery> {
     match settings {
-        ProviderSettings::AwsRds(rds) => aws_rds::discover(rds, &connections.aws).await,
+        ProviderSettings::AwsRds(rds) => {
+            let found = aws_rds::discover(rds, &connections.aws).await?;
+            Ok(Discovery { found, problems: Vec::new() })
+        }
         _ => {
             let reason = "this provider can't look for databases";
             Err(Error::new(ErrorKind::Unsupported, settings.name(), "discover", "databases", reason))
@@ -134,8 +147,10 @@ pub fn identity_of_cloud(settings: &ProviderSettings) -> Option<String> {
 /// What a provider can do. Data, so that planning and rendering need no special cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Tags and the key come back with the snapshot; if not, they live in the state store.
+    /// Tags and the key come back with the snapshot.
     pub tags: Support,
+    /// Who owns a snapshot can be changed where it is kept; if not, adoptions live in the state.
+    pub adopt: Support,
     /// A restore over the target itself.
     pub in_place: Support,
     /// A restore to a moment between snapshots.
@@ -261,9 +276,9 @@ pub trait Provider: Send + Sync + fmt::Debug {
         Err(Error::new(ErrorKind::Unsupported, self.name(), "share", format!("{}/{id}", self.target()), reason))
     }
 
-    /// Takes ownership of a manual snapshot, by tags. Only asked where [`Capabilities::tags`] is yes.
+    /// Takes ownership of a manual snapshot, by tags. Only asked where [`Capabilities::adopt`] is yes.
     async fn adopt(&self, id: &NativeId) -> Result<()> {
-        let reason = "this provider keeps no tags";
+        let reason = "this provider changes no tags";
         Err(Error::new(ErrorKind::Unsupported, self.name(), "adopt", format!("{}/{id}", self.target()), reason))
     }
 
@@ -286,14 +301,30 @@ pub trait Provider: Send + Sync + fmt::Debug {
         Err(no_operation(self.name(), self.target(), operation))
     }
 
-    /// Begins to write a snapshot's data as files; one that goes on, or has ended well, is not begun again.
-    async fn export(&self, id: &NativeId, _: &ExportRequest, _: &Run) -> Result<Operation<Exported>> {
+    /// Begins to write data as files. One of a snapshot that goes on, or has ended well, is not begun again; one of the
+    /// database as it is now is not begun again while it goes on.
+    async fn export(&self, of: &ExportOf, _: &ExportRequest, _: &Run) -> Result<Operation<Exported>> {
+        let subject = match of {
+            ExportOf::Snapshot(id) => format!("{}/{id}", self.target()),
+            ExportOf::Now => self.target().to_string(),
+        };
         let reason = "this provider exports nothing";
-        Err(Error::new(ErrorKind::Unsupported, self.name(), "export", format!("{}/{id}", self.target()), reason))
+        Err(Error::new(ErrorKind::Unsupported, self.name(), "export", subject, reason))
     }
 
     /// How far an export is; [`ErrorKind::NotFound`] when there is none of that id.
     async fn poll_export(&self, operation: &OperationId) -> Result<Operation<Exported>> {
+        Err(no_operation(self.name(), self.target(), operation))
+    }
+
+    /// Begins to read SQL into the target's database as it is now. Only after the caller has confirmed it by name.
+    async fn import(&self, _: &ImportRequest, _: &Run) -> Result<Operation<Imported>> {
+        let reason = "this provider imports nothing";
+        Err(Error::new(ErrorKind::Unsupported, self.name(), "import into", self.target(), reason))
+    }
+
+    /// How far an import is; [`ErrorKind::NotFound`] when there is none of that id.
+    async fn poll_import(&self, operation: &OperationId) -> Result<Operation<Imported>> {
         Err(no_operation(self.name(), self.target(), operation))
     }
 

@@ -111,6 +111,7 @@ impl Memory {
         };
         let capabilities = Capabilities {
             tags: Support::Yes,
+            adopt: Support::Yes,
             in_place: Support::Yes,
             point_in_time: Support::No,
             delete: Support::Yes,
@@ -349,7 +350,7 @@ impl Provider for Memory {
     }
 
     async fn check(&self) -> Vec<Check> {
-        vec![Check { name: "connection", outcome: Ok("in this process".into()) }]
+        vec![Check::new("connection", Ok("in this process".into()))]
     }
 
     async fn list(&self, scope: ListScope) -> Result<Listing> {

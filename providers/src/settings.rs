@@ -259,7 +259,7 @@ pub struct AzureSql {
 }
 
 /// A Cloud SQL instance.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct GcpCloudSql {
     /// The project's id.
     #[schemars(length(min = 1))]
@@ -267,6 +267,9 @@ pub struct GcpCloudSql {
     /// The instance.
     #[schemars(length(min = 1))]
     pub instance: String,
+    /// Where the backups that are made are kept, a region or multi-region such as `eu`; as the instance is set unless named.
+    #[schemars(length(min = 1))]
+    pub backup_location: Option<String>,
     /// Another address for the API, for emulators and private endpoints.
     #[schemars(extend("format" = "endpoint"))]
     pub endpoint: Option<String>,

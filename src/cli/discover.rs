@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 use serde::Serialize;
 use snapkeep_providers::model::TargetName;
 use snapkeep_providers::settings::{AwsRds, ProviderSettings};
-use snapkeep_providers::{Connections, Found, identity_of_cloud};
+use snapkeep_providers::{Connections, Discovery, Found, identity_of_cloud};
 
 use super::{App, Outcome};
 use crate::catalog::Catalog;
@@ -91,18 +91,21 @@ impl Discover {
         let catalog = self.load(app)?;
         let places = self.places(catalog.as_deref())?;
         let fresh = Connections::default();
+        let here = std::path::Path::new(".");
+        let base = catalog.as_ref().map_or(here, |catalog| catalog.base.as_path());
         let connections = catalog.as_ref().map_or(&fresh, Catalog::connections);
         let looked = stream::iter(places).map(|place| async move {
-            let found = snapkeep_providers::discover(connections, &place).await;
+            let found = snapkeep_providers::discover(connections, &place, base).await;
             (place, found)
         });
         let looked: Vec<_> = looked.buffered(CONCURRENCY).collect().await;
         let (mut rows, mut outcome) = (Rows::of(catalog.as_deref()), Outcome::new());
         for (place, found) in looked {
             match found {
-                Ok(found) => {
-                    outcome.done += 1;
+                Ok(Discovery { found, problems }) => {
+                    outcome.done += usize::from(problems.is_empty());
                     outcome.items.extend(found.into_iter().map(|found| rows.row(&place, found)));
+                    outcome.failures.extend(problems.into_iter().map(Failure::from));
                 }
                 Err(error) => {
                     let (failure, location) = (Failure::from(error), location(&place));

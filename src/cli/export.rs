@@ -2,7 +2,9 @@
 
 use clap::Args;
 use snapkeep_providers::Run;
-use snapkeep_providers::model::{ExportRequest, Exported, Operation, OperationId, OperationState, Snapshot, Start};
+use snapkeep_providers::model::{
+    ExportOf, ExportRequest, Exported, Operation, OperationId, OperationState, Snapshot, Start,
+};
 
 use super::following::Waiting;
 use super::restore::hold;
@@ -94,10 +96,11 @@ impl Export {
             to: self.to.clone(),
             iam_role_arn: self.iam_role_arn.clone(),
             kms_key_id: self.kms_key_id.clone(),
+            ..ExportRequest::default()
         };
         // Two at once would begin two. Once it is begun, others may work on the target for as long as it goes on.
         let lock = opened.lock("export", run.cancel.clone()).await?;
-        let begun = opened.provider.export(&snapshot.native_id, &request, run);
+        let begun = opened.provider.export(&ExportOf::Snapshot(snapshot.native_id.clone()), &request, run);
         let begun = operate::within(deadline, opened.stopped, run, begun).await;
         lock.release().await;
         let operation = begun.map_err(|failure| app.or_lock_lost(failure))?;

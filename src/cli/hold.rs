@@ -53,7 +53,7 @@ pub(super) struct Adopt {
 
 /// Ownership is told by tags where the cloud has them, else by the state.
 async fn adopt(app: &App, opened: &Opened, snapshot: &Snapshot) -> Result<(), Failure> {
-    if opened.provider.capabilities().tags == Support::No {
+    if opened.provider.capabilities().adopt == Support::No {
         return marks::adopt(&opened.scope, snapshot, app.now).await;
     }
     let lock = opened.lock("adopt", app.cancel.child_token()).await?;

@@ -49,7 +49,7 @@ impl Wait {
                 let row = |exported| Ok(self.exported(app, operation, exported)).into();
                 app.finish(&exported.map_or_else(Outcome::failed, row))
             }
-            Some((_, Work::Snapshot(_))) | None => {
+            Some((_, Work::Import(_) | Work::Snapshot(_))) | None => {
                 app.finish(&self.snapshot(app, named.as_ref(), deadline).await.unwrap_or_else(Outcome::failed))
             }
         }

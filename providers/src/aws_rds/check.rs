@@ -28,16 +28,16 @@ impl RdsProvider {
         let (database, snapshots, deletion) =
             tokio::join!(self.check_database(), self.check_list(), self.check_deletion());
         let mut checks = vec![
-            Check { name: "database", outcome: database },
-            Check { name: "snapshots", outcome: snapshots },
-            Check { name: "deletion", outcome: deletion },
+            Check::new("database", database),
+            Check::new("snapshots", snapshots),
+            Check::new("deletion", deletion),
         ];
         for api in self.elsewhere() {
             let outcome = match self.read_elsewhere(&api).await {
                 super::Read { problem: Some(problem), .. } => Err(problem),
                 super::Read { snapshots, .. } => Ok(format!("{}: {} copies", api.region, snapshots.len())),
             };
-            checks.push(Check { name: "copies", outcome });
+            checks.push(Check::new("copies", outcome));
         }
         checks
     }

@@ -9,7 +9,9 @@ use super::api::{Api, PAGE, Pages};
 use super::fault::{Called, Fault, OrError, none_if_missing};
 use super::{RdsProvider, names};
 use crate::error::{ErrorKind, Result};
-use crate::model::{ExportRequest, Exported, NativeId, Operation, OperationId, OperationState, SnapshotState, Work};
+use crate::model::{
+    ExportOf, ExportRequest, Exported, NativeId, Operation, OperationId, OperationState, SnapshotState, Work, Worker,
+};
 
 const GIB: u64 = 1 << 30;
 
@@ -39,6 +41,28 @@ impl Place {
 }
 
 impl RdsProvider {
+    /// Refuses what RDS has no way to do; gives the snapshot.
+    pub(super) fn refuse_export<'o>(&self, of: &'o ExportOf, request: &ExportRequest) -> Result<&'o NativeId> {
+        let target = &self.home.target;
+        let refuse =
+            |kind, reason: &str, hint: String| Err(self.home.error(kind, "export", target, reason).with_hint(hint));
+        match of {
+            ExportOf::Now => {
+                let reason = "RDS exports snapshots, and not a database as it is now";
+                refuse(
+                    ErrorKind::Unsupported,
+                    reason,
+                    format!("name one: `snapkeep export {target}/latest --to {}`", request.to),
+                )
+            }
+            ExportOf::Snapshot(_) if !request.databases.is_empty() || request.worker == Worker::Serverless => {
+                let reason = "RDS exports the whole of a snapshot, and always beside the database";
+                refuse(ErrorKind::Usage, reason, "leave out `--database` and `--serverless`".into())
+            }
+            ExportOf::Snapshot(id) => Ok(id),
+        }
+    }
+
     pub(super) async fn begin_export(&self, id: &NativeId, request: &ExportRequest) -> Result<Operation<Exported>> {
         let home = &self.home;
         let subject = home.id(id);

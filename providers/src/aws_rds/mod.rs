@@ -15,9 +15,9 @@ use futures::future::join_all;
 use crate::aws::{Account, Clients};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Check, CopyRequest, CopyTo, CreateRequest, Debris, Details, ExportRequest, Exported, ListScope, Listing, NativeId,
-    Operation, OperationId, Origin, Quota, RestoreRequest, Restored, ShareRequest, Snapshot, SnapshotState, TargetName,
-    Verification, VerifyRequest,
+    Check, CopyRequest, CopyTo, CreateRequest, Debris, Details, ExportOf, ExportRequest, Exported, ListScope, Listing,
+    NativeId, Operation, OperationId, Origin, Quota, RestoreRequest, Restored, ShareRequest, Snapshot, SnapshotState,
+    TargetName, Verification, VerifyRequest,
 };
 use crate::settings::AwsRds;
 use crate::{Capabilities, Found, Provider, Run, Support};
@@ -312,6 +312,7 @@ impl Provider for RdsProvider {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             tags: Support::Yes,
+            adopt: Support::Yes,
             in_place: Support::No,
             point_in_time: Support::Yes,
             delete: Support::Yes,
@@ -441,7 +442,8 @@ impl Provider for RdsProvider {
         self.look_at_restore(operation).await
     }
 
-    async fn export(&self, id: &NativeId, request: &ExportRequest, run: &Run) -> Result<Operation<Exported>> {
+    async fn export(&self, of: &ExportOf, request: &ExportRequest, run: &Run) -> Result<Operation<Exported>> {
+        let id = self.refuse_export(of, request)?;
         self.unless_cancelled(run, "export", self.home.id(id), self.begin_export(id, request)).await
     }
 

@@ -205,6 +205,7 @@ impl Provider for DumpProvider {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             tags: Support::Yes,
+            adopt: Support::No, // whatever is in a store under a target's name is its own
             in_place: Support::Yes,
             point_in_time: Support::No,
             delete: Support::Yes,
@@ -215,9 +216,9 @@ impl Provider for DumpProvider {
     async fn check(&self) -> Vec<Check> {
         let mut checks = self.engine.check().await;
         for store in self.stores.opened() {
-            checks.push(Check { name: "store", outcome: store.probe(&self.target).await });
+            checks.push(Check::new("store", store.probe(&self.target).await));
         }
-        checks.extend(self.stores.broken().map(|error| Check { name: "store", outcome: Err(error) }));
+        checks.extend(self.stores.broken().map(|error| Check::new("store", Err(error))));
         checks
     }
 

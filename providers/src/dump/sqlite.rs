@@ -189,7 +189,7 @@ impl Engine for Sqlite {
             let subject = self.path.display();
             Err(Error::new(ErrorKind::Failed, NAME, "read", subject, "its thread ended early").with_source(error))
         });
-        vec![Check { name: "connection", outcome }]
+        vec![Check::new("connection", outcome)]
     }
 
     async fn plan_dump(&self, rows: RowCounts, run: &Run) -> Result<DumpPlan> {

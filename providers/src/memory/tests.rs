@@ -83,6 +83,7 @@ async fn memory_keeps_every_promise_when_create_waits() {
 async fn memory_keeps_every_promise_with_the_least_capabilities() {
     let least = Capabilities {
         tags: Support::No,
+        adopt: Support::No,
         in_place: Support::No,
         point_in_time: Support::No,
         delete: Support::No,

@@ -25,6 +25,11 @@ impl OperationId {
         Self(format!("{EXPORT}{name}"))
     }
 
+    /// The import that the provider knows by this name.
+    pub fn of_import(name: &str) -> Self {
+        Self(format!("{IMPORT}{name}"))
+    }
+
     /// The id as the provider gave it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -32,16 +37,17 @@ impl OperationId {
 
     /// What it is that goes on.
     pub fn work(&self) -> Work<'_> {
-        match (self.0.strip_prefix(RESTORE), self.0.strip_prefix(EXPORT)) {
-            (Some(name), _) => Work::Restore(name),
-            (None, Some(name)) => Work::Export(name),
-            (None, None) => Work::Snapshot(&self.0),
-        }
+        let after = |prefix| self.0.strip_prefix(prefix);
+        let restore = after(RESTORE).map(Work::Restore);
+        let export = || after(EXPORT).map(Work::Export);
+        let import = || after(IMPORT).map(Work::Import);
+        restore.or_else(export).or_else(import).unwrap_or(Work::Snapshot(&self.0))
     }
 }
 
 const RESTORE: &str = "restore:";
 const EXPORT: &str = "export:";
+const IMPORT: &str = "import:";
 
 /// What goes on under an operation's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +58,8 @@ pub enum Work<'id> {
     Restore(&'id str),
     /// An export of this name is written: [`crate::Provider::poll_export`].
     Export(&'id str),
+    /// An import of this name is read: [`crate::Provider::poll_import`].
+    Import(&'id str),
 }
 
 impl fmt::Display for OperationId {

@@ -183,9 +183,9 @@ impl Engine for MySql {
         let client = match Client::open(&self.connection).await {
             Ok(client) => client,
             Err(error) if error.kind() == ErrorKind::Unsupported => {
-                return vec![Check { name: "tools", outcome: Err(error) }];
+                return vec![Check::new("tools", Err(error))];
             }
-            Err(error) => return vec![Check { name: "connection", outcome: Err(error) }],
+            Err(error) => return vec![Check::new("connection", Err(error))],
         };
         let database = match client.charset(self.database()).await {
             Ok(Some(_)) => Ok(format!("{} {} at {}", client.server, client.version_text, self.connection.shown())),
@@ -199,10 +199,10 @@ impl Engine for MySql {
                 [] => "everything in the database is seen".to_owned(),
                 doubts => doubts.join("; "),
             });
-            checks.push(Check { name: "privileges", outcome });
+            checks.push(Check::new("privileges", outcome));
         }
-        checks.insert(0, Check { name: "connection", outcome: database });
-        checks.push(Check { name: "tools", outcome: tool });
+        checks.insert(0, Check::new("connection", database));
+        checks.push(Check::new("tools", tool));
         checks
     }
 

@@ -120,15 +120,15 @@ impl Engine for PostgreSql {
     async fn check(&self) -> Vec<Check> {
         let client = match Client::open(&self.connection).await {
             Ok(client) => client,
-            Err(error) => return vec![Check { name: "tools", outcome: Err(error) }],
+            Err(error) => return vec![Check::new("tools", Err(error))],
         };
         let facts = match client.facts(self.database()).await {
             Ok(facts) => facts,
-            Err(error) => return vec![Check { name: "connection", outcome: Err(error) }],
+            Err(error) => return vec![Check::new("connection", Err(error))],
         };
         let connected = format!("PostgreSQL {} at {}", facts.version, self.connection.shown());
         let tools = self.preflight().await.map(|(_, _, tool)| tool.to_string());
-        vec![Check { name: "connection", outcome: Ok(connected) }, Check { name: "tools", outcome: tools }]
+        vec![Check::new("connection", Ok(connected)), Check::new("tools", tools)]
     }
 
     async fn plan_dump(&self, rows: RowCounts, run: &Run) -> Result<DumpPlan> {
