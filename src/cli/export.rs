@@ -100,7 +100,8 @@ impl Export {
         };
         // Two at once would begin two. Once it is begun, others may work on the target for as long as it goes on.
         let lock = opened.lock("export", run.cancel.clone()).await?;
-        let begun = opened.provider.export(&ExportOf::Snapshot(snapshot.native_id.clone()), &request, run);
+        let of = ExportOf::Snapshot(snapshot.native_id.clone());
+        let begun = opened.provider.export(&of, &request, run);
         let begun = operate::within(deadline, opened.stopped, run, begun).await;
         lock.release().await;
         let operation = begun.map_err(|failure| app.or_lock_lost(failure))?;
