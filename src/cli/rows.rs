@@ -145,6 +145,11 @@ impl CheckRow {
         };
         Self { target: target.to_owned(), check, ok, detail, hint }
     }
+
+    /// The same, with something to do about it where that isn't said.
+    pub(super) fn with_advice(self, advice: Option<String>) -> Self {
+        Self { hint: self.hint.or(advice), ..self }
+    }
 }
 
 impl Row for CheckRow {
@@ -158,7 +163,10 @@ impl Row for CheckRow {
             (true, Some(_)) => "look",
             (false, _) => "FAILED",
         };
-        vec![self.target.clone(), self.check.into(), result.into(), self.detail.clone()]
+        // Of a failure it is told on stderr.
+        let advice =
+            self.hint.as_ref().filter(|_| self.ok).map(|advice| format!("\nhint: {advice}")).unwrap_or_default();
+        vec![self.target.clone(), self.check.into(), result.into(), format!("{}{advice}", self.detail)]
     }
 
     fn name(&self) -> String {

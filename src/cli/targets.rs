@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use futures::{StreamExt, stream};
+use snapkeep_providers::model::Check;
 use snapkeep_providers::settings::ProviderSettings;
 
 use super::discover::Discover;
@@ -98,17 +99,17 @@ async fn check(app: &App, names: &[String]) -> Result<Outcome<CheckRow>, Vec<Fai
 
 async fn check_target(config: &Catalog, target: &Target) -> (Vec<CheckRow>, Vec<Failure>) {
     let (mut rows, mut failures) = (Vec::new(), Vec::new());
-    let mut add = |check, outcome: Result<String, Failure>| {
-        rows.push(CheckRow::new(target.name.as_str(), check, &outcome));
+    let mut add = |check, outcome: Result<String, Failure>, advice| {
+        rows.push(CheckRow::new(target.name.as_str(), check, &outcome).with_advice(advice));
         failures.extend(outcome.err().map(|failure| failure.of(&target.name)));
     };
     match catalog::open(config, target).await {
         Ok(opened) => {
-            for check in opened.provider.check().await {
-                add(check.name, check.outcome.map_err(Failure::from));
+            for Check { name, outcome, advice } in opened.provider.check().await {
+                add(name, outcome.map_err(Failure::from), advice);
             }
         }
-        Err(failure) => add("provider", Err(failure)),
+        Err(failure) => add("provider", Err(failure), None),
     }
     (rows, failures)
 }
