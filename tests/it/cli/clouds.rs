@@ -163,9 +163,9 @@ fn databases_are_looked_for_in_clouds_only() {
     exit 2
     --- stderr
     error: no target's cloud can be asked for its databases
-    hint: name a region of AWS: `--region eu-central-1`
+    hint: name a region of AWS, `--region eu-central-1`, or a project of Google Cloud, `--project acme-prod`
     ");
-    for line in ["--region eu-central-1", "--discover --profile prod"] {
+    for line in ["--region eu-central-1", "--project acme", "--discover --profile prod", "--discover --project="] {
         let ran = bench.run(&format!("targets list {line}"));
         assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{line}: {ran}");
     }
