@@ -27,6 +27,7 @@ mod doctor;
 mod export;
 mod following;
 mod hold;
+mod import;
 mod latest;
 mod list;
 mod prune;
@@ -104,6 +105,7 @@ enum Verb {
     Copy(copy::Copy),
     Restore(restore::Restore),
     Export(export::Export),
+    Import(import::Import),
     Delete(delete::Delete),
     Hold(hold::Hold),
     Release(hold::Release),
@@ -262,6 +264,11 @@ impl App {
         }
     }
 
+    /// Says what was noticed of a target, though it went well.
+    fn warn(&self, target: &str, warnings: &[String]) {
+        warnings.iter().for_each(|warning| self.report.warn(&format!("{target}: {warning}")));
+    }
+
     /// Prints the result and the failures, and gives the exit code.
     fn finish<T: Row>(&self, outcome: &Outcome<T>) -> u8 {
         let Outcome { items, done, failures } = outcome;
@@ -355,6 +362,7 @@ async fn run(app: &App, verb: Verb) -> u8 {
         Verb::Copy(verb) => verb.run(app).await,
         Verb::Restore(verb) => verb.run(app).await,
         Verb::Export(verb) => verb.run(app).await,
+        Verb::Import(verb) => verb.run(app).await,
         Verb::Delete(verb) => verb.run(app).await,
         Verb::Hold(verb) => verb.run(app).await,
         Verb::Release(verb) => verb.run(app).await,
@@ -415,4 +423,13 @@ fn confirm(app: &App, question: &str) -> Option<bool> {
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).ok()?;
     Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+#[cfg(test)]
+impl App {
+    /// What a command line has at hand, and its verb.
+    fn of(line: &str) -> (Self, Verb) {
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{error}"));
+        (Self::new(&cli.global, Utc::now()), cli.verb)
+    }
 }

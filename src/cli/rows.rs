@@ -247,10 +247,10 @@ impl Row for RestoreRow {
     }
 }
 
-/// A snapshot's data that is written as files.
+/// A snapshot's or database's data that is written as files.
 #[derive(Debug, Serialize)]
 pub(super) struct ExportRow {
-    /// The snapshot; `None` where the cloud no longer tells.
+    /// The snapshot; `None` where it was the live database, or the cloud no longer tells.
     pub(super) id: Option<String>,
     pub(super) target: String,
     pub(super) to: String,
@@ -275,6 +275,38 @@ impl Row for ExportRow {
             self.state.into(),
             or_dash(self.percent.map(|percent| format!("{percent} %"))),
             or_dash(self.size_bytes.map(units::bytes)),
+            self.operation.clone(),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.operation.clone()
+    }
+}
+
+/// SQL that is read into a database.
+#[derive(Debug, Serialize)]
+pub(super) struct ImportRow {
+    pub(super) target: String,
+    pub(super) from: String,
+    /// `None` where the file says it.
+    pub(super) database: Option<String>,
+    pub(super) operation: String,
+    pub(super) state: &'static str,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Row for ImportRow {
+    const KIND: &'static str = "ImportList";
+    const KEYS: &'static [&'static str] = &["target", "from", "database", "operation", "state", "warnings"];
+    const HEADINGS: &'static [&'static str] = &["TARGET", "IMPORTED FROM", "DATABASE", "STATE", "OPERATION"];
+
+    fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
+        vec![
+            self.target.clone(),
+            self.from.clone(),
+            or_dash(self.database.clone()),
+            self.state.into(),
             self.operation.clone(),
         ]
     }

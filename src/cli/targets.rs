@@ -63,7 +63,8 @@ fn row(target: &Target) -> TargetRow {
     }
 }
 
-fn subject(settings: &ProviderSettings) -> String {
+/// Which database it is, in few words.
+pub(super) fn subject(settings: &ProviderSettings) -> String {
     match settings {
         ProviderSettings::AwsRds(rds) => {
             let subject = match (&rds.db_cluster_identifier, &rds.db_instance_identifier) {
