@@ -224,11 +224,13 @@ impl<'c> Rows<'c> {
         FoundRow { name, provider: place.name(), location: location(place), engine, provider_state, target, config }
     }
 
-    /// The target that it is: of the same account, and of the same database.
+    /// The target that it is: of the same account, and of the same database. Of a project all accounts see the same.
     fn target(&self, place: &ProviderSettings, found: &Found) -> Option<&'c TargetName> {
         let targets = self.config.into_iter().flat_map(|config| config.targets.values());
         let is_it = |settings: &ProviderSettings| {
-            place_of(settings).as_ref() == Some(place) && identity_of_cloud(settings).as_ref() == Some(&found.identity)
+            let same_account =
+                matches!(settings, ProviderSettings::GcpCloudSql(_)) || place_of(settings).as_ref() == Some(place);
+            same_account && identity_of_cloud(settings).as_ref() == Some(&found.identity)
         };
         targets.into_iter().find(|target| is_it(&target.settings)).map(|target| &target.name)
     }

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use clap::Args;
 use snapkeep_providers::ErrorKind;
-use snapkeep_providers::model::{Check, ListScope, Quota, SnapshotState};
+use snapkeep_providers::model::{ListScope, Quota, SnapshotState};
 use snapkeep_providers::settings::{ProviderSettings, TlsMode};
 
 use super::rows::CheckRow;
@@ -63,15 +63,14 @@ impl Findings<'_> {
     /// Something to know that is no failure.
     fn advise(&mut self, check: &'static str, detail: String, hint: &str) {
         let row = CheckRow::new(self.target.name.as_str(), check, &Ok(detail));
-        self.rows.push(row.with_advice(Some(hint.to_owned())));
+        self.rows.push(CheckRow { hint: Some(hint.to_owned()), ..row });
     }
 
     async fn of_target(&mut self, app: &App, config: &Config, opened: &Opened) {
-        for Check { name, outcome, advice } in opened.provider.check().await {
-            match (outcome, advice) {
-                (Ok(detail), Some(advice)) => self.advise(name, detail, &advice),
-                (outcome, _) => self.add(name, outcome.map_err(Failure::from)),
-            }
+        for check in opened.provider.check().await {
+            let (row, failure) = CheckRow::of(&self.target.name, check);
+            self.rows.push(row);
+            self.failures.extend(failure);
         }
         self.add("state", opened.scope.probe().await);
         self.tls();

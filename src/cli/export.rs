@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use snapkeep_providers::Run;
-use snapkeep_providers::model::{ExportOf, ExportRequest, Exported, Snapshot, Start, TargetName, Worker};
+use snapkeep_providers::model::{ExportOf, ExportRequest, Exported, InvalidName, Snapshot, Start, TargetName, Worker};
 
 use super::following::{Transfer, Waiting};
 use super::restore::hold;
@@ -29,7 +29,7 @@ pub(super) struct Export {
     /// A database to export, where the cloud can choose; may be given several times
     #[arg(long, value_name = "DATABASE", value_parser = NonEmptyStringValueParser::new())]
     database: Vec<String>,
-    /// Let a machine of the cloud's do it, so that the database isn't slowed down
+    /// Let the cloud do it on a machine of its own, so that the database isn't slowed down
     #[arg(long)]
     serverless: bool,
     /// The role by which the cloud writes to the bucket; the config's unless set
@@ -55,10 +55,7 @@ impl FromStr for Named {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.contains('/') {
             true => text.parse().map(Self::Snapshot),
-            false => text
-                .parse()
-                .map(Self::Target)
-                .map_err(|error: snapkeep_providers::model::InvalidName| error.to_string()),
+            false => text.parse().map(Self::Target).map_err(|error: InvalidName| error.to_string()),
         }
     }
 }
@@ -119,12 +116,7 @@ pub(super) fn object(text: &str) -> Result<String, String> {
 
 impl Export {
     pub(super) async fn run(&self, app: &App) -> u8 {
-        let outcome = match self.export(app).await {
-            Ok(Some(row)) => Ok(row).into(),
-            Ok(None) => Outcome { done: 1, ..Outcome::new() },
-            Err(failures) => Outcome::failed(failures),
-        };
-        app.finish(&outcome)
+        app.finish(&Outcome::from(self.export(app).await))
     }
 
     /// What came of it; nothing when it was a dry run.

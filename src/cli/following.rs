@@ -53,7 +53,7 @@ impl<T> Transfer<T> {
     }
 }
 
-/// Refuses what the target loses something by, unless its name was typed: `doing` is what replaces or changes what it holds.
+/// Refuses what replaces or changes what a target holds, unless its name was typed.
 pub(super) fn confirmed(typed: Option<&str>, target: &str, doing: &str, effect: &str) -> Result<(), Failure> {
     let message = match typed {
         Some(typed) if typed == target => return Ok(()),

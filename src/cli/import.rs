@@ -38,12 +38,7 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) async fn run(&self, app: &App) -> u8 {
-        let outcome = match self.import(app).await {
-            Ok(Some(row)) => Ok(row).into(),
-            Ok(None) => Outcome { done: 1, ..Outcome::new() },
-            Err(failures) => Outcome::failed(failures),
-        };
-        app.finish(&outcome)
+        app.finish(&Outcome::from(self.import(app).await))
     }
 
     /// What came of it; nothing when it was a dry run.

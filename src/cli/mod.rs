@@ -203,6 +203,17 @@ impl<T> From<Result<T, Failure>> for Outcome<T> {
     }
 }
 
+impl<T> From<Result<Option<T>, Vec<Failure>>> for Outcome<T> {
+    /// Of one target; there is nothing to show of a dry run.
+    fn from(result: Result<Option<T>, Vec<Failure>>) -> Self {
+        match result {
+            Ok(Some(item)) => Ok(item).into(),
+            Ok(None) => Self { done: 1, ..Self::new() },
+            Err(failures) => Self::failed(failures),
+        }
+    }
+}
+
 impl App {
     fn new(global: &Global, now: DateTime<Utc>) -> Self {
         let level = match (global.quiet, global.verbose) {

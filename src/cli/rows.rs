@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use snapkeep_providers::model::{Hold, OperationId, Snapshot, TargetName, VerifyLevel};
+use snapkeep_providers::model::{Check, Hold, OperationId, Snapshot, TargetName, VerifyLevel};
 
 use crate::failure::Failure;
 use crate::render::Row;
@@ -146,9 +146,11 @@ impl CheckRow {
         Self { target: target.to_owned(), check, ok, detail, hint }
     }
 
-    /// The same, with something to do about it where that isn't said.
-    pub(super) fn with_advice(self, advice: Option<String>) -> Self {
-        Self { hint: self.hint.or(advice), ..self }
+    /// What a provider looked at; a failure besides, where it won't do.
+    pub(super) fn of(target: &TargetName, check: Check) -> (Self, Option<Failure>) {
+        let outcome = check.outcome.map_err(|error| Failure::from(error).of(target));
+        let row = Self::new(target.as_str(), check.name, &outcome);
+        (Self { hint: row.hint.or(check.advice), ..row }, outcome.err())
     }
 }
 
@@ -377,5 +379,37 @@ impl Row for DeletionRow {
 
     fn name(&self) -> String {
         self.id.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use snapkeep_providers::{Error, ErrorKind};
+
+    use super::*;
+    use crate::render::{self, Format};
+
+    #[test]
+    fn advice_is_shown_with_what_it_is_about_and_that_of_a_failure_goes_with_the_failure() {
+        let failed = Error::new(ErrorKind::Permission, "memory", "look at", "billing", "403").with_hint("get the role");
+        let checks = [
+            Check::new("instance", Ok("POSTGRES_16, RUNNABLE".into())),
+            Check::new("retention", Ok("backups go with the instance".into())).with_advice("retain them"),
+            Check::new("deletion", Err(failed)).with_advice("never mind"),
+        ];
+        let target: TargetName = "billing".parse().unwrap();
+        let (rows, failures): (Vec<_>, Vec<_>) = checks.into_iter().map(|check| CheckRow::of(&target, check)).unzip();
+        let mut table = Vec::new();
+        render::print(&mut table, Format::Table, &rows, &[], DateTime::UNIX_EPOCH).unwrap();
+        insta::assert_snapshot!(String::from_utf8(table).unwrap(), @"
+        TARGET   CHECK      RESULT  DETAIL
+        billing  instance   ok      POSTGRES_16, RUNNABLE
+        billing  retention  look    backups go with the instance
+                                    hint: retain them
+        billing  deletion   FAILED  memory: cannot look at billing: 403
+        ");
+        let hints: Vec<_> = rows.iter().map(|row| row.hint.as_deref()).collect();
+        assert_eq!(hints, [None, Some("retain them"), Some("get the role")]);
+        assert_eq!(failures.iter().flatten().map(|failure| failure.exit).collect::<Vec<_>>(), [5]);
     }
 }

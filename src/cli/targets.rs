@@ -2,7 +2,6 @@
 
 use clap::{Args, Subcommand};
 use futures::{StreamExt, stream};
-use snapkeep_providers::model::Check;
 use snapkeep_providers::settings::ProviderSettings;
 
 use super::discover::Discover;
@@ -99,18 +98,15 @@ async fn check(app: &App, names: &[String]) -> Result<Outcome<CheckRow>, Vec<Fai
 }
 
 async fn check_target(config: &Catalog, target: &Target) -> (Vec<CheckRow>, Vec<Failure>) {
-    let (mut rows, mut failures) = (Vec::new(), Vec::new());
-    let mut add = |check, outcome: Result<String, Failure>, advice| {
-        rows.push(CheckRow::new(target.name.as_str(), check, &outcome).with_advice(advice));
-        failures.extend(outcome.err().map(|failure| failure.of(&target.name)));
-    };
     match catalog::open(config, target).await {
         Ok(opened) => {
-            for Check { name, outcome, advice } in opened.provider.check().await {
-                add(name, outcome.map_err(Failure::from), advice);
-            }
+            let (rows, failures): (Vec<_>, Vec<_>) =
+                opened.provider.check().await.into_iter().map(|check| CheckRow::of(&target.name, check)).unzip();
+            (rows, failures.into_iter().flatten().collect())
         }
-        Err(failure) => add("provider", Err(failure), None),
+        Err(failure) => {
+            let failed = Err(failure.of(&target.name));
+            (vec![CheckRow::new(target.name.as_str(), "provider", &failed)], failed.err().into_iter().collect())
+        }
     }
-    (rows, failures)
 }
