@@ -13,15 +13,20 @@ use tokio_util::sync::CancellationToken;
 
 mod aws;
 mod aws_rds;
+mod clock;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod dump;
 pub mod error;
+#[allow(dead_code, reason = "until cloud_sql uses it")]
+mod gcp;
 mod hex;
 #[cfg(any(test, feature = "conformance"))]
 pub mod memory;
 pub mod model;
 pub mod objects;
+#[allow(dead_code, unused_imports, reason = "until cloud_sql uses it")]
+mod rest;
 pub mod secret;
 pub mod settings;
 mod shell;
@@ -40,6 +45,7 @@ use settings::{ProviderSettings, StoreSettings};
 #[derive(Debug, Default)]
 pub struct Connections {
     aws: aws::Clients,
+    gcp: gcp::Clients,
 }
 
 /// What a target is opened with.

@@ -1,0 +1,273 @@
+//! What a call failed with, in words that hold no token and no query.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde::Deserialize;
+
+use crate::error::{Error, ErrorKind};
+use crate::secret::Secret;
+
+/// What a call gives.
+pub(crate) type Called<T> = Result<T, Fault>;
+
+/// Letters that are kept of what a server said.
+const MESSAGE: usize = 500;
+/// Letters that are kept of a code, and how many codes are.
+const CODE: usize = 100;
+const CODES: usize = 20;
+
+/// What Google calls throttling; most of these come with a 403.
+const THROTTLED: [&str; 3] = ["rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"];
+
+/// Whether a call that failed took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// It was not sent.
+    Never,
+    /// The server refused it.
+    Refused,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// Whether another try may go better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nature {
+    /// After a rest that the whole client takes.
+    Throttled,
+    /// After a while.
+    Transient,
+    /// It may not.
+    Final,
+}
+
+/// What a call failed with.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    called: String,
+    status: Option<StatusCode>,
+    codes: Vec<String>,
+    message: String,
+    arrival: Arrival,
+    nature: Nature,
+    pause: Option<Duration>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Fault {
+    /// What was not sent.
+    pub(super) fn unsent(called: String, message: impl Into<String>) -> Self {
+        let (message, arrival) = (message.into(), Arrival::Never);
+        let nature = Nature::Final;
+        Self { called, status: None, codes: Vec::new(), message, arrival, nature, pause: None, source: None }
+    }
+
+    /// What was not sent since the server has throttled for too long.
+    pub(super) fn unsent_in_time(called: String) -> Self {
+        Self { nature: Nature::Throttled, ..Self::unsent(called, "the server still has too many requests") }
+    }
+
+    /// What was not sent since there is no token.
+    pub(super) fn without_token(called: String, error: Error) -> Self {
+        Self { source: Some(Box::new(error)), ..Self::unsent(called, "there is no token to send it with") }
+    }
+
+    /// What the network did to a request or to its answer.
+    pub(super) fn of_network(called: String, error: reqwest::Error) -> Self {
+        let unsent = error.is_connect() || error.is_builder();
+        let message = match () {
+            () if error.is_builder() => "it can't be sent",
+            () if error.is_connect() => "no connection",
+            () if error.is_timeout() => "no answer in time",
+            () => "the connection broke off",
+        };
+        let arrival = if unsent { Arrival::Never } else { Arrival::Unknown };
+        let nature = if error.is_builder() { Nature::Final } else { Nature::Transient };
+        // The address is in `called`, less its query.
+        let source = Some(error.without_url().into());
+        Self { arrival, nature, source, ..Self::unsent(called, message) }
+    }
+
+    /// An answer that is not what it should be.
+    pub(super) fn unreadable(called: String, error: &serde_json::Error) -> Self {
+        // Its words, and not the source: they name a place in the answer, and may repeat a word of it.
+        let message = format!("the answer can't be read: {}", bounded(&error.to_string(), MESSAGE));
+        Self { arrival: Arrival::Unknown, nature: Nature::Transient, ..Self::unsent(called, message) }
+    }
+
+    /// An answer that no second try makes better.
+    pub(super) fn useless(called: String, message: impl Into<String>) -> Self {
+        Self { arrival: Arrival::Unknown, ..Self::unsent(called, message) }
+    }
+
+    /// What the server answered instead of yes.
+    pub(super) fn of_answer(
+        called: String,
+        status: StatusCode,
+        body: &[u8],
+        token: &Secret,
+        pause: Option<Duration>,
+    ) -> Self {
+        let Said { codes, message } = Said::in_body(body, token);
+        let arrival = if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
+            Arrival::Unknown
+        } else {
+            Arrival::Refused
+        };
+        let throttled = |code: &String| THROTTLED.iter().any(|known| known.eq_ignore_ascii_case(code));
+        let nature = match status.as_u16() {
+            429 => Nature::Throttled,
+            403 if codes.iter().any(throttled) => Nature::Throttled,
+            408 | 500 | 502 | 503 | 504 => Nature::Transient,
+            _ => Nature::Final,
+        };
+        Self { called, status: Some(status), codes, message, arrival, nature, pause, source: None }
+    }
+
+    /// The status of the answer, if there was one.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.status.map(|status| status.as_u16())
+    }
+
+    /// Whether the server used this code for it, in capitals or not.
+    pub(crate) fn has_code(&self, code: &str) -> bool {
+        self.codes.iter().any(|known| known.eq_ignore_ascii_case(code))
+    }
+
+    /// The server's codes for it, the most telling one first.
+    pub(crate) fn codes(&self) -> &[String] {
+        &self.codes
+    }
+
+    /// What the server said, or what was wrong on the way.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Whether the call took effect.
+    pub(crate) fn arrival(&self) -> Arrival {
+        self.arrival
+    }
+
+    /// Whether there were too many calls.
+    pub(crate) fn is_throttled(&self) -> bool {
+        self.nature == Nature::Throttled
+    }
+
+    /// Whether another try may go better, of a call that can bear one.
+    pub(crate) fn is_transient(&self) -> bool {
+        self.nature != Nature::Final
+    }
+
+    /// How long the server asks to wait.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        self.pause
+    }
+
+    /// What it is when nothing about the call says it better.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        match self.status() {
+            _ if self.is_throttled() => ErrorKind::Busy,
+            Some(401 | 403) => ErrorKind::Permission,
+            Some(404) => ErrorKind::NotFound,
+            Some(408 | 500..) => ErrorKind::Unavailable,
+            Some(_) => ErrorKind::Failed,
+            None => match self.without_credentials() {
+                Some(error) => error.kind(),
+                None if self.is_transient() => ErrorKind::Unavailable,
+                None => ErrorKind::Failed,
+            },
+        }
+    }
+
+    /// Why there was no token, where that is all that is wrong.
+    pub(crate) fn without_credentials(&self) -> Option<&Error> {
+        self.source.as_deref()?.downcast_ref()
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { called, status, codes, message, .. } = self;
+        f.write_str(called)?;
+        if let Some(status) = status {
+            write!(f, ": {status}")?;
+        }
+        if let Some(code) = codes.first() {
+            write!(f, ": {code}")?;
+        }
+        if message.is_empty() { Ok(()) } else { write!(f, ": {message}") }
+    }
+}
+
+impl StdError for Fault {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+/// What a body says went wrong.
+struct Said {
+    codes: Vec<String>,
+    message: String,
+}
+
+/// The bodies of Google and of Azure: `{error: {code, message, status, errors: [{reason}], details: [{reason | code}]}}`.
+#[derive(Deserialize)]
+struct Body {
+    error: Detail,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Detail {
+    /// A number of Google's, a word of Azure's.
+    code: serde_json::Value,
+    message: Option<String>,
+    status: Option<String>,
+    reason: Option<String>,
+    errors: Vec<Self>,
+    details: Vec<Self>,
+}
+
+impl Said {
+    fn in_body(body: &[u8], token: &Secret) -> Self {
+        let plain = |text: &str, limit| bounded(&text.replace(token.expose(), "***"), limit);
+        let Ok(Body { error }) = serde_json::from_slice(body) else {
+            return Self { codes: Vec::new(), message: plain(&of_page(&String::from_utf8_lossy(body)), MESSAGE) };
+        };
+        let Detail { code, message, status, reason, errors, details } = error;
+        let inner = errors.into_iter().chain(details);
+        let reasons = inner.flat_map(|inner| [inner.reason, inner.code.as_str().map(ToOwned::to_owned)]);
+        let outer = [reason, code.as_str().map(ToOwned::to_owned), status];
+        let mut codes: Vec<String> = Vec::new();
+        for code in reasons.chain(outer).flatten().take(CODES).map(|code| plain(&code, CODE)) {
+            if !code.is_empty() && !codes.contains(&code) {
+                codes.push(code);
+            }
+        }
+        Self { codes, message: plain(&message.unwrap_or_default(), MESSAGE) }
+    }
+}
+
+/// The title of a page of HTML, as proxies send them; any other text as it is.
+fn of_page(text: &str) -> String {
+    let title = || {
+        let (_, rest) = text.split_once("<title>")?;
+        Some(rest.split_once("</title>")?.0.to_owned())
+    };
+    title().unwrap_or_else(|| text.to_owned())
+}
+
+/// One line without control characters.
+fn bounded(text: &str, limit: usize) -> String {
+    let spaced: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}...", line[..end].trim_end()),
+        None => line,
+    }
+}
