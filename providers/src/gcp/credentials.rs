@@ -83,3 +83,41 @@ impl Tokens for Found {
         self.state.lock().await.known.as_ref()?.quota_project.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::look::tests::{nowhere, of_account, token};
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::rest::scripted::{Answer, Scripted};
+
+    #[tokio::test]
+    async fn a_refused_token_is_replaced_by_a_new_one_of_the_same_account() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Scripted::start([token("first"), token("second"), token("second")]).await;
+        let found = Found::new(of_account(folder.path().join("key.json"), &server));
+        assert_eq!(found.quota_project().await, None, "nobody is known before the first token");
+        let first = found.token().await.unwrap();
+        let second = found.renew(&first).await.unwrap().unwrap();
+        assert_eq!((first.expose(), second.expose()), ("first", "second"));
+        // Another call that was refused with the first one.
+        assert_eq!(found.renew(&first).await.unwrap(), Some(second.clone()));
+        assert_eq!(server.asked().len(), 2);
+        assert_eq!(found.renew(&second).await.unwrap(), None, "the same one again is none");
+        assert_eq!(found.quota_project().await.as_deref(), Some("crm"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nothing_was_found_it_is_looked_for_again_after_a_while() {
+        let mut found = Found::new(nowhere());
+        assert_eq!(found.token().await.unwrap_err().kind(), ErrorKind::Permission);
+        let folder = tempfile::tempdir().unwrap();
+        let server = Scripted::start([] as [Answer; 0]).await;
+        found.environment = of_account(folder.path().join("key.json"), &server);
+        let error = found.token().await.unwrap_err();
+        assert!(error.to_string().contains("no Google credentials") && error.hint().is_some());
+        tokio::time::advance(NOTHING).await;
+        assert!(found.environment.look().await.is_ok() && found.state.lock().await.known.is_none());
+        assert!(!found.token().await.unwrap_err().to_string().contains("no Google credentials"));
+    }
+}

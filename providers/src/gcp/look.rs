@@ -202,3 +202,122 @@ fn told(error: &gcp_auth::Error) -> String {
         },
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::error::causes;
+    use crate::rest::scripted::{Answer, Scripted};
+
+    /// Where nothing is.
+    pub(in crate::gcp) fn nowhere() -> Environment {
+        let (file, well_known, quota_project) = (None, None, None);
+        Environment { file, well_known, quota_project, asks_metadata: false, gcloud: "false".into() }
+    }
+
+    /// A key whose tokens a server on loopback gives.
+    pub(in crate::gcp) fn of_account(file: PathBuf, server: &Scripted) -> Environment {
+        let key = json!({
+            "type": "service_account", "client_email": "backup@crm.example", "private_key": include_str!("testdata/key.pem"),
+            "token_uri": format!("{}/token", server.url), "quota_project_id": "crm",
+        });
+        std::fs::write(&file, key.to_string()).unwrap();
+        Environment { file: Some(file), ..nowhere() }
+    }
+
+    pub(in crate::gcp) fn token(text: &str) -> Answer {
+        Answer::json(&json!({ "access_token": text, "expires_in": 3599, "token_type": "Bearer" }).to_string())
+    }
+
+    fn printed(error: &Error) -> String {
+        causes(error).map(|cause| format!("{cause} {cause:?} ")).collect()
+    }
+
+    #[tokio::test]
+    async fn credentials_that_are_not_read_are_named_and_nobody_else_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("adc.json");
+        for kind in ["external_account", "impersonated_service_account", "authorized_user", "gdch_service_account"] {
+            std::fs::write(&file, json!({ "type": kind, "refresh_token": "hunter2" }).to_string()).unwrap();
+            let environment = Environment { file: Some(file.clone()), gcloud: "printf".into(), ..nowhere() };
+            let error = environment.look().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Permission);
+            assert!(
+                error.to_string().contains(kind) && error.hint().unwrap().contains("print-access-token"),
+                "{error}"
+            );
+            assert!(!printed(&error).contains("hunter2"), "{}", printed(&error));
+        }
+        // The file that gcloud writes is no other one, but for the sign-in of a person.
+        std::fs::write(&file, json!({ "type": "impersonated_service_account" }).to_string()).unwrap();
+        let environment = Environment { well_known: Some(file), gcloud: "printf".into(), ..nowhere() };
+        assert!(environment.look().await.unwrap_err().to_string().contains("impersonated_service_account"));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_key_is_told_without_what_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key.json");
+        let look = async || Environment { file: Some(file.clone()), ..nowhere() }.look().await.unwrap_err();
+        let missing = look().await;
+        assert!(missing.to_string().contains("key.json: the file can't be read"), "{missing}");
+        assert_eq!(missing.hint(), Some(format!("ls -l {}", file.display()).as_str()));
+        for text in ["hunter2", "\"hunter2\"", "{}", r#"{"type": "service_account", "private_key": "hunter2"}"#] {
+            std::fs::write(&file, text).unwrap();
+            let error = look().await;
+            assert_eq!(error.kind(), ErrorKind::Permission);
+            assert!(!printed(&error).contains("hunter2"), "{}", printed(&error));
+        }
+        let unusable =
+            json!({ "type": "service_account", "client_email": "a", "private_key": "hunter2", "token_uri": "b" });
+        std::fs::write(&file, unusable.to_string()).unwrap();
+        let error = look().await;
+        assert!(error.to_string().ends_with("the key can't be used") && !printed(&error).contains("hunter2"));
+    }
+
+    #[tokio::test]
+    async fn a_service_account_signs_for_its_token() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Scripted::start([token("ya29.first")]).await;
+        let known = of_account(folder.path().join("key.json"), &server).look().await.unwrap();
+        assert_eq!(known.token().await.unwrap().expose(), "ya29.first");
+        assert_eq!(known.token().await.unwrap().expose(), "ya29.first");
+        let [asked] = &server.asked()[..] else { panic!("asked more than once") };
+        assert!(asked.line.starts_with("POST /token ") && asked.body.contains("&assertion="), "{asked:?}");
+        assert_eq!(known.quota_project.as_deref(), Some("crm"));
+        assert!(!format!("{known:?}").contains("ya29"));
+        let environment = of_account(folder.path().join("key.json"), &server);
+        let told = Environment { quota_project: Some("told".into()), ..environment }.look().await.unwrap();
+        assert_eq!(told.quota_project.as_deref(), Some("told"), "the variable wins");
+    }
+
+    #[tokio::test]
+    async fn a_key_that_gets_no_token_says_what_to_look_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Scripted::start(vec![Answer::refusal(400, r#"{"error": "invalid_grant"}"#); 9]).await;
+        let known = of_account(folder.path().join("key.json"), &server).look().await.unwrap();
+        let error = known.token().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Permission);
+        assert_eq!(error.hint(), Some("gcloud iam service-accounts keys list --iam-account=backup@crm.example"));
+        let server = Scripted::start(vec![Answer::json("\"ya29.leaked\""); 9]).await;
+        let known = of_account(folder.path().join("key.json"), &server).look().await.unwrap();
+        let error = known.token().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(!printed(&error).contains("leaked"), "{}", printed(&error));
+    }
+
+    #[tokio::test]
+    async fn gcloud_is_asked_last() {
+        // It prints its first argument, which will do for a token.
+        let known = Environment { gcloud: "printf".into(), ..nowhere() }.look().await.unwrap();
+        assert_eq!((known.what.as_str(), known.token().await.unwrap().expose()), ("gcloud", "auth"));
+        let error = nowhere().look().await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "gcp_cloud_sql: cannot sign in to Google Cloud: no Google credentials were found"
+        );
+        assert!(error.hint().unwrap().starts_with("run `gcloud auth application-default login`, or set access_token"));
+    }
+}

@@ -89,3 +89,41 @@ fn unusable(project: &str, fault: Fault) -> Error {
         .with_hint("correct `endpoint` in the target")
         .with_source(fault)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rest::Call;
+    use crate::rest::scripted::{Answer, Scripted};
+
+    fn settings(project: &str, endpoint: &str) -> GcpCloudSql {
+        let access_token = Some(SecretRef::Command(vec!["echo".into(), "t0ken".into()]));
+        GcpCloudSql { project: project.into(), endpoint: Some(endpoint.into()), access_token, ..GcpCloudSql::default() }
+    }
+
+    #[tokio::test]
+    async fn targets_of_one_project_share_a_client() {
+        let date = vec![("Date", "Mon, 23 Nov 2026 03:00:00 GMT".to_owned())];
+        let server = Scripted::start([Answer::Whole(200, date, "1".into())]).await;
+        let (clients, base) = (Clients::default(), Path::new("."));
+        let first = clients.open(&settings("crm", &server.url), base).unwrap();
+        first.send::<u8>(&Call::get(&["v1"])).await.unwrap();
+        let with_slash = settings("crm", &format!("{}/", server.url));
+        assert!(clients.clone().open(&with_slash, base).unwrap().clock().ahead().is_some());
+        let others = [
+            (settings("erp", &server.url), base),
+            (GcpCloudSql { access_token: None, ..settings("crm", &server.url) }, base),
+            (GcpCloudSql { endpoint: None, ..settings("crm", "") }, base),
+            (settings("crm", &server.url), Path::new("/elsewhere")),
+        ];
+        for (other, base) in others {
+            assert!(clients.open(&other, base).unwrap().clock().ahead().is_none(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_is_no_address_is_an_error_of_usage() {
+        let error = Clients::default().open(&settings("crm", "sqladmin"), Path::new(".")).unwrap_err();
+        assert_eq!((error.kind(), error.hint()), (ErrorKind::Usage, Some("correct `endpoint` in the target")));
+    }
+}

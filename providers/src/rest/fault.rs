@@ -5,19 +5,13 @@ use std::fmt;
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use serde::Deserialize;
 
+use super::said::{MESSAGE, Said, bounded};
 use crate::error::{Error, ErrorKind};
 use crate::secret::Secret;
 
 /// What a call gives.
 pub(crate) type Called<T> = Result<T, Fault>;
-
-/// Letters that are kept of what a server said.
-const MESSAGE: usize = 500;
-/// Letters that are kept of a code, and how many codes are.
-const CODE: usize = 100;
-const CODES: usize = 20;
 
 /// What Google calls throttling; most of these come with a 403.
 const THROTTLED: [&str; 3] = ["rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"];
@@ -140,16 +134,6 @@ impl Fault {
         self.codes.iter().any(|known| known.eq_ignore_ascii_case(code))
     }
 
-    /// The server's codes for it, the most telling one first.
-    pub(crate) fn codes(&self) -> &[String] {
-        &self.codes
-    }
-
-    /// What the server said, or what was wrong on the way.
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
-
     /// Whether the call took effect.
     pub(crate) fn arrival(&self) -> Arrival {
         self.arrival
@@ -212,69 +196,6 @@ impl StdError for Fault {
     }
 }
 
-/// What a body says went wrong.
-struct Said {
-    codes: Vec<String>,
-    message: String,
-}
-
-/// The bodies of Google and of Azure: `{error: {code, message, status, errors: [{reason}], details: [{reason | code}]}}`.
-#[derive(Deserialize)]
-struct Body {
-    error: Detail,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Detail {
-    /// A number of Google's, a word of Azure's.
-    code: serde_json::Value,
-    message: Option<String>,
-    status: Option<String>,
-    reason: Option<String>,
-    errors: Vec<Self>,
-    details: Vec<Self>,
-}
-
-impl Said {
-    fn in_body(body: &[u8], token: &Secret) -> Self {
-        let plain = |text: &str, limit| bounded(&text.replace(token.expose(), "***"), limit);
-        let Ok(Body { error }) = serde_json::from_slice(body) else {
-            return Self { codes: Vec::new(), message: plain(&of_page(&String::from_utf8_lossy(body)), MESSAGE) };
-        };
-        let Detail { code, message, status, reason, errors, details } = error;
-        let inner = errors.into_iter().chain(details);
-        let reasons = inner.flat_map(|inner| [inner.reason, inner.code.as_str().map(ToOwned::to_owned)]);
-        let outer = [reason, code.as_str().map(ToOwned::to_owned), status];
-        let mut codes: Vec<String> = Vec::new();
-        for code in reasons.chain(outer).flatten().take(CODES).map(|code| plain(&code, CODE)) {
-            if !code.is_empty() && !codes.contains(&code) {
-                codes.push(code);
-            }
-        }
-        Self { codes, message: plain(&message.unwrap_or_default(), MESSAGE) }
-    }
-}
-
-/// The title of a page of HTML, as proxies send them; any other text as it is.
-fn of_page(text: &str) -> String {
-    let title = || {
-        let (_, rest) = text.split_once("<title>")?;
-        Some(rest.split_once("</title>")?.0.to_owned())
-    };
-    title().unwrap_or_else(|| text.to_owned())
-}
-
-/// One line without control characters.
-fn bounded(text: &str, limit: usize) -> String {
-    let spaced: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}...", line[..end].trim_end()),
-        None => line,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,7 +212,7 @@ mod tests {
             r#"{"error": {"code": 409, "message": "Operation failed because another operation was already in progress.",
                 "errors": [{"message": "...", "domain": "global", "reason": "operationInProgress"}]}}"#,
         );
-        assert_eq!(fault.codes(), ["operationInProgress"]);
+        assert_eq!(fault.codes, ["operationInProgress"]);
         let said = "Operation failed because another operation was already in progress.";
         assert_eq!(fault.to_string(), format!("GET /v1: 409 Conflict: operationInProgress: {said}"));
         assert_eq!((fault.kind(), fault.arrival()), (ErrorKind::Failed, Arrival::Refused));
@@ -306,7 +227,7 @@ mod tests {
                  "domain": "googleapis.com", "metadata": {"service": "sqladmin.googleapis.com"}},
                 {"@type": "type.googleapis.com/google.rpc.Help", "links": [{"url": "x"}]}]}}"#,
         );
-        assert_eq!(fault.codes(), ["SERVICE_DISABLED", "PERMISSION_DENIED"]);
+        assert_eq!(fault.codes, ["SERVICE_DISABLED", "PERMISSION_DENIED"]);
         assert_eq!(fault.kind(), ErrorKind::Permission);
     }
 
@@ -315,7 +236,7 @@ mod tests {
         let body = r#"{"error": {"code": "ResourceNotFound", "message": "no", "details": [{"code": "Inner", "message": "x"}]}}"#;
         let fault = fault(404, body);
         assert!(fault.has_code("resourcenotfound") && fault.has_code("Inner"));
-        assert_eq!((fault.kind(), fault.message()), (ErrorKind::NotFound, "no"));
+        assert_eq!((fault.kind(), &*fault.message), (ErrorKind::NotFound, "no"));
     }
 
     #[test]
@@ -328,12 +249,12 @@ mod tests {
             ("<html>\n<head><title>404\r\nNot Found</title></head>", "404 Not Found"),
             ("a\u{7}\u{1b}[2Jb\u{9b}c", "a [2Jb c"),
         ] {
-            assert_eq!(fault(400, body).message(), message);
+            assert_eq!(fault(400, body).message, message);
         }
         let long = fault(400, &"ü".repeat(5000));
-        assert_eq!(long.message().chars().count(), MESSAGE + 3);
+        assert_eq!(long.message.chars().count(), MESSAGE + 3);
         let many = format!("{{\"error\": {{\"errors\": [{}]}}}}", vec!["{\"reason\": \"a\"}"; 5000].join(","));
-        assert_eq!(fault(400, &many).codes(), ["a"]);
+        assert_eq!(fault(400, &many).codes, ["a"]);
     }
 
     #[test]

@@ -33,8 +33,7 @@ struct Rest {
 }
 
 /// The right to send; others wait until it is dropped.
-#[must_use]
-pub(super) struct Turn<'p>(sync::MutexGuard<'p, ()>);
+pub(super) type Turn<'p> = sync::MutexGuard<'p, ()>;
 
 impl Pace {
     /// Waits until it is the turn of a call that began at `began`, and the server has had its rest. `None` when it has been
@@ -49,7 +48,7 @@ impl Pace {
         if let Some(until) = until {
             sleep_until(until).await;
         }
-        Some(Turn(turn))
+        Some(turn)
     }
 
     /// After an answer that it is too much; `asked` is the time that the server wants.

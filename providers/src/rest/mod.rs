@@ -22,6 +22,7 @@ mod fault;
 mod limit;
 mod pages;
 mod retry;
+mod said;
 #[cfg(test)]
 pub(crate) mod scripted;
 #[cfg(test)]

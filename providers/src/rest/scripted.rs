@@ -4,9 +4,14 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+
+use super::{Client, Connections, Tokens};
+use crate::error::{Error, ErrorKind, Result};
+use crate::secret::Secret;
 
 /// What it does with a request.
 #[derive(Clone)]
@@ -132,4 +137,39 @@ async fn read(stream: &mut TcpStream) -> Option<Asked> {
     stream.read_exact(&mut body).await.ok()?;
     asked.body = String::from_utf8(body).unwrap();
     Some(asked)
+}
+
+/// Tokens, the newest last.
+#[derive(Debug)]
+pub(crate) struct Row(pub(crate) Mutex<Vec<&'static str>>);
+
+#[async_trait]
+impl Tokens for Row {
+    async fn token(&self) -> Result<Secret> {
+        let known = self.0.lock().unwrap();
+        let none = || Error::new(ErrorKind::Permission, "test", "find", "a token", "there is none");
+        known.first().map(|token| Secret::new((*token).to_owned())).ok_or_else(none)
+    }
+
+    async fn renew(&self, _: &Secret) -> Result<Option<Secret>> {
+        let mut known = self.0.lock().unwrap();
+        known.remove(0);
+        Ok(known.first().map(|token| Secret::new((*token).to_owned())))
+    }
+
+    async fn quota_project(&self) -> Option<String> {
+        Some("payer".into())
+    }
+}
+
+/// A server and a client of it.
+pub(crate) async fn with(answers: impl IntoIterator<Item = Answer>) -> (Scripted, Client) {
+    let server = Scripted::start(answers).await;
+    let client = client(&server.url, &["t0ken", "t1ken"]);
+    (server, client)
+}
+
+pub(crate) fn client(url: &str, tokens: &[&'static str]) -> Client {
+    let tokens = Arc::new(Row(Mutex::new(tokens.to_vec())));
+    Client::new(&Connections::new().unwrap(), url, tokens).unwrap()
 }
