@@ -1,8 +1,8 @@
 //! What `targets check` and `doctor` ask of AWS. Nothing here changes anything.
 
+use super::RdsProvider;
 use super::api::{Database, Family, Which};
 use super::fault::{Fault, OrError};
-use super::RdsProvider;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Check, Quota};
 use crate::random;

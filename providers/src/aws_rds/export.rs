@@ -5,9 +5,9 @@
 
 use aws_sdk_rds::types::ExportTask;
 
+use super::RdsProvider;
 use super::api::{Api, PAGE, Pages};
 use super::fault::{Called, Fault, OrError, none_if_missing};
-use super::RdsProvider;
 use crate::error::{ErrorKind, Result};
 use crate::model::{
     ExportOf, ExportRequest, Exported, NativeId, Operation, OperationId, OperationState, SnapshotState, Work, Worker,
