@@ -1,30 +1,85 @@
-//! Whom Google's own tools would be: application default credentials, found by `gcp_auth`.
-
-use std::fmt;
+//! Whom Google's own tools would be, as a source of tokens.
 
 use async_trait::async_trait;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
-use crate::error::Result;
+use super::look::{Environment, Known};
+use crate::error::{Error, Result};
 use crate::rest::Tokens;
 use crate::secret::Secret;
 
-/// The credentials that were found; looked for once, when they are first needed.
-#[derive(Default)]
-pub(super) struct Found;
+/// For this long nothing is looked for again where nothing was found: forty targets are told at once.
+const NOTHING: Duration = Duration::from_secs(30);
 
-impl fmt::Debug for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Found")
+/// The credentials that are found: looked for when the first token is needed.
+#[derive(Debug)]
+pub(super) struct Found {
+    environment: Environment,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    known: Option<Known>,
+    /// Why there are none, and until when that is believed.
+    nothing: Option<(Error, Instant)>,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self::new(Environment::of_process())
+    }
+}
+
+impl Found {
+    pub(super) fn new(environment: Environment) -> Self {
+        Self { environment, state: Mutex::default() }
+    }
+
+    /// A token of who is known already, or of whoever is found.
+    async fn ask(&self, state: &mut State) -> Result<Secret> {
+        let known = match &mut state.known {
+            Some(known) => known,
+            none => {
+                if let Some((error, until)) = &state.nothing
+                    && Instant::now() < *until
+                {
+                    return Err(error.repeated());
+                }
+                match self.environment.look().await {
+                    Ok(found) => none.insert(found),
+                    Err(error) => {
+                        state.nothing = Some((error.repeated(), Instant::now() + NOTHING));
+                        return Err(error);
+                    }
+                }
+            }
+        };
+        known.token().await
     }
 }
 
 #[async_trait]
 impl Tokens for Found {
     async fn token(&self) -> Result<Secret> {
-        Err(crate::Error::new(crate::ErrorKind::Permission, "gcp_cloud_sql", "find", "credentials", "not yet"))
+        self.ask(&mut *self.state.lock().await).await
     }
 
-    async fn renew(&self, _refused: &Secret) -> Result<Option<Secret>> {
-        Ok(None)
+    /// `gcp_auth` keeps a token until it runs out, so who we are is found once more.
+    async fn renew(&self, refused: &Secret) -> Result<Option<Secret>> {
+        let mut state = self.state.lock().await;
+        let token = self.ask(&mut state).await?;
+        if token != *refused {
+            return Ok(Some(token));
+        }
+        state.known = None;
+        let token = self.ask(&mut state).await?;
+        Ok((token != *refused).then_some(token))
+    }
+
+    async fn quota_project(&self) -> Option<String> {
+        self.state.lock().await.known.as_ref()?.quota_project.clone()
     }
 }

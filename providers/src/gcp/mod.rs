@@ -12,6 +12,7 @@ use crate::secret::SecretRef;
 use crate::settings::GcpCloudSql;
 
 mod credentials;
+mod look;
 
 use credentials::Found;
 
@@ -58,7 +59,10 @@ impl Clients {
             return Ok(client.clone());
         }
         let tokens: Arc<dyn Tokens> = match &place.access_token {
-            Some((reference, base)) => Arc::new(Static::new(PROVIDER, reference.clone(), base)),
+            Some((reference, base)) => {
+                let token = Static::new(PROVIDER, reference.clone(), base);
+                Arc::new(token.counted_for(look::quota_project()))
+            }
             None => self.0.found.clone(),
         };
         let client = self

@@ -71,8 +71,8 @@ impl Call {
 
     /// Adds a parameter.
     #[must_use]
-    pub(crate) fn query(mut self, name: &str, value: impl ToString) -> Self {
-        self.query.push((name.to_owned(), value.to_string()));
+    pub(crate) fn query(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.query.push((name.to_owned(), value.into()));
         self
     }
 
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn parameters_are_encoded_and_not_shown() {
-        let call = Call::get(&["v1"]).query("filter", "a=b&c d").query("maxResults", 20);
+        let call = Call::get(&["v1"]).query("filter", "a=b&c d").query("maxResults", "20");
         assert_eq!(call.url(&base()).unwrap().query(), Some("filter=a%3Db%26c+d&maxResults=20"));
         assert_eq!(call.shown(), "GET /v1");
         let second = call.followed_by(Next::Query("pageToken", "p/2".into())).url(&base()).unwrap();

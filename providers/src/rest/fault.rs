@@ -93,8 +93,11 @@ impl Fault {
 
     /// An answer that is not what it should be.
     pub(super) fn unreadable(called: String, error: &serde_json::Error) -> Self {
-        // Its words, and not the source: they name a place in the answer, and may repeat a word of it.
-        let message = format!("the answer can't be read: {}", bounded(&error.to_string(), MESSAGE));
+        // Its words may repeat a text of the answer; then only the place is told.
+        let words = error.to_string();
+        let (line, column) = (error.line(), error.column());
+        let words = if words.contains('"') { format!("line {line} column {column}") } else { bounded(&words, MESSAGE) };
+        let message = format!("the answer can't be read: {words}");
         Self { arrival: Arrival::Unknown, nature: Nature::Transient, ..Self::unsent(called, message) }
     }
 
@@ -269,5 +272,79 @@ fn bounded(text: &str, limit: usize) -> String {
     match line.char_indices().nth(limit) {
         Some((end, _)) => format!("{}...", line[..end].trim_end()),
         None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(status: u16, body: &str) -> Fault {
+        let status = StatusCode::from_u16(status).unwrap();
+        Fault::of_answer("GET /v1".into(), status, body.as_bytes(), &Secret::new("t0ken".into()), None)
+    }
+
+    #[test]
+    fn what_google_says_is_found() {
+        let fault = fault(
+            409,
+            r#"{"error": {"code": 409, "message": "Operation failed because another operation was already in progress.",
+                "errors": [{"message": "...", "domain": "global", "reason": "operationInProgress"}]}}"#,
+        );
+        assert_eq!(fault.codes(), ["operationInProgress"]);
+        let said = "Operation failed because another operation was already in progress.";
+        assert_eq!(fault.to_string(), format!("GET /v1: 409 Conflict: operationInProgress: {said}"));
+        assert_eq!((fault.kind(), fault.arrival()), (ErrorKind::Failed, Arrival::Refused));
+    }
+
+    #[test]
+    fn what_google_says_in_details_is_found() {
+        let fault = fault(
+            403,
+            r#"{"error": {"code": 403, "message": "no", "status": "PERMISSION_DENIED", "details": [
+                {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED",
+                 "domain": "googleapis.com", "metadata": {"service": "sqladmin.googleapis.com"}},
+                {"@type": "type.googleapis.com/google.rpc.Help", "links": [{"url": "x"}]}]}}"#,
+        );
+        assert_eq!(fault.codes(), ["SERVICE_DISABLED", "PERMISSION_DENIED"]);
+        assert_eq!(fault.kind(), ErrorKind::Permission);
+    }
+
+    #[test]
+    fn what_azure_says_is_found() {
+        let body = r#"{"error": {"code": "ResourceNotFound", "message": "no", "details": [{"code": "Inner", "message": "x"}]}}"#;
+        let fault = fault(404, body);
+        assert!(fault.has_code("resourcenotfound") && fault.has_code("Inner"));
+        assert_eq!((fault.kind(), fault.message()), (ErrorKind::NotFound, "no"));
+    }
+
+    #[test]
+    fn a_body_of_any_other_kind_is_told_in_short() {
+        for (body, message) in [
+            ("", ""),
+            ("no", "no"),
+            ("{\"error\": \"no\"}", "{\"error\": \"no\"}"),
+            ("{\"error\": {\"errors\": 7}}", "{\"error\": {\"errors\": 7}}"),
+            ("<html>\n<head><title>404\r\nNot Found</title></head>", "404 Not Found"),
+            ("a\u{7}\u{1b}[2Jb\u{9b}c", "a [2Jb c"),
+        ] {
+            assert_eq!(fault(400, body).message(), message);
+        }
+        let long = fault(400, &"ü".repeat(5000));
+        assert_eq!(long.message().chars().count(), MESSAGE + 3);
+        let many = format!("{{\"error\": {{\"errors\": [{}]}}}}", vec!["{\"reason\": \"a\"}"; 5000].join(","));
+        assert_eq!(fault(400, &many).codes(), ["a"]);
+    }
+
+    #[test]
+    fn too_many_requests_are_told_from_a_refusal() {
+        let said = |reason: &str| format!("{{\"error\": {{\"errors\": [{{\"reason\": \"{reason}\"}}]}}}}");
+        assert!(fault(429, "").is_throttled());
+        for reason in ["rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"] {
+            assert!(fault(403, &said(reason)).is_throttled(), "{reason}");
+        }
+        for reason in ["forbidden", "quotaExceeded", "operationInProgress"] {
+            assert!(!fault(403, &said(reason)).is_transient(), "{reason}");
+        }
     }
 }

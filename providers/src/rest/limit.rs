@@ -75,3 +75,64 @@ impl Pace {
         self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn all_calls_wait_while_the_server_rests() {
+        let (pace, began) = (Pace::default(), Instant::now());
+        assert!(pace.turn(began).now_or_never().is_some());
+        pace.throttled(Some(Duration::from_secs(30)));
+        let (first, second) = futures::join!(pace.turn(began).map(drop), pace.turn(began).map(drop));
+        assert_eq!((first, second, began.elapsed().as_secs()), ((), (), 30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_is_held_and_given_to_who_came_first() {
+        let (pace, began) = (Pace::default(), Instant::now());
+        let held = pace.turn(began).await;
+        let mut second = Box::pin(pace.turn(began));
+        let mut third = Box::pin(pace.turn(began));
+        assert!(futures::poll!(&mut second).is_pending() && futures::poll!(&mut third).is_pending());
+        drop(held);
+        assert!(futures::poll!(&mut third).is_pending() && futures::poll!(&mut second).is_ready());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rests_double_until_an_answer_comes() {
+        let (pace, began) = (Pace::default(), Instant::now());
+        let mut rests = Vec::new();
+        for _ in 0..7 {
+            pace.throttled(None);
+            let before = Instant::now();
+            drop(pace.turn(Instant::now()).await);
+            rests.push(before.elapsed().as_secs_f64());
+        }
+        for (rest, whole) in rests.iter().zip([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 32.0]) {
+            assert!((whole * 0.5 - 0.01..=whole * 1.5 + 0.01).contains(rest), "{rests:?}");
+        }
+        pace.answered();
+        assert!(pace.turn(began).now_or_never().is_some());
+        pace.throttled(None);
+        let before = Instant::now();
+        drop(pace.turn(began).await);
+        assert!(before.elapsed() < Duration::from_secs(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waited_for_long_is_sent_home_and_who_comes_new_waits() {
+        let (pace, began) = (Pace::default(), Instant::now());
+        while !pace.is_hopeless(began) {
+            pace.throttled(Some(Duration::from_secs(32)));
+            drop(pace.turn(Instant::now()).await);
+        }
+        assert_eq!(began.elapsed().as_secs(), 96);
+        assert!(pace.turn(began).await.is_none() && pace.turn(Instant::now()).await.is_some());
+        pace.answered();
+        assert!(pace.turn(began).await.is_some());
+    }
+}

@@ -22,6 +22,10 @@ mod fault;
 mod limit;
 mod pages;
 mod retry;
+#[cfg(test)]
+pub(crate) mod scripted;
+#[cfg(test)]
+mod tests;
 mod token;
 
 pub(crate) use call::{Call, Next};
@@ -145,7 +149,7 @@ impl Client {
         let (status, now) = (response.status(), Utc::now());
         clock.hear(response.headers(), now);
         let pause = retry::asked(response.headers(), now + clock.ahead().unwrap_or_default());
-        let body = whole(call, response).await;
+        let body = whole(call, response, LONGEST).await;
         if status.is_success() {
             return body;
         }
@@ -154,12 +158,12 @@ impl Client {
     }
 }
 
-/// The body, to its end.
-async fn whole(call: &Call, mut response: Response) -> Called<Vec<u8>> {
+/// The body, to its end, which must come within `longest` bytes.
+async fn whole(call: &Call, mut response: Response, longest: usize) -> Called<Vec<u8>> {
     let mut body = Vec::new();
     while let Some(bytes) = response.chunk().await.map_err(|error| Fault::of_network(call.shown(), error))? {
-        if body.len() + bytes.len() > LONGEST {
-            let message = format!("the answer is longer than {} MiB", LONGEST >> 20);
+        if body.len() + bytes.len() > longest {
+            let message = format!("the answer is longer than {longest} bytes");
             return Err(Fault::useless(call.shown(), message));
         }
         body.extend_from_slice(&bytes);

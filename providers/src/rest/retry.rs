@@ -75,3 +75,64 @@ pub(super) fn asked(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration>
     };
     Some(pause.clamp(AT_ONCE, ASKED))
 }
+
+#[cfg(test)]
+mod tests {
+    use reqwest::StatusCode;
+
+    use super::*;
+    use crate::secret::Secret;
+
+    fn answer(status: u16, pause: Option<Duration>) -> Fault {
+        let status = StatusCode::from_u16(status).unwrap();
+        Fault::of_answer("GET /".into(), status, b"", &Secret::new("t".into()), pause)
+    }
+
+    fn pauses(repeat: Repeat, fault: &Fault) -> Vec<u128> {
+        let mut tries = Tries::new(repeat);
+        std::iter::from_fn(|| tries.pause(fault, 1.0)).map(|pause| pause.as_millis()).collect()
+    }
+
+    #[test]
+    fn what_may_be_repeated_is_tried_five_times_with_pauses_that_double() {
+        for status in [408, 500, 502, 503, 504] {
+            assert_eq!(pauses(Repeat::Safe, &answer(status, None)), [250, 500, 1000, 2000], "{status}");
+            assert_eq!(pauses(Repeat::Once, &answer(status, None)), [0; 0], "{status}");
+        }
+        assert_eq!(pauses(Repeat::Safe, &answer(503, Some(Duration::from_secs(7)))), [7000; 4]);
+        for status in [301, 400, 401, 403, 404, 409, 412, 501] {
+            assert_eq!(pauses(Repeat::Safe, &answer(status, None)), [0; 0], "{status}");
+        }
+        assert_eq!(pauses(Repeat::Once, &answer(429, None)), [0; 7]);
+    }
+
+    #[test]
+    fn a_pause_is_asked_for_in_seconds_or_as_a_date() {
+        let now = "2026-11-23T03:00:00Z".parse().unwrap();
+        let pause = |text: &str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
+            asked(&headers, now).map(|pause| pause.as_millis())
+        };
+        for (text, millis) in [
+            ("7", Some(7000)),
+            ("0", Some(5)),
+            ("86400", Some(120_000)),
+            ("Mon, 23 Nov 2026 03:00:09 GMT", Some(9000)),
+            ("Mon, 23 Nov 2026 02:00:00 GMT", Some(5)),
+            ("Tue, 24 Nov 2026 03:00:00 GMT", Some(120_000)),
+            ("99999999999999999999999", None),
+            ("-1", None),
+            ("soon", None),
+        ] {
+            assert_eq!(pause(text), millis, "{text}");
+        }
+        assert_eq!(asked(&HeaderMap::new(), now), None);
+    }
+
+    #[test]
+    fn no_pause_is_longer_than_its_limit() {
+        let waits = Waits { first: Duration::from_secs(1), most: Duration::from_secs(32) };
+        assert_eq!(waits.after(u32::MAX, 1.0), Duration::from_secs(32));
+        assert!((0..1000).map(|_| jitter()).all(|jitter| (0.5..1.5).contains(&jitter)));
+    }
+}

@@ -30,13 +30,20 @@ pub(crate) struct Static {
     provider: &'static str,
     reference: SecretRef,
     base: PathBuf,
+    quota_project: Option<String>,
     known: Mutex<Option<Secret>>,
 }
 
 impl Static {
     /// The token at `reference`, whose relative paths start at `base`.
     pub(crate) fn new(provider: &'static str, reference: SecretRef, base: &Path) -> Self {
-        Self { provider, reference, base: base.to_owned(), known: Mutex::default() }
+        Self { provider, reference, base: base.to_owned(), quota_project: None, known: Mutex::default() }
+    }
+
+    /// Says which project the calls count for.
+    #[must_use]
+    pub(crate) fn counted_for(self, quota_project: Option<String>) -> Self {
+        Self { quota_project, ..self }
     }
 
     async fn read(&self) -> Result<Secret> {
@@ -72,6 +79,10 @@ impl Tokens for Static {
         let token = self.read().await?;
         *known = Some(token.clone());
         Ok((token != *refused).then_some(token))
+    }
+
+    async fn quota_project(&self) -> Option<String> {
+        self.quota_project.clone()
     }
 }
 
