@@ -96,7 +96,8 @@ impl Api {
         let page = |page: Backups| {
             warnings.extend(page.warnings);
             // The filter is Google's to read: what it lets through is looked at once more.
-            page.backups.into_iter().filter(|backup| backup.instance == self.instance).for_each(&mut each);
+            let own = |backup: &Backup| backup.instance.as_ref() == Some(&self.instance);
+            page.backups.into_iter().filter(own).for_each(&mut each);
             ControlFlow::Continue(())
         };
         self.client.pages(&call, next, page).await?;

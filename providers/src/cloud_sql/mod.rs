@@ -184,7 +184,8 @@ impl CloudSqlProvider {
                 None => None,
             }
         };
-        let own = |record: &Record| record.native == native && record.instance == self.home.instance;
+        let of_instance = |of: &String| *of == self.home.instance;
+        let own = |record: &Record| record.native == native && record.instance.as_ref().is_none_or(of_instance);
         found.filter(|(record, _)| own(record) && !record.is_gone()).ok_or_else(|| self.home.missing(verb, id))
     }
 

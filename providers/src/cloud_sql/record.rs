@@ -23,7 +23,7 @@ pub(super) struct Record {
     pub(super) address: Address,
     /// A run's id, also where the run itself went with its instance; else the last part of the backup's name.
     pub(super) native: String,
-    pub(super) instance: String,
+    pub(super) instance: Option<String>,
     pub(super) status: String,
     kind: String,
     description: Option<Description>,
@@ -244,15 +244,22 @@ mod tests {
 
     #[test]
     fn a_run_and_the_backup_of_it_are_one() {
-        let backup = |run: &str| Backup {
-            name: "projects/p/backups/9f0c".into(),
-            backup_run: Some(run.into()),
-            ..Backup::default()
+        let backup = |run: &str| -> Backup {
+            let backup =
+                serde_json::json!({"name": "projects/p/backups/9f0c", "state": "SUCCESSFUL", "backupRun": run});
+            serde_json::from_value(backup).unwrap()
         };
         let of_run = Record::from(backup("projects/p/instances/i/backupRuns/1700000000000"));
         assert_eq!(of_run.native, "1700000000000");
         assert_eq!(of_run.address, Address::Project("projects/p/backups/9f0c".into()));
         assert_eq!(Record::from(backup("")).native, "9f0c");
+    }
+
+    #[test]
+    fn a_backup_without_id_or_state_can_not_be_read() {
+        for lacking in ["{}", r#"{"id": "1"}"#, r#"{"status": "SUCCESSFUL"}"#, r#"{"id": 1, "status": "SUCCESSFUL"}"#] {
+            assert!(serde_json::from_str::<BackupRun>(lacking).is_err(), "{lacking}");
+        }
     }
 
     #[test]

@@ -1,19 +1,20 @@
 //! What the Cloud SQL Admin API says, as far as it is asked: <https://cloud.google.com/sql/docs/mysql/admin-api/rest/v1>.
 //!
-//! Words that may grow are text, and numbers of 64 bits are text in its JSON. A field that is missing is empty.
+//! Words that may grow are text, and numbers of 64 bits are text in its JSON. A field that is missing is empty, but for those
+//! without which nothing could be said of a backup: a page that lacks one can't be read.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
 /// A backup of an instance that is there.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct BackupRun {
     pub(super) id: String,
-    pub(super) instance: String,
     pub(super) status: String,
-    #[serde(rename = "type")]
+    pub(super) instance: Option<String>,
+    #[serde(default, rename = "type")]
     pub(super) kind: String,
     pub(super) description: Option<String>,
     pub(super) location: Option<String>,
@@ -35,13 +36,13 @@ pub(super) struct BackupRuns {
 }
 
 /// A backup as the project has it; it may outlive its instance.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Backup {
     pub(super) name: String,
-    pub(super) instance: String,
     pub(super) state: String,
-    #[serde(rename = "type")]
+    pub(super) instance: Option<String>,
+    #[serde(default, rename = "type")]
     pub(super) kind: String,
     pub(super) description: Option<String>,
     pub(super) location: Option<String>,

@@ -1,10 +1,13 @@
-//! What must not outlive this process: the children that run, and the folders with a secret in them.
+//! What must not outlive this process: the children that run, the folders with a secret in them, and a copy's name.
 //!
-//! A process that ends runs no destructors in threads that still work, so both are known here.
+//! A process that ends runs no destructors in threads that still work, so all are known here.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tempfile::NamedTempFile;
 
 use super::child::Stopper;
 
@@ -20,16 +23,37 @@ fn live() -> MutexGuard<'static, Live> {
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts a child and remembers it; refuses when this process is about to end.
-pub(super) fn child<T>(start: impl FnOnce() -> std::io::Result<(T, Stopper)>) -> std::io::Result<T> {
+/// Does something short that the end of this process waits for; refuses when that is about to come.
+fn unless_ending<T>(work: impl FnOnce(&mut Live) -> std::io::Result<T>) -> std::io::Result<T> {
     let mut live = live();
     if live.ending {
         return Err(std::io::Error::new(std::io::ErrorKind::Interrupted, "the process is about to end"));
     }
-    let (child, stopper) = start()?;
-    live.children.retain(Stopper::runs);
-    live.children.push(stopper);
-    Ok(child)
+    work(&mut live)
+}
+
+/// Starts a child and remembers it; refuses when this process is about to end.
+pub(super) fn child<T>(start: impl FnOnce() -> std::io::Result<(T, Stopper)>) -> std::io::Result<T> {
+    unless_ending(|live| {
+        let (child, stopper) = start()?;
+        live.children.retain(Stopper::runs);
+        live.children.push(stopper);
+        Ok(child)
+    })
+}
+
+/// Makes a file whose name goes before this process can end; refuses when that is about to come. `open` may use the name.
+pub(super) fn unnamed_file<T>(
+    named: impl FnOnce() -> std::io::Result<NamedTempFile>,
+    open: impl FnOnce(&Path) -> T,
+) -> std::io::Result<(File, T)> {
+    unless_ending(|_| {
+        let named = named()?;
+        let opened = open(named.path());
+        let (file, name) = named.into_parts();
+        name.close()?;
+        Ok((file, opened))
+    })
 }
 
 /// Remembers a folder with a secret in it.

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::by_hand::ByHand;
 use super::child::Stopper;
 use super::engine::{Content, DumpPlan, Engine, PartPlan, Reader, RestorePlan, Scratch};
+use super::live;
 use super::manifest::{Manifest, ToolRecord};
 use super::stream::{Inspected, Inspector, Sink, Source, Step, interrupted};
 use crate::Run;
@@ -116,18 +117,16 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 fn copy(path: &Path, rows: RowCounts, cancel: &CancellationToken) -> Result<Copied> {
     let source = open(path, "dump")?;
     let folder = staging_folder();
-    let staged = NamedTempFile::with_prefix_in("snapkeep-", &folder).map_err(|error| {
+    let full = |error| explain("copy", path, error).with_hint("point TMPDIR at a folder with room for the database");
+    // A process that ends leaves no copy of the database behind: it has no name as soon as it is open twice.
+    let named = || NamedTempFile::with_prefix_in("snapkeep-", &folder);
+    let staged = live::unnamed_file(named, |name| Connection::open(name));
+    let (file, destination) = staged.map_err(|error| {
         Error::new(kind_of_io(&error), NAME, "copy", path.display(), format!("{} won't take it", folder.display()))
             .with_hint("point TMPDIR at a folder with room for the database")
             .with_source(error)
     })?;
-    let full = |error| explain("copy", path, error).with_hint("point TMPDIR at a folder with room for the database");
-    let mut destination = Connection::open(staged.path()).map_err(full)?;
-    // Its name goes as soon as it is open twice: a process that ends now leaves no copy of the database behind.
-    let (file, name) = staged.into_parts();
-    name.close().map_err(|error| {
-        Error::new(ErrorKind::Failed, NAME, "copy", path.display(), "its copy can't be unlinked").with_source(error)
-    })?;
+    let mut destination = destination.map_err(full)?;
     // One read transaction around all steps: else a writer between two of them starts the copy over, for ever.
     source.execute_batch("BEGIN").map_err(|error| explain("copy", path, error))?;
     patiently("copy", path, cancel, || source.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())))?;

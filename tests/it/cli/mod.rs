@@ -80,7 +80,12 @@ impl Bench {
     }
 
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(BINARY);
+        self.command_of(BINARY)
+    }
+
+    /// The same surroundings for another program.
+    pub(crate) fn command_of(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         command.env_clear().current_dir(self.path("")).stdin(Stdio::null());
         command.env("PATH", "/usr/bin:/bin").env("HOME", self.path("home")).env("TMPDIR", self.path("tmp"));
         command

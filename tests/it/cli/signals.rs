@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Bench, below, until};
+use super::{BINARY, Bench, below, until};
 use crate::support::{Action, Bed, Fault, StoreKind};
 
 /// How long a process may take to end.
@@ -30,12 +30,17 @@ fn ended(mut child: Child) -> (Option<i32>, String) {
     (status.code(), std::io::read_to_string(child.stderr.take().unwrap()).unwrap())
 }
 
+/// What a terminal lets a program do on SIGHUP, and what `nohup` does; a program passes on which of the two it was started by.
+const BY_TERMINAL: &str = "--default-signal=HUP";
+const BY_NOHUP: &str = "--ignore-signal=HUP";
+
 /// A `create` that waits for a lock; it has said that it began, so it listens to signals.
-fn waiting_for_a_lock(bench: &Bench) -> (Child, Connection) {
+fn waiting_for_a_lock(bench: &Bench, started: &str) -> (Child, Connection) {
     let holder = Connection::open(bench.path("notes.db")).unwrap();
     holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    let mut command = bench.command();
-    let mut child = command.args(["-v", "create", "notes"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut command = bench.command_of("/usr/bin/env");
+    command.args([started, BINARY, "-v", "create", "notes"]).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
     let mut line = String::new();
     BufReader::with_capacity(1, child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
     assert!(line.contains("snapkeep.toml"), "{line}");
@@ -45,7 +50,7 @@ fn waiting_for_a_lock(bench: &Bench) -> (Child, Connection) {
 
 fn ends_without_a_trace(signal: Signal, code: i32) {
     let bench = Bench::new();
-    let (child, holder) = waiting_for_a_lock(&bench);
+    let (child, holder) = waiting_for_a_lock(&bench, BY_TERMINAL);
     send(&child, signal);
     let (ended_with, err) = ended(child);
     assert_eq!(ended_with, Some(code), "{err}");
@@ -68,6 +73,17 @@ fn a_termination_ends_a_create_that_waits_for_a_lock() {
 #[test]
 fn a_terminal_that_goes_away_ends_a_create_as_a_termination_does() {
     ends_without_a_trace(Signal::HUP, 143);
+}
+
+#[test]
+fn a_terminal_that_goes_away_ends_nothing_that_nohup_started() {
+    let bench = Bench::new();
+    let (child, holder) = waiting_for_a_lock(&bench, BY_NOHUP);
+    send(&child, Signal::HUP);
+    drop(holder);
+    let (ended_with, err) = ended(child);
+    assert_eq!(ended_with, Some(0), "{err}");
+    assert_eq!(bench.ids().len(), 1);
 }
 
 /// A `list` that hangs in its store.
