@@ -10,6 +10,7 @@ use crate::support::sqladmin::{Backup, Fault, Instance, Trouble};
 use crate::support::{SqlAdmin, assert_names, exchange};
 
 mod faults;
+mod judge;
 mod restores;
 mod schema;
 
