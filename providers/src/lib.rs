@@ -13,18 +13,24 @@ use tokio_util::sync::CancellationToken;
 
 mod aws;
 mod aws_rds;
+mod clock;
+mod cloud_sql;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod dump;
 pub mod error;
+mod gcp;
 mod hex;
 #[cfg(any(test, feature = "conformance"))]
 pub mod memory;
 pub mod model;
 pub mod objects;
+mod random;
+mod rest;
 pub mod secret;
 pub mod settings;
 mod shell;
+mod toml;
 
 pub use dump::live::leave_nothing;
 pub use error::{Error, ErrorKind, Result};
@@ -40,6 +46,7 @@ use settings::{ProviderSettings, StoreSettings};
 #[derive(Debug, Default)]
 pub struct Connections {
     aws: aws::Clients,
+    gcp: gcp::Clients,
 }
 
 /// What a target is opened with.
@@ -76,10 +83,8 @@ pub async fn open(
             dump::open(target, settings, stores, held_stores, base).await
         }
         ProviderSettings::AwsRds(rds) => aws_rds::open(target, rds, &connections.aws, held_regions).await,
-        ProviderSettings::AzureMysql(_)
-        | ProviderSettings::AzurePostgresql(_)
-        | ProviderSettings::AzureSql(_)
-        | ProviderSettings::GcpCloudSql(_) => {
+        ProviderSettings::GcpCloudSql(sql) => cloud_sql::open(target, sql, &connections.gcp, base),
+        ProviderSettings::AzureMysql(_) | ProviderSettings::AzurePostgresql(_) | ProviderSettings::AzureSql(_) => {
             let reason = "this version has no such provider yet";
             Err(Error::new(ErrorKind::Unsupported, settings.name(), "open", target, reason))
         }
@@ -112,12 +117,13 @@ pub struct Discovery {
 
 /// Every database of the account, project or subscription, and the region, that `settings` point at. Secrets of theirs are
 /// found from `base`.
-pub async fn discover(connections: &Connections, settings: &ProviderSettings, _base: &Path) -> Result<Discovery> {
+pub async fn discover(connections: &Connections, settings: &ProviderSettings, base: &Path) -> Result<Discovery> {
     match settings {
         ProviderSettings::AwsRds(rds) => {
             let found = aws_rds::discover(rds, &connections.aws).await?;
             Ok(Discovery { found, problems: Vec::new() })
         }
+        ProviderSettings::GcpCloudSql(sql) => cloud_sql::discover(sql, &connections.gcp, base).await,
         _ => {
             let reason = "this provider can't look for databases";
             Err(Error::new(ErrorKind::Unsupported, settings.name(), "discover", "databases", reason))
@@ -136,11 +142,11 @@ pub fn identity_of_dumps(stores: &[(String, StoreSettings)], base: &Path) -> Str
 pub fn identity_of_cloud(settings: &ProviderSettings) -> Option<String> {
     match settings {
         ProviderSettings::AwsRds(rds) => Some(aws_rds::identity(rds)),
+        ProviderSettings::GcpCloudSql(sql) => Some(cloud_sql::identity(sql)),
         ProviderSettings::Mysql(_) | ProviderSettings::Postgresql(_) | ProviderSettings::Sqlite(_) => None,
-        ProviderSettings::AzureMysql(_)
-        | ProviderSettings::AzurePostgresql(_)
-        | ProviderSettings::AzureSql(_)
-        | ProviderSettings::GcpCloudSql(_) => Some(settings.name().into()),
+        ProviderSettings::AzureMysql(_) | ProviderSettings::AzurePostgresql(_) | ProviderSettings::AzureSql(_) => {
+            Some(settings.name().into())
+        }
     }
 }
 
@@ -213,6 +219,19 @@ impl Run {
     /// A call that reports nowhere and is never cancelled.
     pub fn silent() -> Self {
         Self { reporter: Arc::new(Silent), cancel: CancellationToken::new() }
+    }
+
+    /// Works until it is cancelled, and ends with `stopped` then.
+    pub(crate) async fn unless_cancelled<T>(
+        &self,
+        work: impl Future<Output = Result<T>>,
+        stopped: impl FnOnce() -> Error,
+    ) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(stopped()),
+            done = work => done,
+        }
     }
 }
 

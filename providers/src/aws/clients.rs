@@ -15,8 +15,9 @@ use aws_sdk_rds::config::{IdentityCache, StalledStreamProtectionConfig};
 use object_store::ClientOptions;
 use tokio::sync::Mutex;
 
-use super::http::{Client, Clock};
+use super::http::Client;
 use super::{Account, CREDENTIALS_LIMIT, credentials};
+use crate::clock::Clock;
 
 /// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);

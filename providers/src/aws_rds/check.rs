@@ -1,10 +1,11 @@
 //! What `targets check` and `doctor` ask of AWS. Nothing here changes anything.
 
+use super::RdsProvider;
 use super::api::{Database, Family, Which};
 use super::fault::{Fault, OrError};
-use super::{RdsProvider, names};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Check, Quota};
+use crate::random;
 
 impl RdsProvider {
     /// The database; an error when there is none of that name.
@@ -65,7 +66,7 @@ impl RdsProvider {
     /// Deletes a name that nothing has: AWS looks at permissions first.
     async fn check_deletion(&self) -> Result<String> {
         let home = &self.home;
-        let name = format!("sk-check-{}", names::random(20));
+        let name = format!("sk-check-{}", random::letters(20));
         match self.api.delete(&name).await {
             Err(fault) if fault.is_missing() => Ok("it is permitted".into()),
             Err(fault) if fault.is_denied() => {

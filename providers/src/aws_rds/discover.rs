@@ -8,6 +8,7 @@ use crate::aws::Clients;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TargetName;
 use crate::settings::AwsRds;
+use crate::toml::toml_text;
 
 /// Clusters first; instances that belong to one have no snapshots of their own.
 pub(super) async fn all(settings: &AwsRds, clients: &Clients) -> Result<Vec<Found>> {
@@ -55,9 +56,4 @@ fn found(place: &AwsRds, database: Database, family: Family) -> Found {
         settings: lines,
         identity: identity(&settings),
     }
-}
-
-/// A TOML string. What JSON escapes TOML escapes the same.
-fn toml_text(value: &str) -> String {
-    serde_json::Value::from(value).to_string()
 }

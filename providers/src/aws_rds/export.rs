@@ -5,13 +5,14 @@
 
 use aws_sdk_rds::types::ExportTask;
 
+use super::RdsProvider;
 use super::api::{Api, PAGE, Pages};
 use super::fault::{Called, Fault, OrError, none_if_missing};
-use super::{RdsProvider, names};
 use crate::error::{ErrorKind, Result};
 use crate::model::{
     ExportOf, ExportRequest, Exported, NativeId, Operation, OperationId, OperationState, SnapshotState, Work, Worker,
 };
+use crate::random;
 
 const GIB: u64 = 1 << 30;
 
@@ -81,7 +82,7 @@ impl RdsProvider {
         if let Some(task) = known.iter().find(same) {
             return Ok(self.exported(&api, task).found());
         }
-        let name = format!("sk-{}", names::random(16));
+        let name = format!("sk-{}", random::letters(16));
         let call = api
             .clients
             .rds

@@ -284,14 +284,11 @@ impl RdsProvider {
         subject: impl fmt::Display,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = run.cancel.cancelled() => {
-                let error = self.home.error(ErrorKind::Interrupted, verb, subject, "it was interrupted");
-                Err(error.with_hint(format!("see whether AWS has begun it: `snapkeep list {}`", self.home.target)))
-            }
-            done = work => done,
-        }
+        let stopped = || {
+            let error = self.home.error(ErrorKind::Interrupted, verb, subject, "it was interrupted");
+            error.with_hint(format!("see whether AWS has begun it: `snapkeep list {}`", self.home.target))
+        };
+        run.unless_cancelled(work, stopped).await
     }
 }
 

@@ -4,20 +4,18 @@
 //! an instance's snapshot and 63 for a cluster's (the service model of aws-sdk-rds). Ours have 63 at most.
 
 use chrono::{DateTime, Utc};
-use rand::RngExt;
 use sha2::{Digest, Sha256};
 
 use crate::model::TargetName;
+use crate::random;
 
 const LONGEST: usize = 63;
 /// What the names of instances and clusters begin with that are made for a verification.
 pub(super) const SCRATCH: &str = "sk-verify-";
-/// No letter or digit that is read as another.
-const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// A new snapshot's: `sk-orders-20261122t021500z-7f3k`.
 pub(super) fn of_snapshot(target: &TargetName, now: DateTime<Utc>) -> String {
-    named(target, now, &random(4))
+    named(target, now, &random::letters(4))
 }
 
 /// A copy's: the same for the same source, region and key, so that it is found again.
@@ -29,19 +27,13 @@ pub(super) fn of_copy(
     key: Option<&str>,
 ) -> String {
     let digest = Sha256::digest(format!("{source_arn}\n{region}\n{}", key.unwrap_or_default()));
-    let hash: String = digest.iter().take(8).map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect();
+    let hash: String = digest.iter().take(8).map(|byte| char::from(random::LETTERS[usize::from(byte % 32)])).collect();
     named(target, created, &hash)
 }
 
 /// Of what is made for a moment.
 pub(super) fn of_scratch() -> String {
-    format!("{SCRATCH}{}", random(12))
-}
-
-/// So many letters and digits that nobody else has.
-pub(super) fn random(letters: usize) -> String {
-    let mut rng = rand::rng();
-    (0..letters).map(|_| char::from(LETTERS[rng.random_range(0..LETTERS.len())])).collect()
+    format!("{SCRATCH}{}", random::letters(12))
 }
 
 fn named(target: &TargetName, moment: DateTime<Utc>, end: &str) -> String {

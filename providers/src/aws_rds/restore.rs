@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     NativeId, Operation, OperationId, OperationState, Origin, RestoreOptions, RestoreRequest, RestoreTo, Restored, Work,
 };
+use crate::random;
 
 impl RdsProvider {
     pub(super) async fn begin_restore(&self, id: &NativeId, request: &RestoreRequest) -> Result<Operation<Restored>> {
@@ -141,7 +142,7 @@ impl RdsProvider {
     ) -> Result<Operation<Restored>> {
         let New { api, name, shape, tags, verb, subject } = new;
         let home = self.home.at(&api.region);
-        let token = names::random(16);
+        let token = random::letters(16);
         marks.extend(tags::taken_over(&tags));
         marks.extend(tags::of_restore(&home.target, &token));
         let gets_instance = home.family == Family::Cluster && shape.cluster_class.is_none();

@@ -1,22 +1,16 @@
 //! Names of dumps: `<UTC time as 20261122T021500Z>-<4 random characters>`, so that they sort by time.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use rand::RngExt;
 
 use crate::model::NativeId;
+use crate::random;
 
 const TIME: &str = "%Y%m%dT%H%M%SZ";
 const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 /// A new name for a dump that begins at `now`.
 pub(crate) fn new(now: DateTime<Utc>) -> NativeId {
-    NativeId::new(format!("{}-{}", now.format(TIME), random(4)))
-}
-
-/// `length` random letters and digits.
-pub(crate) fn random(length: usize) -> String {
-    let mut rng = rand::rng();
-    (0..length).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect()
+    NativeId::new(format!("{}-{}", now.format(TIME), random::letters(4)))
 }
 
 /// Whether a folder's name is a dump's: anything else in a store is none of ours.

@@ -265,7 +265,7 @@ impl Store {
 
     /// Writes, reads back and deletes a small object, so that a store that won't take a dump is known before it.
     pub(crate) async fn probe(&self, target: &TargetName) -> Result<String> {
-        let name = format!(".probe-{}", super::name::random(8));
+        let name = format!(".probe-{}", crate::random::letters(8));
         let path = path_of([target.as_str(), name.as_str()]);
         // As a commit does: a store that takes parts may still have no way to put only what is absent.
         self.objects.put_new(&path, Bytes::from_static(b"snapkeep")).await?;

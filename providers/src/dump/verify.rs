@@ -10,7 +10,7 @@ use super::child::Stderr;
 use super::engine::{Content, Scratch, Unanswered};
 use super::manifest::Part;
 use super::stream::{Inspected, Meter, unlock, verify_part};
-use super::{DumpProvider, Held, name, unless_cancelled};
+use super::{DumpProvider, Held, unless_cancelled};
 use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Finding, NativeId, Verification, VerifyLevel, VerifyRequest};
@@ -215,7 +215,7 @@ impl Look<'_> {
     /// Restores into a scratch database, looks at it, and drops it whatever happened. What can't be dropped is given
     /// back, or told where there is a worse error.
     async fn restore(&mut self) -> Result<Option<Error>> {
-        let database = format!("{SCRATCH}{}", name::random(8));
+        let database = format!("{SCRATCH}{}", crate::random::letters(8));
         let engine = &self.provider.engine;
         let planned = engine.plan_scratch(&self.held.manifest, &database, self.request, self.run);
         let mut scratch = unless_cancelled(self.run, "verify", &self.held.manifest.id, planned).await?;

@@ -12,7 +12,6 @@ use crate::dump::child::{Ended, Program, Stopper};
 use crate::dump::engine::RestorePlan;
 use crate::dump::loading::Loading;
 use crate::dump::manifest::Manifest;
-use crate::dump::name;
 use crate::dump::server::{Connection, check_new_name};
 use crate::dump::stream::Sink;
 use crate::dump::tools::{Flavour, Places, Tool, Version, Wanted};
@@ -63,7 +62,7 @@ pub(super) async fn plan(connection: &Connection, manifest: &Manifest, request: 
         }
         RestoreTo::InPlace => {
             let own = connection.settings.database.clone();
-            (format!("snapkeep_{}", name::random(8)), Some(own))
+            (format!("snapkeep_{}", crate::random::letters(8)), Some(own))
         }
     };
     let client = Client::open(connection).await?;

@@ -1,0 +1,137 @@
+//! Beginning what goes on for one instance at a time, and only once, though an answer may be lost.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::api::Api;
+use super::fault::{OrError, into_error, is_busy, is_taken, is_uncertain, none_if_missing};
+use super::{CloudSqlProvider, Home};
+use crate::Run;
+use crate::error::{Error, Result};
+use crate::rest::Fault;
+
+/// How long other operations on the instance are waited for. A backup of a large instance takes hours the first time.
+const QUEUE: Duration = Duration::from_secs(2 * 60 * 60);
+/// The first and the longest pause meanwhile.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+/// What a pause is multiplied by: many that were refused at once are not to come back at once.
+const JITTER: std::ops::Range<f64> = 0.5..1.5;
+/// How often a call is made whose answers are lost.
+const TRIES: u32 = 5;
+
+/// The place in the queue of an instance.
+pub(super) struct Turn<'t> {
+    home: &'t Home,
+    api: &'t Api,
+    verb: &'t str,
+    subject: &'t str,
+    since: Instant,
+    pause: Duration,
+    told: bool,
+    lost: u32,
+}
+
+impl<'t> Turn<'t> {
+    pub(super) fn new(home: &'t Home, api: &'t Api, verb: &'t str, subject: &'t str) -> Self {
+        Self { home, api, verb, subject, since: Instant::now(), pause: PAUSES.0, told: false, lost: 0 }
+    }
+
+    /// Whether the call may have taken effect at an earlier try.
+    pub(super) fn is_uncertain(&self) -> bool {
+        self.lost > 0
+    }
+
+    /// After a refusal that may not be the last word, waits until it is worth another try; any other is an error.
+    pub(super) async fn wait(&mut self, fault: Fault, run: Option<&Run>) -> Result<()> {
+        let uncertain = is_uncertain(&fault);
+        self.lost += u32::from(uncertain);
+        let over = self.since.elapsed() > QUEUE || self.lost >= TRIES;
+        if over || !(uncertain || is_busy(&fault)) {
+            return Err(self.given_up(fault));
+        }
+        if !uncertain {
+            self.tell(run).await;
+        }
+        sleep(self.pause.mul_f64(rand::random_range(JITTER))).await;
+        self.pause = (self.pause * 2).min(PAUSES.1);
+        Ok(())
+    }
+
+    pub(super) fn given_up(&self, fault: Fault) -> Error {
+        let uncertain = self.is_uncertain() || is_uncertain(&fault);
+        let error = into_error(fault, self.home, self.verb, self.subject);
+        if !uncertain || error.hint().is_some() {
+            return error;
+        }
+        let Home { project, .. } = self.home;
+        let instance = &self.api.instance;
+        error.with_hint(format!(
+            "it may have begun: gcloud sql operations list --instance {instance} --project {project}"
+        ))
+    }
+
+    /// Says once what is waited for.
+    async fn tell(&mut self, run: Option<&Run>) {
+        let (false, Some(run)) = (self.told, run) else { return };
+        self.told = true;
+        let going = self.api.operations().await.unwrap_or_default().into_iter().find(|operation| !operation.is_over());
+        let what = match going {
+            Some(going) => format!("{} of {}", going.operation_type, going.user.as_deref().unwrap_or("Google")),
+            None => "an operation".to_owned(),
+        };
+        run.reporter.warn(&format!("waiting for {what}, which is in progress on {}", self.api.instance));
+    }
+}
+
+/// A call that begins an operation.
+pub(super) struct Ask<'a> {
+    /// The instance that is called upon.
+    pub(super) at: &'a Api,
+    pub(super) action: &'static str,
+    pub(super) body: Value,
+    /// The other instance whose operations may show what was begun.
+    pub(super) also_at: Option<&'a Api>,
+    /// Whether an operation can be the one that was asked for.
+    pub(super) is_it: &'a (dyn Fn(&super::wire::Operation) -> bool + Sync),
+    pub(super) verb: &'static str,
+    pub(super) subject: &'a str,
+}
+
+impl CloudSqlProvider {
+    /// Makes the call once. When an answer is lost, what was begun is told by being new among the operations.
+    pub(super) async fn begin(&self, ask: Ask<'_>, run: Option<&Run>) -> Result<super::wire::Operation> {
+        let known: BTreeSet<String> = ask.operations(&self.home).await?.into_iter().map(|known| known.name).collect();
+        let mut turn = Turn::new(&self.home, ask.at, ask.verb, ask.subject);
+        loop {
+            let fault = match ask.at.act(ask.action, &ask.body).await {
+                Ok(begun) => return Ok(begun),
+                Err(fault) => fault,
+            };
+            // After an answer was lost, the name that is taken now may have been taken by us.
+            let taken = turn.is_uncertain() && is_taken(&fault);
+            let waited = if taken { Err(turn.given_up(fault)) } else { turn.wait(fault, run).await };
+            if turn.is_uncertain() {
+                let new = |found: &super::wire::Operation| !known.contains(&found.name) && (ask.is_it)(found);
+                if let Some(found) = ask.operations(&self.home).await?.into_iter().find(new) {
+                    return Ok(found);
+                }
+            }
+            waited?;
+        }
+    }
+}
+
+impl Ask<'_> {
+    async fn operations(&self, home: &Home) -> Result<Vec<super::wire::Operation>> {
+        let mut all = Vec::new();
+        for api in std::iter::once(self.at).chain(self.also_at) {
+            // An instance that is not there yet has none.
+            let found = none_if_missing(api.operations().await).or_error(home, self.verb, self.subject)?;
+            all.extend(found.unwrap_or_default());
+        }
+        Ok(all)
+    }
+}

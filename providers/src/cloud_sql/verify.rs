@@ -1,0 +1,172 @@
+//! Proof that a backup restores: it is restored into a scratch instance, which is deleted again.
+//!
+//! Google shows nobody a backup's bytes, so the lower levels can't be had. A scratch instance is told by its name and its label;
+//! nothing without them is ever deleted here.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::time::{Instant, sleep};
+
+use super::api::Api;
+use super::begin::Turn;
+use super::delete::PAUSES;
+use super::fault::{OrError, is_denied, is_missing};
+use super::restore::Source;
+use super::wire::Instance;
+use super::{CloudSqlProvider, Home};
+use crate::error::{Error, ErrorKind, Result};
+use crate::hex::hex;
+use crate::model::{
+    Debris, Finding, NativeId, Operation, OperationState, RestoreOptions, Restored, TargetName, Verification,
+    VerifyLevel, VerifyRequest,
+};
+use crate::{Run, random};
+
+/// What the names of scratch instances begin with.
+pub(super) const SCRATCH: &str = "sk-verify-";
+/// The label that says for which target it was made, by a hash: a label has small letters only.
+pub(super) const LABEL: &str = "snapkeep-scratch";
+/// How long a deletion is followed.
+const FOLLOWED: Duration = Duration::from_secs(10 * 60);
+const VERB: &str = "verify";
+
+impl CloudSqlProvider {
+    pub(super) async fn prove(&self, id: &NativeId, request: &VerifyRequest, run: &Run) -> Result<Verification> {
+        let (home, subject) = (&self.home, self.home.id(id));
+        if request.level != VerifyLevel::Restore {
+            let reason = format!("Google shows nobody a backup's bytes, so there is no level {}", request.level);
+            let hint = format!("restore it on trial: `snapkeep verify {subject} --level restore`");
+            return Err(home.error(ErrorKind::Unsupported, VERB, &subject, reason).with_hint(hint));
+        }
+        if !request.assertions.is_empty() {
+            run.reporter.warn("assertions are not asked here: the scratch instance is not connected to");
+        }
+        let source = self.source(VERB, id).await?;
+        let scratch = self.api.at(&home.project, &format!("{SCRATCH}{}", random::letters(12)));
+        // Not cut off: of a call that is under way nobody knows what it has made.
+        let restored = match self.begin_scratch(&source, &scratch, &subject).await {
+            Ok(operation) => tokio::select! {
+                biased;
+                () = run.cancel.cancelled() => {
+                    Err(home.error(ErrorKind::Interrupted, VERB, &subject, "it was interrupted"))
+                }
+                restored = self.await_scratch(operation) => restored,
+            },
+            Err(error) => Err(error),
+        };
+        let left_behind = self.discard_scratch(&scratch.instance).await.err();
+        let outcome = restored.map_err(|error| match &left_behind {
+            Some(left) => error.with_hint(left.hint().unwrap_or_default()),
+            None => error,
+        })?;
+        let findings = vec![Finding { name: "restore".into(), outcome: Ok(outcome) }];
+        Ok(Verification { level: VerifyLevel::Restore, findings, left_behind })
+    }
+
+    async fn begin_scratch(&self, source: &Source, scratch: &Api, subject: &str) -> Result<Operation<Restored>> {
+        let options = RestoreOptions::from_iter(
+            [
+                ("availability_type", "ZONAL"),
+                ("backups_enabled", "false"),
+                ("deletion_protection_enabled", "false"),
+                ("point_in_time_recovery_enabled", "false"),
+                ("retain_backups_on_delete", "false"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let from = source.settings_from();
+        let settings = super::options::instance(source.instance.as_ref(), from, &options);
+        let mut settings = settings.map_err(|reason| self.home.error(ErrorKind::Usage, VERB, subject, reason))?;
+        settings["settings"]["userLabels"] = json!({ LABEL: label(&self.home.target) });
+        settings["settings"]["ipConfiguration"]["authorizedNetworks"] = Value::Array(Vec::new());
+        self.restore_as(source, scratch, settings, (VERB, subject), None).await
+    }
+
+    async fn await_scratch(&self, mut operation: Operation<Restored>) -> Result<String> {
+        let (begun, mut pause) = (Instant::now(), PAUSES.0);
+        loop {
+            match operation.state {
+                OperationState::Done(_) => {
+                    let minutes = begun.elapsed().as_secs().div_ceil(60);
+                    return Ok(format!("a scratch instance was there within {minutes} min"));
+                }
+                // That Google had no room for it says nothing about the backup.
+                OperationState::Failed(error) => return Err(error),
+                OperationState::Running { .. } => sleep(pause).await,
+            }
+            pause = (pause * 2).min(PAUSES.1);
+            operation = match self.look_at_restore(&operation.id).await {
+                Ok(operation) => operation,
+                Err(error) if error.kind().is_retryable() => {
+                    let state = OperationState::Running { so_far: None, percent: None };
+                    Operation::begun(operation.id, state)
+                }
+                Err(error) => return Err(error),
+            };
+        }
+    }
+
+    /// Scratch instances that a killed process has left. Who may not look has none.
+    pub(super) async fn scratch(&self) -> Result<Vec<Debris>> {
+        let filter = format!("settings.userLabels.{LABEL}:{}", label(&self.home.target));
+        let instances = match self.api.instances(Some(&filter)).await {
+            Err(fault) if is_denied(&fault) => Vec::new(),
+            found => found.or_error(&self.home, "look for what verifications left of", &self.home.target)?.0,
+        };
+        let ours = instances.into_iter().filter(|found| is_scratch_of(&self.home, found));
+        let mut debris: Vec<Debris> = ours
+            .filter_map(|found| {
+                let native_id = NativeId::new(found.name);
+                Some(Debris { native_id, touched_at: found.create_time?, size_bytes: 0 })
+            })
+            .collect();
+        debris.sort_by_key(|debris| debris.touched_at);
+        Ok(debris)
+    }
+
+    /// Deletes a scratch instance, and waits until nothing goes on with it any more. One that is gone is deleted.
+    pub(super) async fn discard_scratch(&self, name: &str) -> Result<()> {
+        let project = &self.home.project;
+        let left = |error: Error| {
+            error
+                .with_hint(format!("delete it, it costs money: gcloud sql instances delete {name} --project {project}"))
+        };
+        let scratch = self.api.at(project, name);
+        let mut turn = Turn::new(&self.home, &scratch, "delete", name);
+        let operation = loop {
+            let found = scratch.instance().await.or_error(&self.home, "delete", name).map_err(left)?;
+            if !found.is_some_and(|found| is_scratch_of(&self.home, &found)) {
+                return Ok(());
+            }
+            match scratch.delete_instance().await {
+                Ok(operation) => break operation,
+                Err(fault) if is_missing(&fault) => return Ok(()),
+                Err(fault) => turn.wait(fault, None).await.map_err(left)?,
+            }
+        };
+        match self.followed(&scratch, operation, FOLLOWED, "delete", name).await.map_err(left)? {
+            Some(troubles) => Err(left(self.operation_failed("delete", name, troubles))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn label(target: &TargetName) -> String {
+    hex(&Sha256::digest(target.as_str())[..8])
+}
+
+/// Whether it was made here for a verification of this target.
+fn is_scratch_of(home: &Home, found: &Instance) -> bool {
+    is_scratch(found) && labelled(found) == Some(&*label(&home.target))
+}
+
+/// Whether it was made for a verification, and goes when that ends.
+pub(super) fn is_scratch(found: &Instance) -> bool {
+    found.name.starts_with(SCRATCH) && labelled(found).is_some()
+}
+
+fn labelled(found: &Instance) -> Option<&str> {
+    found.setting(&format!("/userLabels/{LABEL}")).and_then(Value::as_str)
+}

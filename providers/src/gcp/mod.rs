@@ -1,0 +1,129 @@
+//! What every use of GCP shares: credentials as Google's own tools find them, and one client for each project.
+//!
+//! Nothing is asked for credentials before the first request needs them, and nobody at all where the config names a token.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::rest::{Client, Connections, Fault, Static, Tokens};
+use crate::secret::SecretRef;
+use crate::settings::GcpCloudSql;
+
+mod credentials;
+mod look;
+
+use credentials::Found;
+
+/// The provider's name in the config.
+const PROVIDER: &str = "gcp_cloud_sql";
+/// Where the Cloud SQL Admin API is.
+const CLOUD_SQL: &str = "https://sqladmin.googleapis.com";
+
+/// The clients that were opened. A clone has the same ones.
+#[derive(Clone, Default)]
+pub(crate) struct Clients(Arc<Opened>);
+
+#[derive(Default)]
+struct Opened {
+    http: OnceLock<Connections>,
+    /// One for all the projects: whom Google's own tools would be.
+    found: Arc<Found>,
+    projects: Mutex<Vec<(Place, Client)>>,
+}
+
+#[derive(PartialEq, Eq)]
+struct Place {
+    endpoint: String,
+    project: String,
+    access_token: Option<(SecretRef, PathBuf)>,
+}
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clients")
+    }
+}
+
+impl Clients {
+    /// The client for a project's Cloud SQL. Targets of one project share it, and so its pace: what Google counts, it counts
+    /// for a project. `base` is where relative paths of the settings start.
+    pub(crate) fn open(&self, settings: &GcpCloudSql, base: &Path) -> Result<Client> {
+        let GcpCloudSql { project, endpoint, access_token, .. } = settings;
+        let endpoint = endpoint.as_deref().unwrap_or(CLOUD_SQL).trim_end_matches('/').to_owned();
+        let access_token = access_token.clone().map(|reference| (reference, base.to_owned()));
+        let place = Place { endpoint, project: project.clone(), access_token };
+        let mut projects = self.0.projects.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, client)) = projects.iter().find(|(known, _)| *known == place) {
+            return Ok(client.clone());
+        }
+        let tokens: Arc<dyn Tokens> = match &place.access_token {
+            Some((reference, base)) => {
+                let token = Static::new(PROVIDER, reference.clone(), base);
+                Arc::new(token.counted_for(look::quota_project()))
+            }
+            None => self.0.found.clone(),
+        };
+        let client = self
+            .connections()
+            .and_then(|http| Client::new(&http, &place.endpoint, tokens))
+            .map_err(|fault| unusable(project, fault))?;
+        projects.push((place, client.clone()));
+        Ok(client)
+    }
+
+    fn connections(&self) -> Result<Connections, Fault> {
+        match self.0.http.get() {
+            Some(http) => Ok(http.clone()),
+            None => {
+                let http = Connections::new()?;
+                Ok(self.0.http.get_or_init(|| http).clone())
+            }
+        }
+    }
+}
+
+fn unusable(project: &str, fault: Fault) -> Error {
+    Error::new(ErrorKind::Usage, PROVIDER, "open", project, "its address can't be used")
+        .with_hint("correct `endpoint` in the target")
+        .with_source(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rest::Call;
+    use crate::rest::scripted::{Answer, Scripted};
+
+    fn settings(project: &str, endpoint: &str) -> GcpCloudSql {
+        let access_token = Some(SecretRef::Command(vec!["echo".into(), "t0ken".into()]));
+        GcpCloudSql { project: project.into(), endpoint: Some(endpoint.into()), access_token, ..GcpCloudSql::default() }
+    }
+
+    #[tokio::test]
+    async fn targets_of_one_project_share_a_client() {
+        let date = vec![("Date", "Mon, 23 Nov 2026 03:00:00 GMT".to_owned())];
+        let server = Scripted::start([Answer::Whole(200, date, "1".into())]).await;
+        let (clients, base) = (Clients::default(), Path::new("."));
+        let first = clients.open(&settings("crm", &server.url), base).unwrap();
+        first.send::<u8>(&Call::get(&["v1"])).await.unwrap();
+        let with_slash = settings("crm", &format!("{}/", server.url));
+        assert!(clients.clone().open(&with_slash, base).unwrap().clock().ahead().is_some());
+        let others = [
+            (settings("erp", &server.url), base),
+            (GcpCloudSql { access_token: None, ..settings("crm", &server.url) }, base),
+            (GcpCloudSql { endpoint: None, ..settings("crm", "") }, base),
+            (settings("crm", &server.url), Path::new("/elsewhere")),
+        ];
+        for (other, base) in others {
+            assert!(clients.open(&other, base).unwrap().clock().ahead().is_none(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_is_no_address_is_an_error_of_usage() {
+        let error = Clients::default().open(&settings("crm", "sqladmin"), Path::new(".")).unwrap_err();
+        assert_eq!((error.kind(), error.hint()), (ErrorKind::Usage, Some("correct `endpoint` in the target")));
+    }
+}
