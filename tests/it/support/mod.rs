@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use snapkeep_providers::{Error, ErrorKind};
 
 mod bed;
+mod chance;
 mod file;
 mod gcs;
 mod proxy;
@@ -13,17 +14,20 @@ mod query;
 pub(crate) mod rds;
 mod serve;
 mod server;
+pub(crate) mod sqladmin;
 mod stores;
 mod tools;
 
 pub(crate) use bed::*;
+pub(crate) use chance::Chance;
 pub(crate) use file::{File, SOURCE, digest, provider};
 pub(crate) use gcs::Gcs;
 pub(crate) use proxy::{Action, Fault, Proxy};
-pub(crate) use query::query;
+pub(crate) use query::{encoded, exchange, query};
 pub(crate) use rds::Rds;
 pub(crate) use serve::{Broken, Serving};
 pub(crate) use server::*;
+pub(crate) use sqladmin::SqlAdmin;
 pub(crate) use stores::{StoreKind, TestStore};
 pub(crate) use tools::install;
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use snapkeep_providers::secret::SecretRef;
 use snapkeep_providers::settings::{self, ProviderSettings};
 
-use super::{Gcs, Rds};
+use super::{Gcs, Rds, SqlAdmin};
 
 /// One of the servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +116,11 @@ pub(crate) fn variable_or_leave_out(name: &str) -> Option<String> {
 pub(crate) fn passwords() -> Vec<String> {
     const SECRETS: [&str; 5] =
         ["SK_PG_PASSWORD", "SK_MYSQL_PASSWORD", "SK_MARIADB_PASSWORD", "SK_S3_SECRET_ACCESS_KEY", "SK_AZURITE_KEY"];
-    SECRETS.iter().flat_map(std::env::var).chain([Gcs::TOKEN, Rds::SECRET].map(ToOwned::to_owned)).collect()
+    SECRETS
+        .iter()
+        .flat_map(std::env::var)
+        .chain([Gcs::TOKEN, Rds::SECRET, SqlAdmin::TOKEN].map(ToOwned::to_owned))
+        .collect()
 }
 
 /// Says loudly that this test tests nothing, past libtest's capture, which hides what a passing test prints.
