@@ -10,6 +10,7 @@ mod cycle;
 mod damage;
 mod faults;
 mod fixtures;
+mod gcp;
 mod interrupted;
 mod mysql;
 mod object_lock;

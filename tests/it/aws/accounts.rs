@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::cloud::Cloud;
+use crate::cli::CloudBench;
 use crate::support::rds::{Database, Fault, Place, Trouble};
 use crate::support::{Rds, assert_names};
 

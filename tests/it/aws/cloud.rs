@@ -1,12 +1,9 @@
 //! The real binary with targets in the simulator.
 
-use std::fs;
 use std::process::Command;
 
-use serde_json::Value;
-
 use super::KEYS;
-use crate::cli::{Bench, Ran};
+use crate::cli::{Bench, CloudBench, Ran, without_ages};
 use crate::support::Rds;
 use crate::support::rds::{Database, Kind, Place, Snapshot};
 
@@ -48,69 +45,6 @@ impl Cloud {
         )
     }
 
-    /// Writes a config of these targets.
-    pub(super) fn configure(&self, targets: &str) {
-        fs::write(self.bench.path("snapkeep.toml"), format!("version = 1\n{targets}")).unwrap();
-    }
-
-    /// The binary with the keys of the first account.
-    pub(super) fn command(&self) -> Command {
-        let mut command = self.bench.command();
-        command.envs(KEYS).env("AWS_MAX_ATTEMPTS", self.attempts.to_string());
-        command
-    }
-
-    /// Runs a command line whose words have no spaces.
-    pub(super) fn run(&self, line: &str) -> Ran {
-        self.ran(self.command().args(line.split_whitespace()))
-    }
-
-    pub(super) fn ran(&self, command: &mut Command) -> Ran {
-        let ran = self.bench.ran(command.output().unwrap());
-        assert!(!ran.out.contains(Rds::SECRET) && !ran.err.contains(Rds::SECRET), "a secret is shown: {ran}");
-        ran
-    }
-
-    /// A command's whole output with stable words: what snapkeep names itself, and the simulator's address.
-    pub(super) fn shown(&self, ran: &Ran) -> String {
-        let text = without_ages(&ran.to_string().replace(&self.rds.endpoint(), "[ENDPOINT]"));
-        let mut shown = String::new();
-        let mut rest = text.as_str();
-        while let Some((before, from)) = rest.split_once("sk-orders-2").or_else(|| rest.split_once("sk-ledger-2")) {
-            shown += before;
-            shown += "[NEW]";
-            rest = from.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric() || letter == '-');
-        }
-        shown + rest
-    }
-
-    /// Runs a command line, and gives its whole output.
-    pub(super) fn whole(&self, line: &str) -> String {
-        self.shown(&self.run(line))
-    }
-
-    /// What must succeed.
-    pub(super) fn done(&self, line: &str) -> Ran {
-        self.exits(0, line)
-    }
-
-    /// What must end with this code.
-    pub(super) fn exits(&self, code: i32, line: &str) -> Ran {
-        let ran = self.run(line);
-        assert_eq!(ran.code, Some(code), "{line}: {ran}");
-        ran
-    }
-
-    /// The items of the document that a command prints.
-    pub(super) fn items(&self, line: &str) -> Vec<Value> {
-        self.done(&format!("-q -o json {line}")).document()["items"].as_array().unwrap().clone()
-    }
-
-    /// Makes a snapshot, and gives its id.
-    pub(super) fn create(&self, line: &str) -> String {
-        self.done(&format!("-q -o name create {line}")).out.trim_end().to_owned()
-    }
-
     /// Adds a snapshot of the target's instance, or cluster, which the closure completes.
     pub(super) fn take(&self, name: &str, complete: impl FnOnce(Snapshot) -> Snapshot) -> String {
         self.rds.world(|world| {
@@ -126,20 +60,34 @@ impl Cloud {
     }
 }
 
-/// The simulator's snapshots are of days ago.
-fn without_ages(text: &str) -> String {
-    let mut parts = text.split("[TIME]");
-    let mut shown = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let opened = ["  ", " UTC ("].into_iter().find(|opened| part.starts_with(opened)).unwrap_or_default();
-        let rest = &part[opened.len()..];
-        let of_age = |letter: char| letter.is_ascii_digit() || "dhms ".contains(letter);
-        let age = &rest[..rest.find(|letter| !of_age(letter)).unwrap_or(rest.len())];
-        let age = age.split("  ").next().unwrap_or_default().trim_end();
-        let shown_age = if opened.is_empty() || age.is_empty() { age } else { "[AGE]" };
-        shown += &format!("[TIME]{opened}{shown_age}{}", &rest[age.len()..]);
+impl CloudBench for Cloud {
+    fn bench(&self) -> &Bench {
+        &self.bench
     }
-    shown
+
+    /// The binary with the keys of the first account.
+    fn command(&self) -> Command {
+        let mut command = self.bench.command();
+        command.envs(KEYS).env("AWS_MAX_ATTEMPTS", self.attempts.to_string());
+        command
+    }
+
+    fn secret(&self) -> &str {
+        Rds::SECRET
+    }
+
+    /// What snapkeep names itself is told apart by nothing, nor is the simulator's address.
+    fn shown(&self, ran: &Ran) -> String {
+        let text = without_ages(&ran.to_string().replace(&self.rds.endpoint(), "[ENDPOINT]"));
+        let mut shown = String::new();
+        let mut rest = text.as_str();
+        while let Some((before, from)) = rest.split_once("sk-orders-2").or_else(|| rest.split_once("sk-ledger-2")) {
+            shown += before;
+            shown += "[NEW]";
+            rest = from.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric() || letter == '-');
+        }
+        shown + rest
+    }
 }
 
 /// A snapshot that is one of the target `orders`.

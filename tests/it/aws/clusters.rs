@@ -1,6 +1,7 @@
 //! What is special to clusters.
 
 use super::cloud::{Cloud, owned_by};
+use crate::cli::CloudBench;
 use crate::support::rds::{Database, Fault, Kind, Place, Snapshot, Trouble};
 use crate::support::{Rds, assert_names};
 

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use super::cloud::{Cloud, owned};
+use crate::cli::CloudBench;
 use crate::support::rds::{Database, Fault, Place, Snapshot, Trouble};
 use crate::support::{Rds, assert_names};
 

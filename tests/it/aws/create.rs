@@ -1,6 +1,7 @@
 //! Making snapshots, with the trouble that a cloud has.
 
 use super::cloud::{Cloud, owned, owned_by};
+use crate::cli::CloudBench;
 use crate::support::rds::{Fault, Kind, Place, Trouble};
 use crate::support::{Rds, assert_names};
 

@@ -3,6 +3,7 @@
 use chrono::{TimeDelta, Utc};
 
 use super::cloud::{Cloud, owned, owned_by};
+use crate::cli::CloudBench;
 use crate::support::rds::{Fault, Trouble};
 use crate::support::{Rds, assert_names};
 

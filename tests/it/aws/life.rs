@@ -5,7 +5,7 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::cloud::{Cloud, owned};
-use crate::cli::until;
+use crate::cli::{CloudBench, until};
 use crate::support::rds::{Fault, Kind, Snapshot, Trouble};
 use crate::support::{Rds, assert_names};
 

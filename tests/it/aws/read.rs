@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::cloud::{Cloud, owned};
+use crate::cli::CloudBench;
 use crate::support::rds::{Database, Fault, Order, Place, Snapshot, Trouble};
 use crate::support::{Rds, assert_names};
 

@@ -3,6 +3,7 @@
 use chrono::{TimeDelta, Utc};
 
 use super::cloud::{Cloud, owned, owned_by};
+use crate::cli::CloudBench;
 use crate::support::rds::{Database, Fault, Kind, Place, Snapshot, Trouble};
 use crate::support::{Rds, assert_names};
 

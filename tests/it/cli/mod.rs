@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
 
+mod cloud_bench;
 mod clouds;
 mod config;
 mod crashes;
@@ -25,6 +26,8 @@ mod redact;
 mod restore;
 mod signals;
 mod verbs;
+
+pub(crate) use cloud_bench::{CloudBench, without_ages};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_snapkeep");
 pub(crate) const STORE: &str = "\n[stores.local]\ntype = \"local\"\npath = \"snapshots\"\n";

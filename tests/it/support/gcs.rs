@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, header};
 
+use super::query::{decoded, parameters};
 use super::serve::{Broken, Serving};
 use bucket::{Bucket, Refusal, refuse};
 
@@ -118,9 +119,7 @@ async fn answer(shared: Arc<Mutex<Shared>>, request: Request<Incoming>) -> Resul
         Some((bucket, _)) => (bucket, None),
         None => (&head.uri.path()[1..], None),
     };
-    let pairs = head.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let query = pairs.map(|(name, value)| (decoded(name), decoded(&value.replace('+', " ")))).collect();
+    let query = parameters(head.uri.query().unwrap_or_default());
     let bucket = decoded(bucket);
     let call = Call { method: head.method, bucket, object, query, headers: head.headers, body };
     Ok(respond(&mut lock(&shared), &call).unwrap_or_else(|refusal| error(&refusal)))
@@ -246,17 +245,4 @@ fn metadata(call: &Call) -> HeaderMap {
         .filter(|(name, _)| kept(name.as_str()))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
-}
-
-/// Text without its percent-encoding.
-pub(super) fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let code = (first == b'%').then(|| after.get(..2)).flatten();
-        let code = code.and_then(|code| u8::from_str_radix(str::from_utf8(code).ok()?, 16).ok());
-        bytes.push(code.unwrap_or(first));
-        rest = if code.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -11,7 +11,8 @@ use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::gcs::decoded;
+use super::query::decoded;
+use super::script::{Script, Trouble, Wanted};
 use super::serve::{Broken, Serving};
 use rest::{Part, Then};
 
@@ -40,29 +41,27 @@ pub(crate) enum Action {
 }
 
 /// An action for some of the requests.
+pub(crate) type Fault = Trouble<Requests, Action>;
+
+/// Those with this method whose path and query contain a part.
 #[derive(Clone, Debug)]
-pub(crate) struct Fault {
+pub(crate) struct Requests {
     method: &'static str,
     part: String,
-    first: usize,
-    times: usize,
-    action: Action,
+}
+
+impl Wanted for Requests {
+    type Request = Seen;
+
+    fn is(&self, request: &Seen) -> bool {
+        request.is(self.method, &self.part)
+    }
 }
 
 impl Fault {
     /// The first request with this method whose path and query contain `part`, percent-encoding decoded.
     pub(crate) fn on(method: &'static str, part: &str, action: Action) -> Self {
-        Self { method, part: part.to_owned(), first: 1, times: 1, action }
-    }
-
-    /// Not the first that matches but the nth, counted from one and from when the fault was given to the proxy.
-    pub(crate) fn nth(self, first: usize) -> Self {
-        Self { first, ..self }
-    }
-
-    /// Also those that match next, so many in all.
-    pub(crate) fn times(self, times: usize) -> Self {
-        Self { times, ..self }
+        Self::new(Requests { method, part: part.to_owned() }, action)
     }
 }
 
@@ -88,14 +87,12 @@ pub(crate) struct Proxy {
     /// Host and port of the store.
     store: String,
     path: String,
-    script: Arc<Mutex<Script>>,
+    shared: Arc<Mutex<Shared>>,
 }
 
 #[derive(Default)]
-struct Script {
-    /// Each with how many requests matched it so far.
-    faults: Vec<(Fault, usize)>,
-    fired: usize,
+struct Shared {
+    script: Script<Requests, Action>,
     seen: Vec<Seen>,
     late: Vec<Request<Full<Bytes>>>,
 }
@@ -105,10 +102,10 @@ impl Proxy {
     pub(crate) fn before(endpoint: &str) -> Self {
         let rest = endpoint.strip_prefix("http://").unwrap_or_else(|| panic!("not an http URL: {endpoint}"));
         let (store, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let (store, script) = (store.to_owned(), Arc::new(Mutex::new(Script::default())));
-        let (served, before) = (Arc::clone(&script), store.clone());
+        let (store, shared) = (store.to_owned(), Arc::new(Mutex::new(Shared::default())));
+        let (served, before) = (Arc::clone(&shared), store.clone());
         let serving = Serving::start(move |request| answer(before.clone(), Arc::clone(&served), request));
-        Self { serving, store, path: path.to_owned(), script }
+        Self { serving, store, path: path.to_owned(), shared }
     }
 
     /// The store's endpoint, by way of the proxy.
@@ -118,32 +115,32 @@ impl Proxy {
 
     /// Adds a fault. Of several that are due for one request, the first that was added counts.
     pub(crate) fn fail(&self, fault: Fault) {
-        self.script().faults.push((fault, 0));
+        self.shared().script.add(fault);
     }
 
     /// Takes all faults away; what stalls goes on stalling.
     pub(crate) fn heal(&self) {
-        self.script().faults.clear();
+        self.shared().script.heal();
     }
 
     /// How many requests met a fault: a test of a fault that never struck tests nothing.
     pub(crate) fn fired(&self) -> usize {
-        self.script().fired
+        self.shared().script.fired
     }
 
     /// All requests, in the order in which they came.
     pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.script().seen.clone()
+        self.shared().seen.clone()
     }
 
     /// How many requests with this method had `part` in their path and query.
     pub(crate) fn count(&self, method: &str, part: &str) -> usize {
-        self.script().seen.iter().filter(|seen| seen.is(method, part)).count()
+        self.shared().seen.iter().filter(|seen| seen.is(method, part)).count()
     }
 
     /// Forwards what was to come late, in the order in which it came, and gives the store's statuses.
     pub(crate) async fn land(&self) -> Vec<u16> {
-        let late = std::mem::take(&mut self.script().late);
+        let late = std::mem::take(&mut self.shared().late);
         let mut statuses = Vec::new();
         for request in late {
             statuses.push(forward(&self.store, request).await.unwrap().status().as_u16());
@@ -151,30 +148,21 @@ impl Proxy {
         statuses
     }
 
-    fn script(&self) -> MutexGuard<'_, Script> {
-        lock(&self.script)
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        lock(&self.shared)
     }
 }
 
-fn lock(script: &Mutex<Script>) -> MutexGuard<'_, Script> {
-    script.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Script {
+impl Shared {
     /// Notes a request, and gives its number and what is to happen to it.
     fn meet(&mut self, request: &Request<Incoming>) -> (usize, Option<Action>) {
         let target = decoded(request.uri().path_and_query().map_or("/", |target| target.as_str()));
         let seen = Seen { method: request.method().to_string(), target, status: None };
-        let mut due = None;
-        for (fault, matched) in &mut self.faults {
-            if seen.is(fault.method, &fault.part) {
-                *matched += 1;
-                if due.is_none() && *matched >= fault.first && *matched - fault.first < fault.times {
-                    due = Some(fault.action.clone());
-                }
-            }
-        }
-        self.fired += usize::from(due.is_some());
+        let due = self.script.meet(&seen);
         self.seen.push(seen);
         (self.seen.len() - 1, due)
     }
@@ -182,9 +170,9 @@ impl Script {
 
 type Reply = Response<BoxBody<Bytes, Broken>>;
 
-async fn answer(store: String, script: Arc<Mutex<Script>>, request: Request<Incoming>) -> Result<Reply, Broken> {
-    let (number, action) = lock(&script).meet(&request);
-    let note = |status: StatusCode| lock(&script).seen[number].status = Some(status.as_u16());
+async fn answer(store: String, shared: Arc<Mutex<Shared>>, request: Request<Incoming>) -> Result<Reply, Broken> {
+    let (number, action) = lock(&shared).meet(&request);
+    let note = |status: StatusCode| lock(&shared).seen[number].status = Some(status.as_u16());
     match action {
         Some(Action::CutBefore) => Err("cut before".into()),
         Some(Action::CutRequest(bytes)) => {
@@ -195,7 +183,7 @@ async fn answer(store: String, script: Arc<Mutex<Script>>, request: Request<Inco
         Some(Action::Late) => {
             let (head, body) = request.into_parts();
             let body = Full::from(body.collect().await?.to_bytes());
-            lock(&script).late.push(Request::from_parts(head, body));
+            lock(&shared).late.push(Request::from_parts(head, body));
             std::future::pending().await
         }
         Some(Action::Status(status, body)) => {

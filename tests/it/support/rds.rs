@@ -13,10 +13,11 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode, header};
 
+use super::script::Script;
 use super::serve::{Broken, Serving};
 use actions::Action;
 use call::Refusal;
-use fault::Script;
+use fault::Calls;
 
 mod actions;
 mod attributes;
@@ -50,7 +51,7 @@ pub(crate) struct Rds {
 /// What requests and the test both see.
 struct Shared {
     world: World,
-    script: Script,
+    script: Script<Calls, Fault>,
     calls: Vec<Call>,
     not_simulated: Vec<String>,
     clock_ahead: TimeDelta,
@@ -101,7 +102,7 @@ impl Rds {
 
     /// Takes all trouble away.
     pub(crate) fn heal(&self) {
-        lock(&self.shared).script = Script::default();
+        lock(&self.shared).script.heal();
     }
 
     /// How many calls met trouble: a test of trouble that never struck tests nothing.

@@ -1,12 +1,11 @@
 //! The real servers that `tests/servers/servers.sh` starts, as its variables describe them.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use snapkeep_providers::secret::SecretRef;
 use snapkeep_providers::settings::{self, ProviderSettings};
 
-use super::{Gcs, Rds, SqlAdmin};
+use super::{Gcs, Rds, SqlAdmin, leave_out, variable};
 
 /// One of the servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,20 +97,6 @@ impl Server {
     }
 }
 
-/// A variable of `tests/servers/servers.sh`.
-pub(crate) fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"))
-}
-
-/// The same of a server that may not have been started: the test is left out then.
-pub(crate) fn variable_or_leave_out(name: &str) -> Option<String> {
-    let value = std::env::var(name).ok();
-    if value.is_none() {
-        leave_out(&format!("{name} is not set; tests/run.sh runs it all"));
-    }
-    value
-}
-
 /// The servers' passwords and keys, as far as they are known.
 pub(crate) fn passwords() -> Vec<String> {
     const SECRETS: [&str; 5] =
@@ -121,17 +106,4 @@ pub(crate) fn passwords() -> Vec<String> {
         .flat_map(std::env::var)
         .chain([Gcs::TOKEN, Rds::SECRET, SqlAdmin::TOKEN].map(ToOwned::to_owned))
         .collect()
-}
-
-/// Says loudly that this test tests nothing, past libtest's capture, which hides what a passing test prints.
-pub(crate) fn leave_out(why: &str) {
-    let required = std::env::var("SNAPKEEP_TEST_SERVERS").is_ok_and(|value| value == "required");
-    assert!(!required, "left out though SNAPKEEP_TEST_SERVERS=required: {why}");
-    say_left_out(why);
-}
-
-/// The same where nothing that is required is missing.
-pub(crate) fn say_left_out(why: &str) {
-    let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    let _ = std::io::stderr().write_all(format!("LEFT OUT {test}: {why}\n").as_bytes());
 }

@@ -16,10 +16,11 @@ use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode, header};
 use serde_json::Value;
 
+use super::script::Script;
 use super::serve::{Broken, Serving};
 use access::{Scope, Tokens};
 use call::Refusal;
-use fault::{Script, Weather};
+use fault::{Calls, Weather};
 use methods::Method;
 use schema::Judge;
 
@@ -58,7 +59,8 @@ pub(crate) struct SqlAdmin {
 struct Shared {
     world: World,
     tokens: Tokens,
-    script: Script,
+    script: Script<Calls, Fault>,
+    weather: Option<Weather>,
     calls: Vec<Call>,
     answers: Vec<(u16, Value)>,
     in_flight: BTreeMap<String, usize>,
@@ -86,6 +88,7 @@ impl SqlAdmin {
             world: World::new(),
             tokens: Tokens::of(Self::TOKEN),
             script: Script::default(),
+            weather: None,
             calls: Vec::new(),
             answers: Vec::new(),
             in_flight: BTreeMap::new(),
@@ -131,12 +134,14 @@ impl SqlAdmin {
 
     /// Adds trouble by chance: one call in so many meets it, never more than `most_in_a_row` for the same request.
     pub(crate) fn fail_by_chance(&self, seed: u64, one_in: usize, most_in_a_row: usize) {
-        lock(&self.shared).script.weather = Some(Weather::new(seed, one_in, most_in_a_row));
+        lock(&self.shared).weather = Some(Weather::new(seed, one_in, most_in_a_row));
     }
 
     /// Takes all trouble away.
     pub(crate) fn heal(&self) {
-        lock(&self.shared).script.heal();
+        let shared = &mut *lock(&self.shared);
+        shared.script.heal();
+        shared.weather = None;
     }
 
     /// How many calls met trouble: a test of trouble that never struck tests nothing.
@@ -286,7 +291,7 @@ fn respond(
         Err(refusal) => return (Ok(shared.refused(&refusal)), None),
     };
     shared.calls.push(call.clone());
-    let fault = shared.script.meet(&call);
+    let fault = shared.script.meet(&call).or_else(|| shared.chance(&call));
     match fault {
         Some(Fault::CutBefore) => return (Err("cut before".into()), None),
         Some(Fault::Html(status)) => return (Ok(html(status)), None),
@@ -320,6 +325,12 @@ fn respond(
 }
 
 impl Shared {
+    fn chance(&mut self, call: &Call) -> Option<Fault> {
+        let fault = self.weather.as_mut()?.meet(call);
+        self.script.fired += usize::from(fault.is_some());
+        fault
+    }
+
     fn refused(&mut self, refusal: &Refusal) -> Reply {
         if refusal.status == StatusCode::NOT_IMPLEMENTED {
             self.findings.push(format!("not simulated: {}", refusal.message));

@@ -16,8 +16,7 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use toml::{Table, Value};
 
-use super::server::{variable, variable_or_leave_out};
-use super::{Gcs, Proxy, ok};
+use super::{Gcs, Proxy, ok, variable, variable_or_leave_out};
 
 /// What a store is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use hyper::{HeaderMap, Method, StatusCode, header};
 use super::key;
 use super::names::tag_problem;
 use super::world::{Place, World};
-use crate::support::gcs::decoded;
+use crate::support::query::parameters;
 
 const VERSION: &str = "2014-10-31";
 
@@ -159,10 +159,7 @@ fn form(headers: &HeaderMap, body: &Bytes) -> Outcome<(String, BTreeMap<String, 
     if !content_type.starts_with("application/x-www-form-urlencoded") {
         return not_simulated(format!("a body of type {content_type:?}"));
     }
-    let body = String::from_utf8_lossy(body);
-    let pairs = body.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let mut parameters: BTreeMap<String, String> =
-        pairs.map(|(name, value)| (decoded(name), decoded(&value.replace('+', " ")))).collect();
+    let mut parameters = parameters(&String::from_utf8_lossy(body));
     if parameters.remove("Version").as_deref() != Some(VERSION) {
         return not_simulated("another version of the API");
     }

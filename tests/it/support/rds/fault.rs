@@ -3,6 +3,7 @@
 use hyper::StatusCode;
 
 use super::call::{Call, Refusal};
+use crate::support::script::{self, Wanted};
 
 /// What goes wrong with a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,78 +31,42 @@ pub(crate) enum Fault {
 }
 
 /// A fault for some of the calls.
+pub(crate) type Trouble = script::Trouble<Calls, Fault>;
+
+/// Those of an action.
 #[derive(Clone, Debug)]
-pub(crate) struct Trouble {
+pub(crate) struct Calls {
     action: &'static str,
     region: Option<&'static str>,
     parameter: Option<&'static str>,
-    first: usize,
-    times: usize,
-    fault: Fault,
 }
 
-impl Trouble {
-    /// The first call of this action.
-    pub(crate) fn on(action: &'static str, fault: Fault) -> Self {
-        Self { action, region: None, parameter: None, first: 1, times: 1, fault }
-    }
+impl Wanted for Calls {
+    type Request = Call;
 
-    /// Only in this region.
-    pub(crate) fn in_region(self, region: &'static str) -> Self {
-        Self { region: Some(region), ..self }
-    }
-
-    /// Only calls that have this parameter, such as `Marker`: a later page.
-    pub(crate) fn with(self, parameter: &'static str) -> Self {
-        Self { parameter: Some(parameter), ..self }
-    }
-
-    /// Not the first that matches but the nth, counted from one and from when the trouble was given to the simulator.
-    pub(crate) fn nth(self, first: usize) -> Self {
-        Self { first, ..self }
-    }
-
-    /// Also those that match next, so many in all.
-    pub(crate) fn times(self, times: usize) -> Self {
-        Self { times, ..self }
-    }
-
-    /// Also all that match later.
-    pub(crate) fn always(self) -> Self {
-        self.times(usize::MAX)
-    }
-
-    fn is_for(&self, call: &Call) -> bool {
+    fn is(&self, call: &Call) -> bool {
         self.action == call.action
             && self.region.is_none_or(|region| region == call.region())
             && self.parameter.is_none_or(|name| call.get(name).is_some())
     }
 }
 
-/// All the trouble, each with how many calls matched it so far.
-#[derive(Default)]
-pub(super) struct Script {
-    troubles: Vec<(Trouble, usize)>,
-    pub(super) fired: usize,
-}
-
-impl Script {
-    pub(super) fn add(&mut self, trouble: Trouble) {
-        self.troubles.push((trouble, 0));
+impl Trouble {
+    /// The first call of this action.
+    pub(crate) fn on(action: &'static str, fault: Fault) -> Self {
+        Self::new(Calls { action, region: None, parameter: None }, fault)
     }
 
-    pub(super) fn meet(&mut self, call: &Call) -> Option<Fault> {
-        let mut due = None;
-        for (trouble, matched) in &mut self.troubles {
-            if trouble.is_for(call) {
-                *matched += 1;
-                if due.is_none() && *matched >= trouble.first && *matched - trouble.first < trouble.times {
-                    due = Some(trouble.fault.clone());
-                }
-            }
-        }
-        self.fired += usize::from(due.is_some());
-        due
+    /// Only in this region.
+    pub(crate) fn in_region(mut self, region: &'static str) -> Self {
+        self.wanted.region = Some(region);
+        self
+    }
+
+    /// Only calls that have this parameter, such as `Marker`: a later page.
+    pub(crate) fn with(mut self, parameter: &'static str) -> Self {
+        self.wanted.parameter = Some(parameter);
+        self
     }
 }
 

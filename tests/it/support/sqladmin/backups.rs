@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::backup::Backup;
 use super::call::{Call, Outcome, not_simulated, refuse};
-use super::instances::warn;
-use super::page::page;
+use super::instances::warned;
+use super::page::{List, page};
 use super::world::World;
 
 /// Newest first.
@@ -19,10 +19,9 @@ pub(super) fn list(world: &mut World, call: &Call) -> Outcome {
         }
     }
     found.sort_by_key(|backup| std::cmp::Reverse((backup.enqueued, backup.run)));
-    let entries = found.into_iter().map(|backup| (backup.uid.clone(), backup.as_backup())).collect();
-    let mut body = json!({});
-    warn(world, &mut body);
-    page(world, call, ("backups", "pageSize", 500), entries, body)
+    let entries = found.into_iter().map(|backup| (backup.uid.as_str(), backup)).collect();
+    let list = List { name: "backups", size: ("pageSize", 500), entries, shown: Backup::as_backup };
+    page(&mut world.markers, world.page, call, list, warned(&world.unreachable, json!({})))
 }
 
 /// Whether a filter lets it pass, such as `instance:orders AND type:FINAL`.

@@ -8,7 +8,7 @@ use hyper::http::request::Parts;
 use serde_json::{Value, json};
 
 use super::methods::Method;
-use crate::support::gcs::decoded;
+use crate::support::query::parameters;
 
 /// A call that came.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,7 +143,5 @@ impl Call {
 
 /// The query parameters of a request.
 pub(super) fn query(head: &Parts) -> BTreeMap<String, String> {
-    let pairs = head.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    pairs.map(|(name, value)| (decoded(name), decoded(&value.replace('+', " ")))).collect()
+    parameters(head.uri.query().unwrap_or_default())
 }

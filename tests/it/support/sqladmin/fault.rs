@@ -10,6 +10,7 @@ use super::call::{Call, Refusal};
 use super::methods::permission;
 use super::operation::{End, IN_PROGRESS};
 use crate::support::Chance;
+use crate::support::script::{self, Wanted};
 
 /// What goes wrong with a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,21 +48,31 @@ pub(crate) enum Fault {
 }
 
 /// A fault for some of the calls.
+pub(crate) type Trouble = script::Trouble<Calls, Fault>;
+
+/// Those of a method.
 #[derive(Clone, Debug)]
-pub(crate) struct Trouble {
+pub(crate) struct Calls {
     method: &'static str,
     project: Option<&'static str>,
     parameter: Option<&'static str>,
-    first: usize,
-    times: usize,
-    fault: Fault,
+}
+
+impl Wanted for Calls {
+    type Request = Call;
+
+    fn is(&self, call: &Call) -> bool {
+        (self.method == ANY || self.method == call.method)
+            && self.project.is_none_or(|project| project == call.project)
+            && self.parameter.is_none_or(|name| call.get(name).is_some())
+    }
 }
 
 impl Trouble {
     /// The first call of this method: `backupRuns.insert`.
     pub(crate) fn on(method: &'static str, fault: Fault) -> Self {
         assert!(method == ANY || !permission(method).is_empty(), "no method: {method}");
-        Self { method, project: None, parameter: None, first: 1, times: 1, fault }
+        Self::new(Calls { method, project: None, parameter: None }, fault)
     }
 
     /// The first call of any method.
@@ -70,34 +81,15 @@ impl Trouble {
     }
 
     /// Only in this project.
-    pub(crate) fn in_project(self, project: &'static str) -> Self {
-        Self { project: Some(project), ..self }
+    pub(crate) fn in_project(mut self, project: &'static str) -> Self {
+        self.wanted.project = Some(project);
+        self
     }
 
     /// Only calls that have this query parameter, such as `pageToken`: a later page.
-    pub(crate) fn with(self, parameter: &'static str) -> Self {
-        Self { parameter: Some(parameter), ..self }
-    }
-
-    /// Not the first that matches but the nth, counted from one and from when the trouble was given to the simulator.
-    pub(crate) fn nth(self, first: usize) -> Self {
-        Self { first, ..self }
-    }
-
-    /// Also those that match next, so many in all.
-    pub(crate) fn times(self, times: usize) -> Self {
-        Self { times, ..self }
-    }
-
-    /// Also all that match later.
-    pub(crate) fn always(self) -> Self {
-        self.times(usize::MAX)
-    }
-
-    fn is_for(&self, call: &Call) -> bool {
-        (self.method == ANY || self.method == call.method)
-            && self.project.is_none_or(|project| project == call.project)
-            && self.parameter.is_none_or(|name| call.get(name).is_some())
+    pub(crate) fn with(mut self, parameter: &'static str) -> Self {
+        self.wanted.parameter = Some(parameter);
+        self
     }
 }
 
@@ -117,7 +109,7 @@ impl Weather {
         Self { chance: Chance::new(seed), one_in, most_in_a_row, rows: BTreeMap::new() }
     }
 
-    fn meet(&mut self, call: &Call) -> Option<Fault> {
+    pub(super) fn meet(&mut self, call: &Call) -> Option<Fault> {
         let id = [call.project.as_str(), call.instance(), call.id()].join("/");
         let row = self.rows.entry((call.method, id)).or_default();
         if *row >= self.most_in_a_row || !self.chance.one_in(self.one_in) {
@@ -136,40 +128,6 @@ impl Weather {
             8 if call.is_change() => Fault::InProgress(409),
             _ => Fault::Truncated,
         })
-    }
-}
-
-/// All the trouble, each with how many calls matched it so far.
-#[derive(Default)]
-pub(super) struct Script {
-    troubles: Vec<(Trouble, usize)>,
-    pub(super) weather: Option<Weather>,
-    pub(super) fired: usize,
-}
-
-impl Script {
-    pub(super) fn add(&mut self, trouble: Trouble) {
-        self.troubles.push((trouble, 0));
-    }
-
-    /// Forgets all of it, but not what struck.
-    pub(super) fn heal(&mut self) {
-        (self.troubles, self.weather) = (Vec::new(), None);
-    }
-
-    pub(super) fn meet(&mut self, call: &Call) -> Option<Fault> {
-        let mut due = None;
-        for (trouble, matched) in &mut self.troubles {
-            if trouble.is_for(call) {
-                *matched += 1;
-                if due.is_none() && *matched >= trouble.first && *matched - trouble.first < trouble.times {
-                    due = Some(trouble.fault.clone());
-                }
-            }
-        }
-        let due = due.or_else(|| self.weather.as_mut()?.meet(call));
-        self.fired += usize::from(due.is_some());
-        due
     }
 }
 

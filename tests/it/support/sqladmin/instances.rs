@@ -1,33 +1,36 @@
 //! Instances: found and deleted.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::backup::Backup;
 use super::call::{Call, Outcome, not_simulated, refuse};
+use super::instance::Instance;
 use super::operation::{Begin, Effect, End};
-use super::page::page;
+use super::page::{List, page};
 use super::world::World;
 
 /// What an incomplete list says.
-pub(super) fn warn(world: &World, body: &mut Value) {
+pub(super) fn warned(unreachable: &BTreeSet<String>, mut body: Value) -> Value {
     let warning = |region: &String| json!({"code": "REGION_UNREACHABLE", "message": format!("Region {region} is unreachable."), "region": region});
-    if !world.unreachable.is_empty() {
-        body["warnings"] = world.unreachable.iter().map(warning).collect();
+    if !unreachable.is_empty() {
+        body["warnings"] = unreachable.iter().map(warning).collect();
     }
+    body
 }
 
 pub(super) fn list(world: &mut World, call: &Call) -> Outcome {
     let mut entries = Vec::new();
     for instance in world.instances.iter().filter(|instance| instance.project == call.project) {
-        let resource = instance.resource();
-        if !world.unreachable.contains(&instance.region) && matches(&resource, call)? {
-            entries.push((instance.name.clone(), resource));
+        if !world.unreachable.contains(&instance.region) && matches(&instance.resource(), call)? {
+            entries.push((instance.name.as_str(), instance));
         }
     }
-    let mut body = json!({"kind": "sql#instancesList"});
-    warn(world, &mut body);
-    page(world, call, ("items", "maxResults", 500), entries, body)
+    let list = List { name: "items", size: ("maxResults", 500), entries, shown: Instance::resource };
+    let body = warned(&world.unreachable, json!({"kind": "sql#instancesList"}));
+    page(&mut world.markers, world.page, call, list, body)
 }
 
 /// Whether a filter of `field:value` pairs lets it pass; other filters aren't simulated.

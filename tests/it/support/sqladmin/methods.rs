@@ -5,7 +5,7 @@ use hyper::http::request::Parts;
 use super::call::{Call, Outcome, not_simulated, query, refuse};
 use super::world::World;
 use super::{backups, clone, instances, operations, restore, runs, transfer};
-use crate::support::gcs::decoded;
+use crate::support::query::decoded;
 
 type Handler = fn(&mut World, &Call) -> Outcome;
 

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::call::{Call, Outcome, refuse};
-use super::page::page;
+use super::operation::Operation;
+use super::page::{List, page};
 use super::world::World;
 
 /// Newest first.
@@ -14,8 +15,9 @@ pub(super) fn list(world: &mut World, call: &Call) -> Outcome {
     }
     let of = |project: &str, target: &str| project == call.project && instance.is_none_or(|name| target == name);
     let found = world.operations.iter().rev().filter(|operation| of(&operation.project, &operation.target));
-    let entries = found.map(|operation| (operation.name.clone(), operation.resource())).collect();
-    page(world, call, ("items", "maxResults", 100), entries, json!({"kind": "sql#operationsList"}))
+    let entries = found.map(|operation| (operation.name.as_str(), operation)).collect();
+    let list = List { name: "items", size: ("maxResults", 100), entries, shown: Operation::resource };
+    page(&mut world.markers, world.page, call, list, json!({"kind": "sql#operationsList"}))
 }
 
 fn position(world: &World, call: &Call) -> Outcome<usize> {

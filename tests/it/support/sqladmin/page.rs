@@ -15,6 +15,8 @@ pub(super) struct Marker {
     after: usize,
 }
 
+pub(super) type Markers = BTreeMap<String, Marker>;
+
 /// What the next page is asked for with, apart from the token.
 fn question(call: &Call) -> BTreeMap<String, String> {
     let mut question = call.query.clone();
@@ -25,13 +27,23 @@ fn question(call: &Call) -> BTreeMap<String, String> {
     question
 }
 
-/// Puts a page of `entries`, each with an id of its own, into `body` as its list `name`. Where a call doesn't say how
-/// many it wants, it gets `usual`.
-pub(super) fn page(
-    world: &mut World,
+/// A list.
+pub(super) struct List<'l, T> {
+    /// What the answer calls it.
+    pub(super) name: &'static str,
+    /// The parameter that says how many entries a page has at most, and how many it has without that.
+    pub(super) size: (&'static str, usize),
+    /// All entries, each with an id of its own.
+    pub(super) entries: Vec<(&'l str, &'l T)>,
+    pub(super) shown: fn(&T) -> Value,
+}
+
+/// Puts a page of a list, with `cap` entries at most, into `body`.
+pub(super) fn page<T>(
+    markers: &mut Markers,
+    cap: usize,
     call: &Call,
-    (name, size, usual): (&str, &str, usize),
-    entries: Vec<(String, Value)>,
+    List { name, size: (size, usual), entries, shown }: List<'_, T>,
     mut body: Value,
 ) -> Outcome {
     let most = match call.get(size).map(str::parse) {
@@ -41,23 +53,23 @@ pub(super) fn page(
     };
     let start = match call.get("pageToken").filter(|token| !token.is_empty()) {
         None => 0,
-        Some(token) => match world.markers.get(token) {
+        Some(token) => match markers.get(token) {
             Some(marker) if marker.question == question(call) => {
-                entries.iter().position(|(id, _)| *id == marker.last).map_or(marker.after, |last| last + 1)
+                entries.iter().position(|(id, _)| **id == marker.last).map_or(marker.after, |last| last + 1)
             }
             _ => return refuse(400, "invalid", "Invalid value for pageToken: it was not given for this request."),
         },
     };
-    let end = entries.len().min(start + most.min(world.page));
+    let end = entries.len().min(start + most.min(cap));
     if end < entries.len() {
-        let token = format!("CAE={:032x}+/", 0x9e37_79b9_7f4a_7c15_u128 * (world.markers.len() as u128 + 1));
-        let marker = Marker { question: question(call), last: entries[end - 1].0.clone(), after: end };
-        world.markers.insert(token.clone(), marker);
+        let token = format!("CAE={:032x}+/", 0x9e37_79b9_7f4a_7c15_u128 * (markers.len() as u128 + 1));
+        let marker = Marker { question: question(call), last: entries[end - 1].0.to_owned(), after: end };
+        markers.insert(token.clone(), marker);
         body["nextPageToken"] = token.into();
     }
     // an empty list isn't there at all
     if start < end {
-        body[name] = entries.into_iter().skip(start).take(end - start).map(|(_, entry)| entry).collect();
+        body[name] = entries[start..end].iter().map(|(_, entry)| shown(entry)).collect();
     }
     Ok(body)
 }

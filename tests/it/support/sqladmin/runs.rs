@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::backup::Backup;
 use super::call::{Call, Outcome, refuse};
 use super::operation::{Begin, Effect, End};
-use super::page::page;
+use super::page::{List, page};
 use super::world::World;
 
 /// Newest first; `-` is every instance, and says nothing of what it can't reach.
@@ -18,8 +18,9 @@ pub(super) fn list(world: &mut World, call: &Call) -> Outcome {
     let found = world.backups.iter().filter(|backup| backup.is_run_of(&call.project, call.instance()));
     let mut found: Vec<_> = found.filter(|backup| !hidden(backup)).collect();
     found.sort_by_key(|backup| std::cmp::Reverse((backup.enqueued, backup.run)));
-    let entries = found.into_iter().map(|backup| (backup.uid.clone(), backup.as_run())).collect();
-    page(world, call, ("items", "maxResults", 20), entries, json!({"kind": "sql#backupRunsList"}))
+    let entries = found.into_iter().map(|backup| (backup.uid.as_str(), backup)).collect();
+    let list = List { name: "items", size: ("maxResults", 20), entries, shown: Backup::as_run };
+    page(&mut world.markers, world.page, call, list, json!({"kind": "sql#backupRunsList"}))
 }
 
 /// The run that a call is about.

@@ -9,8 +9,8 @@ use hyper::http::request::Parts;
 use serde_json::{Map, Value};
 
 use super::call::{Call, query};
-use crate::support::gcs::decoded;
 use crate::support::leave_out;
+use crate::support::query::decoded;
 
 /// Where `tests/servers/setup.sh` put the document.
 pub(crate) const DOCUMENT: &str = "SK_SQLADMIN_DOCUMENT";

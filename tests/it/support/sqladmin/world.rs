@@ -9,7 +9,7 @@ use super::backup::Backup;
 use super::call::{Call, Outcome, no_instance, refuse};
 use super::instance::Instance;
 use super::operation::{End, Operation};
-use super::page::Marker;
+use super::page::Markers;
 
 /// Everything there is.
 pub(crate) struct World {
@@ -37,7 +37,7 @@ pub(crate) struct World {
     pub(crate) ahead: TimeDelta,
     /// How what is begun now ends.
     pub(super) end: End,
-    pub(super) markers: BTreeMap<String, Marker>,
+    pub(super) markers: Markers,
     last_id: i64,
     ids: u64,
 }
@@ -58,7 +58,7 @@ impl World {
             novelties: BTreeSet::new(),
             ahead: TimeDelta::zero(),
             end: End::Well,
-            markers: BTreeMap::new(),
+            markers: Markers::new(),
             last_id: 0,
             ids: 0,
         }
@@ -93,8 +93,13 @@ impl World {
 
     /// A new on-demand backup of an instance of the first project, as `gcloud` would have made it; not added yet.
     pub(crate) fn backup_of(&mut self, instance: &str) -> Backup {
+        self.backup_in(SqlAdmin::PROJECT, instance)
+    }
+
+    /// The same in any project.
+    pub(crate) fn backup_in(&mut self, project: &str, instance: &str) -> Backup {
         let (id, uid, now) = (self.next_id(), self.next_uid(), self.now());
-        let instance = self.instances.iter().find(|found| found.is(SqlAdmin::PROJECT, instance)).unwrap();
+        let instance = self.instances.iter().find(|found| found.is(project, instance)).unwrap();
         Backup::finished(instance, id, uid, now)
     }
 

@@ -1,0 +1,111 @@
+//! Making backups: once, whatever becomes of an answer, and when it is the instance's turn.
+
+use super::cloud::{Cloud, owned};
+use crate::cli::CloudBench;
+use crate::support::sqladmin::{Fault, Instance, Trouble};
+
+#[test]
+fn a_backup_says_in_its_description_whose_it_is() {
+    let cloud = Cloud::new("tags = { team = \"crm\" }\nbackup_location = \"europe-west1\"");
+    let ran = cloud.done("create billing --key before-7 --tag app=1.9");
+    insta::assert_snapshot!(cloud.shown(&ran), @"");
+    let [backup] = &*cloud.backups() else { panic!("one backup") };
+    let description = backup.description.clone().unwrap();
+    let call = description.split("call=").nth(1).unwrap().split(' ').next().unwrap();
+    let expected = format!("snapkeep target=billing call={call} key=before-7 tag:app=1.9 tag:team=crm");
+    assert_eq!((description, backup.location.as_str()), (expected, "europe-west1"));
+}
+
+#[test]
+fn progress_is_followed_and_the_same_key_finds_it() {
+    let cloud = Cloud::new("");
+    cloud.sql.world(|world| world.looks = 2);
+    let id = cloud.create("billing --key nightly");
+    let again = cloud.done("create billing --key nightly");
+    assert!(again.err.contains("is there already") && again.err.contains("with the same key"), "{again}");
+    assert_eq!(cloud.create("billing --key nightly"), id);
+    assert_ne!(cloud.create("billing"), id);
+    assert_eq!(cloud.backups().len(), 2);
+}
+
+#[test]
+fn an_operation_can_be_left_and_taken_up_again_by_either_name() {
+    let cloud = Cloud::new("");
+    cloud.sql.world(|world| world.looks = 1000);
+    let ran = cloud.done("-o json create billing --no-wait");
+    let operation = ran.document()["items"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(ran.document()["items"][0]["state"], "running");
+    cloud.exits(8, &format!("wait {operation} --timeout 1s"));
+    let name = cloud.sql.world(|world| {
+        (0..1000).for_each(|_| world.tick());
+        world.operations.last().unwrap().name.clone()
+    });
+    cloud.done(&format!("wait {operation}"));
+    cloud.done(&format!("wait billing/{name}"));
+    cloud.exits(4, "wait billing/1700000000000");
+    cloud.exits(4, "wait billing/no-such-operation");
+}
+
+#[test]
+fn an_instance_that_is_busy_is_waited_for() {
+    for refused in [None, Some(403)] {
+        let cloud = Cloud::new("");
+        match refused {
+            None => drop(cloud.sql.world(|world| world.occupy("billing-pg", 2))),
+            Some(status) => cloud.sql.fail(Trouble::on("backupRuns.insert", Fault::InProgress(status))),
+        }
+        let ran = cloud.done("create billing");
+        assert!(ran.err.contains("waiting for"), "{ran}");
+        assert_eq!(cloud.backups().len(), 1);
+    }
+    let cloud = Cloud::new("");
+    cloud.sql.world(|world| world.occupy("billing-pg", 1000));
+    let ran = cloud.exits(8, "create billing --timeout 2s");
+    assert!(ran.err.contains("UPDATE of ops@acme.example"), "{ran}");
+    assert!(cloud.backups().is_empty());
+}
+
+#[test]
+fn a_lost_answer_makes_no_second_backup() {
+    for (fault, key) in [
+        (Fault::CutAfter, "--key k"),
+        (Fault::CutAfter, ""),
+        (Fault::StatusAfter(500), "--key k"),
+        (Fault::Truncated, ""),
+        (Fault::CutBefore, "--key k"),
+        (Fault::Status(503), ""),
+        (Fault::Throttled(Some(0)), ""),
+    ] {
+        let cloud = Cloud::new("");
+        cloud.sql.fail(Trouble::on("backupRuns.insert", fault.clone()));
+        cloud.create(&format!("billing {key}"));
+        assert_eq!((cloud.backups().len(), cloud.sql.fired()), (1, 1), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_backup_that_fails_says_why_and_its_key_is_free_again() {
+    let cloud = Cloud::new("");
+    cloud.sql.fail(Trouble::on("backupRuns.insert", Fault::EndsBadly("INTERNAL_ERROR", "the disk is on fire")));
+    insta::assert_snapshot!(cloud.whole("create billing --key k"), @"");
+    cloud.create("billing --key k");
+    assert_eq!(cloud.backups().len(), 2);
+    cloud.take(|new| owned(new).in_status("SKIPPED"));
+    let skipped = cloud.backups()[2].id();
+    cloud.exits(1, &format!("wait billing/{skipped}"));
+}
+
+#[test]
+fn what_can_not_be_made_says_why() {
+    let cloud = Cloud::of(Instance::new("billing-pg").stopped(), "");
+    insta::assert_snapshot!(cloud.whole("create billing"), @"");
+    let cloud = Cloud::new("");
+    cloud.sql.world(|world| world.denied.insert("backupRuns.create".to_owned()));
+    insta::assert_snapshot!(cloud.whole("create billing"), @"");
+    let long = "x".repeat(1100);
+    let ran = cloud.exits(2, &format!("create billing --tag note={long}"));
+    assert!(ran.err.contains("its tags are too long"), "{ran}");
+    cloud.exits(12, "copy billing/latest --to-region us");
+    cloud.exits(12, "copy billing/latest --share-with 123");
+    assert!(cloud.backups().is_empty());
+}

@@ -1,0 +1,9 @@
+//! Cloud SQL: the promises of the contract, and the real binary, against its Admin API in this process.
+
+mod cloud;
+mod create;
+mod delete;
+mod read;
+mod restore;
+mod transfer;
+mod verify;

@@ -1,0 +1,206 @@
+//! Listing, showing and checking, and what each failure says.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use super::cloud::{Cloud, owned};
+use crate::cli::CloudBench;
+use crate::support::SqlAdmin;
+use crate::support::sqladmin::{Fault, Instance, Trouble};
+
+/// One backup of every kind, and some of others.
+fn of_every_kind() -> Cloud {
+    let cloud = Cloud::new("");
+    let ours = "snapkeep target=billing call=a key=nightly tag:team=crm";
+    cloud.take(|new| new.described(ours).at("2025-11-20T02:15:00Z"));
+    cloud.take(|new| new.described("before the upgrade").at("2025-11-19T02:15:00Z"));
+    cloud.take(|new| new.by("AUTOMATED").at("2025-11-18T02:15:00Z"));
+    cloud.take(|new| owned(new).in_status("FAILED").at("2025-11-17T02:15:00Z"));
+    cloud.take(|new| owned(new).in_status("SKIPPED").at("2025-11-16T02:15:00Z"));
+    cloud.take(|new| owned(new).in_status("DELETED").at("2025-11-15T02:15:00Z"));
+    cloud.take(|new| new.described("snapkeep target=other call=b").at("2025-11-14T02:15:00Z"));
+    cloud.take(|new| new.by("FINAL").without_run().at("2025-11-13T02:15:00Z"));
+    cloud.sql.world(|world| {
+        world.add(Instance::new("billing-pg-2"));
+        let other = world.backup_of("billing-pg-2");
+        world.take(other);
+    });
+    cloud
+}
+
+#[test]
+fn runs_and_backups_of_the_project_are_one_list() {
+    let cloud = of_every_kind();
+    insta::assert_snapshot!(cloud.whole("list"), @"");
+    let json = cloud.items("list --origin owned --state available");
+    let item = json!({
+        "id": format!("billing/{}", cloud.backups()[0].id()), "native_id": cloud.backups()[0].id(), "target": "billing",
+        "provider": "gcp_cloud_sql", "origin": "owned", "state": "available", "provider_state": "SUCCESSFUL",
+        "created_at": "2025-11-20T02:15:00Z", "completed_at": "2025-11-20T02:16:00Z", "size_bytes": 4_294_967_301_u64,
+        "engine": "postgresql", "engine_version": "17", "location": "eu", "encrypted": true, "key": "nightly",
+        "hold": null, "verified": null, "expires_at": null, "tags": {"team": "crm"}, "locked_until": null,
+    });
+    assert_eq!(json, [item]);
+}
+
+#[test]
+fn a_backup_shows_all_that_google_tells_and_how_to_restore_it_by_hand() {
+    let cloud = of_every_kind();
+    insta::assert_snapshot!(cloud.whole("show billing/latest"), @"");
+    let last = cloud.backups()[7].clone();
+    insta::assert_snapshot!(cloud.whole(&format!("show billing/{}", last.uid)), @"");
+}
+
+#[test]
+fn backups_of_an_instance_that_is_gone_keep_their_ids_and_restore() {
+    let cloud = Cloud::of(Instance::new("billing-pg").set("/retainBackupsOnDelete", true), "");
+    let id = cloud.create("billing --key before");
+    cloud.done(&format!("hold {id} --reason audit"));
+    cloud.sql.world(|world| {
+        world.instances.clear();
+        for backup in &mut world.backups {
+            backup.orphaned = Some(backup.enqueued);
+        }
+    });
+    assert_eq!(cloud.done("-o name list").out.trim_end(), id);
+    assert_eq!(cloud.items("list")[0]["hold"]["reason"], "audit");
+    assert_eq!(cloud.items("list")[0]["key"], "before");
+    cloud.done(&format!("restore {id} --to again"));
+    assert_eq!(cloud.instance("again").unwrap().data, "first");
+    cloud.exits(4, "create billing");
+    cloud.done(&format!("release {id}"));
+    cloud.done(&format!("delete {id} --yes --force"));
+    assert!(cloud.backups().is_empty());
+}
+
+#[test]
+fn five_thousand_come_one_request_at_a_time_and_none_is_lost_when_a_page_fails() {
+    let cloud = Cloud::new("");
+    cloud.sql.world(|world| {
+        let one = owned(world.backup_of("billing-pg"));
+        let first: chrono::DateTime<chrono::Utc> = "2024-01-01T00:00:00Z".parse().unwrap();
+        for nth in 0..5000 {
+            let at = (first + TimeDelta::hours(nth)).to_rfc3339();
+            world.take(crate::support::sqladmin::Backup { uid: format!("uid-{nth}"), ..one.clone().at(&at) });
+        }
+    });
+    cloud.configure(&[cloud.target("billing", "billing-pg", ""), cloud.target("again", "billing-pg", "")].concat());
+    cloud.sql.fail(Trouble::on("backupRuns.list", Fault::CutAfter).nth(173));
+    let listed = cloud.items("list billing again");
+    assert_eq!(cloud.sql.fired(), 1);
+    assert_eq!(listed.len(), 10_000);
+    let ids: std::collections::BTreeSet<&str> = listed.iter().map(|item| item["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 10_000);
+    assert_eq!(cloud.sql.most_in_flight(), 1, "of two targets in one project");
+    assert!(cloud.sql.calls_of("backupRuns.list").len() >= 501, "pages of 20");
+}
+
+#[test]
+fn a_list_with_gaps_says_so_and_nothing_is_pruned() {
+    let retention = "\n[retention.few]\nkeep_last = 1\nmax_delete_percent = 100\n";
+    let gaps: [(&str, Fault); 4] = [
+        ("backupRuns.list", Fault::Status(500)),
+        ("backupRuns.list", Fault::SamePage),
+        ("Backups.ListBackups", Fault::Html(502)),
+        ("Backups.ListBackups", Fault::Denied),
+    ];
+    for (method, fault) in gaps {
+        let cloud = Cloud::new("retention = \"few\"");
+        cloud.configure(&[cloud.target("billing", "billing-pg", "retention = \"few\""), retention.into()].concat());
+        for day in 1..=25 {
+            cloud.take(|new| owned(new).at(&format!("2025-11-{day:02}T02:15:00Z")));
+        }
+        let trouble = Trouble::on(method, fault.clone()).always();
+        cloud.sql.fail(if method == "backupRuns.list" { trouble.with("pageToken") } else { trouble });
+        let ran = cloud.exits(3, "-o name list");
+        assert!(ran.out.lines().count() >= 20, "what was read is shown: {fault:?} {ran}");
+        assert_ne!(cloud.run("prune apply --yes").code, Some(0), "{fault:?}");
+        assert_ne!(cloud.run("latest billing").code, Some(0), "a newer one may be missing: {fault:?}");
+        assert_eq!(cloud.backups().len(), 25, "{fault:?}");
+        assert!(cloud.sql.fired() > 0);
+    }
+}
+
+#[test]
+fn a_region_that_does_not_answer_google_makes_the_list_incomplete() {
+    let cloud = Cloud::new("");
+    let id = cloud.create("billing");
+    cloud.sql.world(|world| world.unreachable.insert("us-east1".to_owned()));
+    insta::assert_snapshot!(cloud.whole("list"), @"");
+    cloud.exits(3, "targets list --discover");
+    cloud.sql.world(|world| world.unreachable.clear());
+    assert_eq!(cloud.done("-o name list").out.trim_end(), id);
+}
+
+#[test]
+fn a_clock_that_is_off_stops_pruning_and_no_listing() {
+    let cloud = Cloud::new("");
+    let retention = "\n[retention.few]\nkeep_last = 1\nmax_delete_percent = 100\n";
+    cloud.configure(&[cloud.target("billing", "billing-pg", "retention = \"few\""), retention.into()].concat());
+    cloud.take(|new| owned(new).at("2025-11-20T02:15:00Z"));
+    cloud.take(|new| owned(new).at("2025-11-19T02:15:00Z"));
+    cloud.sql.clock_ahead(TimeDelta::minutes(6));
+    cloud.done("list");
+    let ran = cloud.exits(10, "prune apply --yes");
+    assert!(ran.err.contains("clock"), "{ran}");
+    assert_eq!(cloud.backups().len(), 2);
+}
+
+#[test]
+fn a_target_that_is_right_passes_every_check_and_is_told_what_becomes_of_its_backups() {
+    let cloud = Cloud::new("");
+    insta::assert_snapshot!(cloud.whole("targets check"), @"");
+    let changes = cloud.sql.changes();
+    assert!(changes.iter().all(|call| call.id.as_deref() == Some("1")), "{changes:?}");
+    let cloud = Cloud::of(Instance::new("billing-pg").set("/retainBackupsOnDelete", true), "");
+    let ran = cloud.done("targets check");
+    assert!(ran.out.contains("backups stay when the instance is deleted") && !ran.out.contains("keep them"), "{ran}");
+}
+
+#[test]
+fn what_is_wrong_with_a_target_is_said_with_what_to_do() {
+    let cloud = Cloud::new("");
+    cloud.sql.world(|world| world.denied.insert("backupRuns.delete".to_owned()));
+    insta::assert_snapshot!(cloud.whole("targets check"), @"");
+    let cloud = Cloud::of(Instance::new("billing-pg").stopped(), "");
+    insta::assert_snapshot!(cloud.whole("targets check"), @"");
+}
+
+#[test]
+fn a_wrong_address_and_a_wrong_token_have_their_own_words() {
+    let cloud = Cloud::new("");
+    cloud.configure(&cloud.target("billing", "nope", ""));
+    insta::assert_snapshot!(cloud.whole("list"), @"");
+    cloud.configure(&cloud.target("billing", "billing-pg", "").replace(SqlAdmin::PROJECT, "acme-typo"));
+    insta::assert_snapshot!(cloud.whole("list"), @"");
+    cloud.configure(&cloud.target("billing", "billing-pg", ""));
+    insta::assert_snapshot!(cloud.shown(&cloud.ran(cloud.command().env("TOKEN", "expired").arg("list"))), @"");
+    cloud.sql.trust_without_scope("narrow");
+    insta::assert_snapshot!(cloud.shown(&cloud.ran(cloud.command().env("TOKEN", "narrow").arg("list"))), @"");
+    insta::assert_snapshot!(cloud.shown(&cloud.ran(cloud.command().env_remove("TOKEN").arg("list"))), @"");
+    let nobody = cloud.target("billing", "billing-pg", "").replace(&cloud.sql.endpoint(), "http://127.0.0.1:1");
+    cloud.configure(&nobody);
+    insta::assert_snapshot!(cloud.whole("list"), @"");
+}
+
+#[test]
+fn instances_of_the_project_are_found_with_the_config_for_them() {
+    let cloud = Cloud::new("");
+    cloud.sql.world(|world| {
+        world.add(Instance::new("crm-mysql").of_version("MYSQL_8_0_31").stopped());
+        world.add(Instance::new("billing-replica")).primary = Some("billing-pg".into());
+    });
+    insta::assert_snapshot!(cloud.whole("targets list --discover"), @"");
+}
+
+#[test]
+fn a_server_that_is_slow_is_waited_for_and_one_that_throttles_too() {
+    let cloud = Cloud::new("");
+    cloud.create("billing");
+    cloud.sql.fail(Trouble::on("backupRuns.list", Fault::Slow(Duration::from_millis(300))));
+    cloud.sql.fail(Trouble::on("Backups.ListBackups", Fault::Throttled(Some(0))).times(3));
+    assert_eq!(cloud.items("list").len(), 1);
+    assert_eq!(cloud.sql.fired(), 4);
+}
