@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
-use snapkeep_providers::model::{Exported, Operation, OperationId, OperationState, Restored, Snapshot, Start};
+use snapkeep_providers::model::{
+    Exported, Imported, Operation, OperationId, OperationState, Restored, Snapshot, Start,
+};
 use snapkeep_providers::{Error, ErrorKind, Progress, Provider, Run};
 use tokio::time::Instant;
 
@@ -70,6 +72,12 @@ impl Followed for Restored {
 impl Followed for Exported {
     async fn poll(provider: &dyn Provider, operation: &OperationId) -> Result<Operation<Self>, Error> {
         provider.poll_export(operation).await
+    }
+}
+
+impl Followed for Imported {
+    async fn poll(provider: &dyn Provider, operation: &OperationId) -> Result<Operation<Self>, Error> {
+        provider.poll_import(operation).await
     }
 }
 

@@ -13,10 +13,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::model::{
-    Check, CreateRequest, Details, ListScope, Listing, NativeId, Operation, OperationId, OperationState, Origin,
-    RestoreRequest, RestoreTo, Restored, Snapshot, SnapshotId, SnapshotState, Tags, TargetName,
+    Check, CreateRequest, Details, ExportOf, ExportRequest, Exported, ImportRequest, Imported, ListScope, Listing,
+    NativeId, Operation, OperationId, OperationState, Origin, RestoreRequest, RestoreTo, Restored, Snapshot,
+    SnapshotId, SnapshotState, Tags, TargetName,
 };
 use crate::{Capabilities, Error, ErrorKind, Provider, Result, Run, Support};
+use transfer::Transfers;
+
+mod transfer;
 
 /// How far each snapshot moves the clock.
 pub const TICK: TimeDelta = TimeDelta::minutes(1);
@@ -34,6 +38,10 @@ pub enum Verb {
     Poll,
     /// [`Provider::restore`].
     Restore,
+    /// [`Provider::export`].
+    Export,
+    /// [`Provider::import`].
+    Import,
     /// [`Provider::delete`].
     Delete,
 }
@@ -46,6 +54,8 @@ impl Verb {
             Self::Create => "create",
             Self::Poll => "poll",
             Self::Restore => "restore",
+            Self::Export => "export",
+            Self::Import => "import into",
             Self::Delete => "delete",
         }
     }
@@ -84,6 +94,8 @@ struct World {
     databases: BTreeMap<String, Vec<u8>>,
     /// Oldest first.
     records: Vec<Record>,
+    exports: Transfers<Exported>,
+    imports: Transfers<Imported>,
     faults: HashMap<Verb, VecDeque<Fault>>,
 }
 
@@ -107,6 +119,8 @@ impl Memory {
             source: Vec::new(),
             databases: BTreeMap::new(),
             records: Vec::new(),
+            exports: Transfers::new(),
+            imports: Transfers::new(),
             faults: HashMap::new(),
         };
         let capabilities = Capabilities {
@@ -437,6 +451,22 @@ impl Provider for Memory {
             };
             Ok(Operation::done(OperationId::of_restore(&to), Restored { to, warnings: Vec::new() }))
         })
+    }
+
+    async fn export(&self, of: &ExportOf, request: &ExportRequest, run: &Run) -> Result<Operation<Exported>> {
+        self.begin_export(of, request, run)
+    }
+
+    async fn poll_export(&self, operation: &OperationId) -> Result<Operation<Exported>> {
+        self.call(Verb::Poll, operation, |world, _| self.look(operation, world.exports.get_mut(operation)))
+    }
+
+    async fn import(&self, request: &ImportRequest, run: &Run) -> Result<Operation<Imported>> {
+        self.begin_import(request, run)
+    }
+
+    async fn poll_import(&self, operation: &OperationId) -> Result<Operation<Imported>> {
+        self.call(Verb::Poll, operation, |world, _| self.look(operation, world.imports.get_mut(operation)))
     }
 
     async fn delete(&self, id: &NativeId) -> Result<()> {

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use futures::{StreamExt, stream};
 use serde::Serialize;
 use snapkeep_providers::model::TargetName;
-use snapkeep_providers::settings::{AwsRds, ProviderSettings};
+use snapkeep_providers::settings::{AwsRds, GcpCloudSql, ProviderSettings};
 use snapkeep_providers::{Connections, Discovery, Found, identity_of_cloud};
 
 use super::{App, Outcome};
@@ -24,7 +25,7 @@ const NAME_LIMIT: usize = 63;
 /// Where to look.
 #[derive(Debug, Args)]
 pub(super) struct Discover {
-    /// Every database of the targets' accounts and regions, with the config of those that are no target
+    /// Every database of the targets' accounts, regions and projects, with the config of those that are no target
     #[arg(long)]
     pub(super) discover: bool,
     /// An AWS region to look at too, also without a config; may be given several times
@@ -33,6 +34,9 @@ pub(super) struct Discover {
     /// The profile of the AWS config files to look at those regions with
     #[arg(long, value_name = "PROFILE", requires = "region")]
     profile: Option<String>,
+    /// A Google Cloud project to look at too, also without a config; may be given several times
+    #[arg(long, value_name = "PROJECT", requires = "discover", value_parser = NonEmptyStringValueParser::new())]
+    project: Vec<String>,
 }
 
 /// A database that was found.
@@ -101,50 +105,60 @@ impl Discover {
         let looked: Vec<_> = looked.buffered(CONCURRENCY).collect().await;
         let (mut rows, mut outcome) = (Rows::of(catalog.as_deref()), Outcome::new());
         for (place, found) in looked {
+            let place_of_failure = location(&place);
+            let failed = |error| {
+                let failure = Failure::from(error);
+                let message = match failure.message.contains(&place_of_failure) {
+                    true => failure.message,
+                    false => format!("{place_of_failure}: {}", failure.message),
+                };
+                Failure { message, ..failure }
+            };
             match found {
                 Ok(Discovery { found, problems }) => {
-                    outcome.done += usize::from(problems.is_empty());
+                    outcome.done += 1;
                     outcome.items.extend(found.into_iter().map(|found| rows.row(&place, found)));
-                    outcome.failures.extend(problems.into_iter().map(Failure::from));
+                    outcome.failures.extend(problems.into_iter().map(failed));
                 }
-                Err(error) => {
-                    let (failure, location) = (Failure::from(error), location(&place));
-                    let message = match failure.message.contains(&location) {
-                        true => failure.message,
-                        false => format!("{location}: {}", failure.message),
-                    };
-                    outcome.failures.push(Failure { message, ..failure });
-                }
+                Err(error) => outcome.failures.push(failed(error)),
             }
         }
         Ok(outcome)
     }
 
-    /// The config; none where there is no file and regions are named: who begins has none.
+    /// The config; none where there is no file and regions or projects are named: who begins has none.
     fn load(&self, app: &App) -> Result<Option<Catalog>, Vec<Failure>> {
         let process = Surroundings::of_process();
         let by_variable = process.snapkeep_config.as_ref().is_some_and(|path| !path.is_empty());
         let is_named = app.config.is_some() || by_variable;
-        if self.region.is_empty() || is_named || config::find(None, &process).is_ok() {
+        if (self.region.is_empty() && self.project.is_empty()) || is_named || config::find(None, &process).is_ok() {
             return app.load().map(Some);
         }
         app.report.debug("there is no config");
         Ok(None)
     }
 
-    /// Each account and region of the config, and those that are named, once.
+    /// Each account, region and project of the config, and those that are named, once.
     fn places(&self, config: Option<&Config>) -> Result<Vec<ProviderSettings>, Vec<Failure>> {
         let configured = config.into_iter().flat_map(|config| config.targets.values());
-        let named = self.region.iter().map(|region| in_region(region, self.profile.as_ref()));
         let mut places: Vec<ProviderSettings> = Vec::new();
-        for place in configured.filter_map(|target| place_of(&target.settings)).chain(named) {
+        let regions = self.region.iter().map(|region| in_region(region, self.profile.as_ref()));
+        for place in configured.filter_map(|target| place_of(&target.settings)).chain(regions) {
             if !places.contains(&place) {
                 places.push(place);
             }
         }
+        // A project is the same one whoever asks, and who asks by the config may.
+        for project in &self.project {
+            let is_it = |place: &ProviderSettings| matches!(place, ProviderSettings::GcpCloudSql(sql) if sql.project == *project);
+            if !places.iter().any(is_it) {
+                places.push(in_project(project));
+            }
+        }
         if places.is_empty() {
-            let message = "no target's cloud can be asked for its databases";
-            return Err(vec![Failure::usage(message).with_hint("name a region of AWS: `--region eu-central-1`")]);
+            let hint =
+                "name a region of AWS, `--region eu-central-1`, or a project of Google Cloud, `--project acme-prod`";
+            return Err(vec![Failure::usage("no target's cloud can be asked for its databases").with_hint(hint)]);
         }
         Ok(places)
     }
@@ -154,26 +168,41 @@ fn in_region(region: &str, profile: Option<&String>) -> ProviderSettings {
     ProviderSettings::AwsRds(AwsRds { region: region.to_owned(), profile: profile.cloned(), ..AwsRds::default() })
 }
 
-/// The account and region of a target, without what names the one database; `None` where a provider can't look.
-fn place_of(settings: &ProviderSettings) -> Option<ProviderSettings> {
-    let ProviderSettings::AwsRds(rds) = settings else { return None };
-    Some(ProviderSettings::AwsRds(AwsRds {
-        db_instance_identifier: None,
-        db_cluster_identifier: None,
-        copy_to: Vec::new(),
-        export: None,
-        ..rds.clone()
-    }))
+fn in_project(project: &str) -> ProviderSettings {
+    ProviderSettings::GcpCloudSql(GcpCloudSql { project: project.to_owned(), ..GcpCloudSql::default() })
 }
 
-/// `eu-central-1, profile prod`
+/// The account and region, or the project, of a target, without what names the one database; `None` where a provider can't
+/// look.
+fn place_of(settings: &ProviderSettings) -> Option<ProviderSettings> {
+    match settings {
+        ProviderSettings::AwsRds(rds) => Some(ProviderSettings::AwsRds(AwsRds {
+            db_instance_identifier: None,
+            db_cluster_identifier: None,
+            copy_to: Vec::new(),
+            export: None,
+            ..rds.clone()
+        })),
+        ProviderSettings::GcpCloudSql(sql) => Some(ProviderSettings::GcpCloudSql(GcpCloudSql {
+            instance: String::new(),
+            backup_location: None,
+            ..sql.clone()
+        })),
+        _ => None,
+    }
+}
+
+/// `eu-central-1, profile prod`, or the project.
 fn location(place: &ProviderSettings) -> String {
-    let ProviderSettings::AwsRds(AwsRds { region, profile, role_arn, .. }) = place else {
-        return place.name().to_owned();
-    };
-    let profile = profile.as_ref().map(|profile| format!(", profile {profile}")).unwrap_or_default();
-    let role = role_arn.as_ref().map(|role| format!(", role {role}")).unwrap_or_default();
-    format!("{region}{profile}{role}")
+    match place {
+        ProviderSettings::AwsRds(AwsRds { region, profile, role_arn, .. }) => {
+            let profile = profile.as_ref().map(|profile| format!(", profile {profile}")).unwrap_or_default();
+            let role = role_arn.as_ref().map(|role| format!(", role {role}")).unwrap_or_default();
+            format!("{region}{profile}{role}")
+        }
+        ProviderSettings::GcpCloudSql(sql) => sql.project.clone(),
+        _ => place.name().to_owned(),
+    }
 }
 
 /// Makes rows, each new target with a name of its own.
@@ -195,11 +224,13 @@ impl<'c> Rows<'c> {
         FoundRow { name, provider: place.name(), location: location(place), engine, provider_state, target, config }
     }
 
-    /// The target that it is: of the same account, and of the same database.
+    /// The target that it is: of the same account, and of the same database. Of a project all accounts see the same.
     fn target(&self, place: &ProviderSettings, found: &Found) -> Option<&'c TargetName> {
         let targets = self.config.into_iter().flat_map(|config| config.targets.values());
         let is_it = |settings: &ProviderSettings| {
-            place_of(settings).as_ref() == Some(place) && identity_of_cloud(settings).as_ref() == Some(&found.identity)
+            let same_account =
+                matches!(settings, ProviderSettings::GcpCloudSql(_)) || place_of(settings).as_ref() == Some(place);
+            same_account && identity_of_cloud(settings).as_ref() == Some(&found.identity)
         };
         targets.into_iter().find(|target| is_it(&target.settings)).map(|target| &target.name)
     }
@@ -252,15 +283,23 @@ db_instance_identifier = "crm"
 provider = "gcp_cloud_sql"
 project = "acme"
 instance = "billing"
+backup_location = "eu"
+access_token = { env = "TOKEN" }
+[targets.ledger]
+provider = "gcp_cloud_sql"
+project = "acme"
+instance = "ledger"
+access_token = { env = "TOKEN" }
 "#;
 
     fn config() -> Config {
         config::parse(CONFIG, std::path::Path::new("snapkeep.toml")).unwrap()
     }
 
-    fn discover(region: &[&str], profile: Option<&str>) -> Discover {
-        let region = region.iter().map(ToString::to_string).collect();
-        Discover { discover: true, region, profile: profile.map(ToOwned::to_owned) }
+    fn discover(region: &[&str], profile: Option<&str>, project: &[&str]) -> Discover {
+        let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        let (region, project) = (owned(region), owned(project));
+        Discover { discover: true, region, profile: profile.map(ToOwned::to_owned), project }
     }
 
     fn found(name: &str, identity: &str) -> Found {
@@ -279,12 +318,25 @@ instance = "billing"
             discover.places(config).unwrap().iter().map(location).collect()
         };
         let config = config();
-        let own = ["eu-west-1", "eu-central-1, profile prod"];
-        assert_eq!(places(&discover(&[], None), Some(&config)), own);
-        assert_eq!(places(&discover(&["eu-central-1"], Some("prod")), Some(&config)), own);
-        assert_eq!(places(&discover(&["eu-central-1"], None), Some(&config)), [own[0], own[1], "eu-central-1"]);
-        assert_eq!(places(&discover(&["us-east-1", "us-east-1"], None), None), ["us-east-1"]);
-        assert!(discover(&[], None).places(None).unwrap_err()[0].is_usage());
+        let own = ["acme", "eu-west-1", "eu-central-1, profile prod"];
+        assert_eq!(places(&discover(&[], None, &[]), Some(&config)), own);
+        assert_eq!(places(&discover(&["eu-central-1"], Some("prod"), &[]), Some(&config)), own);
+        let more = discover(&["eu-central-1"], None, &["beta", "acme", "beta"]);
+        assert_eq!(places(&more, Some(&config)), [&own[..], &["eu-central-1", "beta"]].concat());
+        assert_eq!(places(&discover(&["us-east-1", "us-east-1"], None, &["beta"]), None), ["us-east-1", "beta"]);
+        assert!(discover(&[], None, &[]).places(None).unwrap_err()[0].is_usage());
+    }
+
+    #[test]
+    fn a_project_that_targets_are_in_is_looked_at_with_their_token() {
+        let config = config();
+        let looked = discover(&[], None, &["acme"]).places(Some(&config)).unwrap();
+        let sql = looked.iter().find_map(|place| match place {
+            ProviderSettings::GcpCloudSql(sql) => Some(sql),
+            _ => None,
+        });
+        let GcpCloudSql { instance, access_token, backup_location, .. } = sql.unwrap();
+        assert!(instance.is_empty() && access_token.is_some() && backup_location.is_none());
     }
 
     #[test]

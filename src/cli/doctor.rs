@@ -68,7 +68,9 @@ impl Findings<'_> {
 
     async fn of_target(&mut self, app: &App, config: &Config, opened: &Opened) {
         for check in opened.provider.check().await {
-            self.add(check.name, check.outcome.map_err(Failure::from));
+            let (row, failure) = CheckRow::of(&self.target.name, check);
+            self.rows.push(row);
+            self.failures.extend(failure);
         }
         self.add("state", opened.scope.probe().await);
         self.tls();

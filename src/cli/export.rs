@@ -1,12 +1,14 @@
 //! `snapkeep export`
 
-use clap::Args;
-use snapkeep_providers::Run;
-use snapkeep_providers::model::{
-    ExportOf, ExportRequest, Exported, Operation, OperationId, OperationState, Snapshot, Start,
-};
+use std::fmt;
+use std::str::FromStr;
 
-use super::following::Waiting;
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+use snapkeep_providers::Run;
+use snapkeep_providers::model::{ExportOf, ExportRequest, Exported, InvalidName, Snapshot, Start, TargetName, Worker};
+
+use super::following::{Transfer, Waiting};
 use super::restore::hold;
 use super::rows::{ExportRow, State};
 use super::{App, Mode, Outcome};
@@ -15,15 +17,21 @@ use crate::failure::Failure;
 use crate::operate;
 use crate::units;
 
-/// Write a snapshot's data as files into a bucket
+/// Write a snapshot's data, or a database's as it is now, as files into a bucket
 #[derive(Debug, Args)]
 pub(super) struct Export {
-    /// The snapshot
-    #[arg(value_name = "ID")]
-    id: SnapshotRef,
-    /// Where to: s3://bucket/prefix
-    #[arg(long, value_name = "URL", value_parser = url)]
+    /// The snapshot; or the target, where the cloud exports its database as it is now
+    #[arg(value_name = "ID|TARGET")]
+    of: Named,
+    /// Where to: s3://bucket/prefix or gs://bucket/file.sql.gz
+    #[arg(long, value_name = "URL", value_parser = destination)]
     to: String,
+    /// A database to export, where the cloud can choose; may be given several times
+    #[arg(long, value_name = "DATABASE", value_parser = NonEmptyStringValueParser::new())]
+    database: Vec<String>,
+    /// Let the cloud do it on a machine of its own, so that the database isn't slowed down
+    #[arg(long)]
+    serverless: bool,
     /// The role by which the cloud writes to the bucket; the config's unless set
     #[arg(long, value_name = "ARN")]
     iam_role_arn: Option<String>,
@@ -34,119 +42,223 @@ pub(super) struct Export {
     waiting: Waiting,
 }
 
-fn url(text: &str) -> Result<String, String> {
+/// What a user types for what is exported.
+#[derive(Clone, Debug)]
+enum Named {
+    Snapshot(SnapshotRef),
+    Target(TargetName),
+}
+
+impl FromStr for Named {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.contains('/') {
+            true => text.parse().map(Self::Snapshot),
+            false => text.parse().map(Self::Target).map_err(|error: InvalidName| error.to_string()),
+        }
+    }
+}
+
+impl Named {
+    fn target(&self) -> &str {
+        match self {
+            Self::Snapshot(id) => &id.target,
+            Self::Target(name) => name.as_str(),
+        }
+    }
+}
+
+/// What is exported.
+#[derive(Clone, Copy)]
+enum Of<'s> {
+    Snapshot(&'s Snapshot),
+    Now(&'s TargetName),
+}
+
+impl fmt::Display for Of<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Snapshot(snapshot) => write!(f, "{}", snapshot.id),
+            Self::Now(target) => write!(f, "the live database of {target}"),
+        }
+    }
+}
+
+impl Of<'_> {
+    fn id(&self) -> Option<String> {
+        match self {
+            Self::Snapshot(snapshot) => Some(snapshot.id.to_string()),
+            Self::Now(_) => None,
+        }
+    }
+}
+
+/// `s3://bucket/prefix` or `gs://bucket/object`
+fn destination(text: &str) -> Result<String, String> {
     let place = text.strip_prefix("s3://").filter(|place| !place.contains(char::is_control));
     match place.and_then(|place| place.split('/').next()) {
         Some(bucket) if !bucket.is_empty() => Ok(text.to_owned()),
-        _ => Err("write s3://BUCKET/PREFIX".into()),
+        _ => object(text).map_err(|_| "write s3://BUCKET/PREFIX or gs://BUCKET/OBJECT".into()),
+    }
+}
+
+/// `gs://bucket/object`
+pub(super) fn object(text: &str) -> Result<String, String> {
+    let place = text.strip_prefix("gs://").filter(|place| !place.contains(char::is_control));
+    match place.and_then(|place| place.split_once('/')) {
+        Some((bucket, object)) if !bucket.is_empty() && !object.is_empty() && !object.ends_with('/') => {
+            Ok(text.to_owned())
+        }
+        _ => Err("write gs://BUCKET/OBJECT".into()),
     }
 }
 
 impl Export {
     pub(super) async fn run(&self, app: &App) -> u8 {
-        let outcome = match self.export(app).await {
-            Ok(Some(row)) => Ok(row).into(),
-            Ok(None) => Outcome { done: 1, ..Outcome::new() },
-            Err(failures) => Outcome::failed(failures),
-        };
-        app.finish(&outcome)
+        app.finish(&Outcome::from(self.export(app).await))
     }
 
     /// What came of it; nothing when it was a dry run.
     async fn export(&self, app: &App) -> Result<Option<ExportRow>, Vec<Failure>> {
         let config = app.load()?;
-        let one = |failure: Failure| vec![failure.of(&self.id.target)];
-        let target = catalog::target(&config, &self.id.target).map_err(one)?;
+        let one = |failure: Failure| vec![failure.of(self.of.target())];
+        let target = catalog::target(&config, self.of.target()).map_err(one)?;
         let opened = app.asking(catalog::open(&config, target)).await.map_err(one)?;
-        let snapshot = app.asking(opened.resolve(&self.id)).await.map_err(one)?;
+        let snapshot = match &self.of {
+            Named::Snapshot(id) => Some(app.asking(opened.resolve(id)).await.map_err(one)?),
+            Named::Target(_) => None,
+        };
+        let of = snapshot.as_ref().map_or(Of::Now(&target.name), Of::Snapshot);
         if app.mode == Mode::DryRun {
-            app.report.info(&format!("would export {} to {}", snapshot.id, self.to));
+            let only =
+                if self.database.is_empty() { String::new() } else { format!(" ({})", self.database.join(", ")) };
+            app.report.info(&format!("would export {of}{only} to {}", self.to));
             return Ok(None);
         }
         let (task, run) = app.run(target.name.as_str(), "export");
-        let exported = match hold(app, &opened, &snapshot, "exported").await {
-            Ok(Some(pinned)) => pinned.during(self.follow(app, &opened, &snapshot, &run)).await,
-            Ok(None) => self.follow(app, &opened, &snapshot, &run).await,
-            Err(failure) => Err(failure),
-        };
+        let exported = self.held(app, &opened, of, &run).await;
         let elapsed = units::duration(task.elapsed());
         drop((task, run));
-        let (row, start) = exported.map_err(|failure| one(app.or_lock_lost(failure)))?;
-        row.warnings.iter().for_each(|warning| app.report.warn(&format!("{}: {warning}", target.name)));
-        if row.state == State::Done.word() {
-            let how = match start {
-                Start::Found => "is exported already".to_owned(),
-                Start::Begun => format!("is exported, in {elapsed}"),
+        let exported = exported.map_err(|failure| one(app.or_lock_lost(failure)))?;
+        let (state, start) = (exported.state, exported.start);
+        let row = row(target.name.as_str(), of.id(), &self.to, exported);
+        app.warn(&row.target, &row.warnings);
+        if state == State::Done {
+            let how = match (start, of) {
+                (Start::Begun, _) => format!("is exported, in {elapsed}"),
+                (Start::Found, Of::Snapshot(_)) => "is exported already".to_owned(),
+                (Start::Found, Of::Now(_)) => "is exported".to_owned(),
             };
-            app.report.info(&format!("{}: {} {how}, to {}", target.name, snapshot.id, row.to));
+            app.report.info(&format!("{}: {of} {how}, to {}", row.target, row.to));
         }
         Ok(Some(row))
     }
 
-    /// Begins an export, and follows it where that is to be waited for. Tells whether it was there already.
-    async fn follow(
-        &self,
-        app: &App,
-        opened: &Opened,
-        snapshot: &Snapshot,
-        run: &Run,
-    ) -> Result<(ExportRow, Start), Failure> {
+    /// Exports a snapshot while it is held; there is nothing to hold of a database.
+    async fn held(&self, app: &App, opened: &Opened, of: Of<'_>, run: &Run) -> Result<Transfer<Exported>, Failure> {
+        let exporting = self.follow(app, opened, of, run);
+        let Of::Snapshot(snapshot) = of else { return exporting.await };
+        match hold(app, opened, snapshot, "exported").await? {
+            Some(pinned) => pinned.during(exporting).await,
+            None => exporting.await,
+        }
+    }
+
+    /// Begins an export, and follows it where that is to be waited for.
+    async fn follow(&self, app: &App, opened: &Opened, of: Of<'_>, run: &Run) -> Result<Transfer<Exported>, Failure> {
         let deadline = self.waiting.deadline();
         let request = ExportRequest {
             to: self.to.clone(),
             iam_role_arn: self.iam_role_arn.clone(),
             kms_key_id: self.kms_key_id.clone(),
-            ..ExportRequest::default()
+            databases: self.database.clone(),
+            worker: if self.serverless { Worker::Serverless } else { Worker::Usual },
+        };
+        let of = match of {
+            Of::Snapshot(snapshot) => ExportOf::Snapshot(snapshot.native_id.clone()),
+            Of::Now(_) => ExportOf::Now,
         };
         // Two at once would begin two. Once it is begun, others may work on the target for as long as it goes on.
         let lock = opened.lock("export", run.cancel.clone()).await?;
-        let of = ExportOf::Snapshot(snapshot.native_id.clone());
         let begun = opened.provider.export(&of, &request, run);
         let begun = operate::within(deadline, opened.stopped, run, begun).await;
         lock.release().await;
         let operation = begun.map_err(|failure| app.or_lock_lost(failure))?;
-        if self.waiting.no_wait && operate::is_running(&operation) {
-            let start = operation.start;
-            return Ok((running_row(snapshot, &self.to, operation), start));
-        }
-        let (id, start) = (operation.id.clone(), operation.start);
-        let exported = operate::wait(&*opened.provider, operation, deadline, run).await?;
-        let row = done_row(snapshot.target.as_str(), &id, exported);
-        Ok((ExportRow { id: Some(snapshot.id.to_string()), ..row }, start))
+        self.waiting.follow(opened, operation, deadline, run).await
     }
 }
 
-fn running_row(snapshot: &Snapshot, to: &str, operation: Operation<Exported>) -> ExportRow {
-    let operation_id = format!("{}/{}", snapshot.target, operation.id);
-    let (so_far, percent) = match operation.state {
-        OperationState::Running { so_far, percent } => (so_far, percent),
-        OperationState::Done(_) | OperationState::Failed(_) => (None, None),
-    };
+/// An export, of `id` and to `to` where the cloud doesn't tell.
+pub(super) fn row(target: &str, id: Option<String>, to: &str, exported: Transfer<Exported>) -> ExportRow {
+    let Transfer { operation, state, percent, result, .. } = exported;
+    let told = result.as_ref();
+    let native = told.and_then(|exported| exported.snapshot.as_ref());
     ExportRow {
-        id: Some(snapshot.id.to_string()),
-        target: snapshot.target.to_string(),
-        to: so_far.as_ref().map_or_else(|| to.to_owned(), |so_far| so_far.to.clone()),
-        operation: operation_id,
-        state: State::Running.word(),
-        provider_state: so_far.as_ref().map(|so_far| so_far.provider_state.clone()),
-        percent,
-        size_bytes: so_far.as_ref().and_then(|so_far| so_far.size_bytes),
-        warnings: so_far.map(|so_far| so_far.warnings).unwrap_or_default(),
-    }
-}
-
-/// An export that has ended well.
-pub(super) fn done_row(target: &str, operation: &OperationId, exported: Exported) -> ExportRow {
-    let Exported { snapshot, to, provider_state, size_bytes, warnings, name: _ } = exported;
-    ExportRow {
-        id: snapshot.map(|native| format!("{target}/{native}")),
+        id: id.or_else(|| native.map(|native| format!("{target}/{native}"))),
         target: target.to_owned(),
-        to,
-        operation: format!("{target}/{operation}"),
-        state: State::Done.word(),
-        provider_state: Some(provider_state),
-        percent: Some(100),
-        size_bytes,
-        warnings,
+        to: told.map_or(to, |exported| &exported.to).to_owned(),
+        operation,
+        state: state.word(),
+        provider_state: told.map(|exported| exported.provider_state.clone()),
+        percent,
+        size_bytes: told.and_then(|exported| exported.size_bytes),
+        warnings: result.map(|exported| exported.warnings).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use snapkeep_providers::Provider;
+    use snapkeep_providers::memory::{Fault, Memory, Verb};
+    use snapkeep_providers::model::{CreateRequest, OperationId};
+
+    use super::*;
+
+    const TO: &str = "gs://acme/orders.sql";
+
+    fn cloud(folder: &std::path::Path) -> (Memory, Opened) {
+        let memory = Memory::new("orders".parse().unwrap(), chrono::DateTime::UNIX_EPOCH);
+        memory.write_source("now");
+        (memory.clone(), Opened::of(Arc::new(memory), crate::state::tests::scope(folder)))
+    }
+
+    fn export(line: &str) -> (App, Export) {
+        match App::of(&format!("snapkeep -q export {line} --to {TO}")) {
+            (app, super::super::Verb::Export(export)) => (app, export),
+            _ => panic!("{line} is no export"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_live_database_is_exported_without_the_id_of_a_snapshot() {
+        let folder = tempfile::tempdir().unwrap();
+        let (memory, opened) = cloud(folder.path());
+        let (app, live) = export("orders --no-wait");
+        let of = Of::Now(opened.name());
+        let begun = live.held(&app, &opened, of, &Run::silent()).await.unwrap();
+        let begun = row("orders", of.id(), TO, begun);
+        assert_eq!((begun.id.as_deref(), begun.state, begun.operation.as_str()), (None, "running", "orders/export:e1"));
+        opened.lock("create", app.cancel.child_token()).await.unwrap().release().await;
+        let operation = memory.poll_export(&OperationId::of_export("e1")).await.unwrap();
+        let done = live.waiting.follow(&opened, operation, None, &Run::silent()).await.unwrap();
+        assert_eq!((done.state, memory.database(TO)), (State::Done, Some(b"now".to_vec())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_snapshot_is_exported_as_it_is_and_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (memory, opened) = cloud(folder.path());
+        memory.create(&CreateRequest::default(), &Run::silent()).await.unwrap();
+        memory.write_source("later");
+        let (app, export) = export("orders/mem-0001");
+        let snapshot = opened.resolve(&"orders/mem-0001".parse().unwrap()).await.unwrap();
+        memory.script(Verb::Poll, Fault::Throttle);
+        let exported = export.held(&app, &opened, Of::Snapshot(&snapshot), &Run::silent()).await.unwrap();
+        let row = row("orders", None, "", exported);
+        assert_eq!((row.id.as_deref(), row.to.as_str(), row.percent), (Some("orders/mem-0001"), TO, Some(100)));
+        assert_eq!(memory.database(TO), Some(b"now".to_vec()));
     }
 }

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use clap::Args;
+use snapkeep_providers::model::{Operation, OperationId, OperationState, Start};
+use snapkeep_providers::{ErrorKind, Run};
 use tokio::time::Instant;
 
-use super::rows::OperationRow;
+use super::rows::{OperationRow, State};
 use super::{App, Outcome};
+use crate::catalog::Opened;
 use crate::failure::Failure;
+use crate::operate::{self, Followed};
 use crate::render::Row;
 
 /// Whether to wait for it, and how long.
@@ -31,6 +35,34 @@ pub(super) enum Came<T> {
     NotTried,
 }
 
+/// What goes between a database and a bucket by the cloud's own doing, and how far it is.
+pub(super) struct Transfer<T> {
+    /// The operation, with its target.
+    pub(super) operation: String,
+    pub(super) state: State,
+    pub(super) percent: Option<u8>,
+    /// What came of it, or what is known of that while it goes on.
+    pub(super) result: Option<T>,
+    pub(super) start: Start,
+}
+
+impl<T> Transfer<T> {
+    pub(super) fn done(target: &str, operation: &OperationId, start: Start, result: T) -> Self {
+        let operation = format!("{target}/{operation}");
+        Self { operation, state: State::Done, percent: Some(100), result: Some(result), start }
+    }
+}
+
+/// Refuses what replaces or changes what a target holds, unless its name was typed.
+pub(super) fn confirmed(typed: Option<&str>, target: &str, doing: &str, effect: &str) -> Result<(), Failure> {
+    let message = match typed {
+        Some(typed) if typed == target => return Ok(()),
+        Some(typed) => format!("{doing}: {typed:?} is not the name of the target, {target}"),
+        None => format!("{doing} {effect} what {target} holds now"),
+    };
+    Err(Failure::new(ErrorKind::Refused, message).with_hint(format!("to confirm, add `--confirm {target}`")).of(target))
+}
+
 impl Waiting {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.timeout.map(|timeout| Instant::now() + timeout)
@@ -45,6 +77,27 @@ impl Waiting {
             Ok(Came::NotTried) => app.finish(&Outcome::<T> { done: 1, ..Outcome::new() }),
             Err(failures) if self.no_wait => app.finish(&Outcome::<OperationRow>::failed(failures)),
             Err(failures) => app.finish(&Outcome::<T>::failed(failures)),
+        }
+    }
+
+    /// Follows what was begun to its end, where that is to be waited for.
+    pub(super) async fn follow<T: Followed>(
+        &self,
+        opened: &Opened,
+        operation: Operation<T>,
+        deadline: Option<Instant>,
+        run: &Run,
+    ) -> Result<Transfer<T>, Failure> {
+        let (target, id, start) = (opened.name(), operation.id.clone(), operation.start);
+        match operation.state {
+            OperationState::Running { so_far, percent } if self.no_wait => {
+                let operation = format!("{target}/{id}");
+                Ok(Transfer { operation, state: State::Running, percent, result: so_far, start })
+            }
+            _ => {
+                let result = operate::wait(&*opened.provider, operation, deadline, run).await?;
+                Ok(Transfer::done(target.as_str(), &id, start, result))
+            }
         }
     }
 }

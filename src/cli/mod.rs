@@ -27,6 +27,7 @@ mod doctor;
 mod export;
 mod following;
 mod hold;
+mod import;
 mod latest;
 mod list;
 mod prune;
@@ -104,6 +105,7 @@ enum Verb {
     Copy(copy::Copy),
     Restore(restore::Restore),
     Export(export::Export),
+    Import(import::Import),
     Delete(delete::Delete),
     Hold(hold::Hold),
     Release(hold::Release),
@@ -201,6 +203,17 @@ impl<T> From<Result<T, Failure>> for Outcome<T> {
     }
 }
 
+impl<T> From<Result<Option<T>, Vec<Failure>>> for Outcome<T> {
+    /// Of one target; there is nothing to show of a dry run.
+    fn from(result: Result<Option<T>, Vec<Failure>>) -> Self {
+        match result {
+            Ok(Some(item)) => Ok(item).into(),
+            Ok(None) => Self { done: 1, ..Self::new() },
+            Err(failures) => Self::failed(failures),
+        }
+    }
+}
+
 impl App {
     fn new(global: &Global, now: DateTime<Utc>) -> Self {
         let level = match (global.quiet, global.verbose) {
@@ -260,6 +273,11 @@ impl App {
             // What the cloud does goes on all the same.
             operation => Failure { operation, hint: failure.hint, ..lost },
         }
+    }
+
+    /// Says what was noticed of a target, though it went well.
+    fn warn(&self, target: &str, warnings: &[String]) {
+        warnings.iter().for_each(|warning| self.report.warn(&format!("{target}: {warning}")));
     }
 
     /// Prints the result and the failures, and gives the exit code.
@@ -355,6 +373,7 @@ async fn run(app: &App, verb: Verb) -> u8 {
         Verb::Copy(verb) => verb.run(app).await,
         Verb::Restore(verb) => verb.run(app).await,
         Verb::Export(verb) => verb.run(app).await,
+        Verb::Import(verb) => verb.run(app).await,
         Verb::Delete(verb) => verb.run(app).await,
         Verb::Hold(verb) => verb.run(app).await,
         Verb::Release(verb) => verb.run(app).await,
@@ -415,4 +434,13 @@ fn confirm(app: &App, question: &str) -> Option<bool> {
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).ok()?;
     Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+#[cfg(test)]
+impl App {
+    /// What a command line has at hand, and its verb.
+    fn of(line: &str) -> (Self, Verb) {
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{error}"));
+        (Self::new(&cli.global, Utc::now()), cli.verb)
+    }
 }

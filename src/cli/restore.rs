@@ -8,10 +8,11 @@ use clap::Args;
 use snapkeep_providers::model::{Operation, Ownership, RestoreOptions, RestoreRequest, RestoreTo, Restored, Snapshot};
 use snapkeep_providers::{Error, ErrorKind, Provider, Run, Support};
 
-use super::following::{Came, Waiting};
+use super::following::{Came, Waiting, confirmed};
 use super::rows::{OperationRow, RestoreRow, State};
-use super::{App, Mode};
+use super::{App, Mode, targets};
 use crate::catalog::{self, Opened, SnapshotRef};
+use crate::config::Target;
 use crate::failure::Failure;
 use crate::operate;
 use crate::pin::Pinned;
@@ -27,7 +28,7 @@ pub(super) struct Restore {
     /// The snapshot; with `--time`, the target
     #[arg(value_name = "ID")]
     id: String,
-    /// The name of the new database or instance, or the path of the new file
+    /// The name of the new database or instance, or the path of the new file; on Cloud SQL also PROJECT/NAME
     #[arg(long, value_name = "NAME", required_unless_present = "in_place")]
     to: Option<String>,
     /// Over the target itself; what it holds now is lost
@@ -100,7 +101,7 @@ impl Restore {
         let snapshot = app.looking(found).await?;
         let of = Of::Snapshot(&snapshot);
         if app.mode == Mode::DryRun {
-            return Ok(self.not_tried(app, target.name.as_str(), of));
+            return Ok(self.not_tried(app, target, of));
         }
         let (task, run) = app.run(target.name.as_str(), "restore");
         // Into a new database nothing can meet; over the target itself two restores could.
@@ -142,18 +143,20 @@ impl Restore {
         }
         let of = Of::Moment(time);
         if app.mode == Mode::DryRun {
-            return Ok(self.not_tried(app, &self.id, of));
+            return Ok(self.not_tried(app, target, of));
         }
         let (task, run) = app.run(target.name.as_str(), "restore");
         let came = self.follow(&opened, of, provider.restore_to_time(time, &request, &run), &run).await;
         self.told(app, came, of, (task, run)).map_err(one)
     }
 
-    fn not_tried(&self, app: &App, target: &str, of: Of<'_>) -> Came<RestoreRow> {
-        let to = self.to.clone().unwrap_or_else(|| format!("{target} itself"));
+    fn not_tried(&self, app: &App, target: &Target, of: Of<'_>) -> Came<RestoreRow> {
+        let (name, subject) = (target.name.as_str(), targets::subject(&target.settings));
+        let over = || format!("over {subject}, and lose what {name} holds now");
+        let to = self.to.as_ref().map_or_else(over, |to| format!("to {to}"));
         let with: Vec<String> = self.set.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let with = if with.is_empty() { String::new() } else { format!(" with {}", with.join(", ")) };
-        app.report.info(&format!("would restore {} to {to}{with}", of.text(target)));
+        app.report.info(&format!("would restore {} {to}{with}", of.text(name)));
         Came::NotTried
     }
 
@@ -201,7 +204,7 @@ impl Restore {
         drop((task, run));
         if let Ok(Came::Done(rows, _)) = &came {
             for RestoreRow { target, to, warnings, .. } in rows {
-                warnings.iter().for_each(|warning| app.report.warn(&format!("{target}: {warning}")));
+                app.warn(target, warnings);
                 app.report.info(&format!("{target}: restored {} to {to}, in {elapsed}", of.text(target)));
             }
         }
@@ -212,15 +215,9 @@ impl Restore {
         let ownership = if self.no_owner { Ownership::Drop } else { Ownership::Keep };
         let to = match (&self.to, self.in_place) {
             (Some(name), false) => RestoreTo::New(name.clone()),
-            _ if self.confirm.as_deref() == Some(target) => RestoreTo::InPlace,
             _ => {
-                let message = match &self.confirm {
-                    Some(typed) => format!("restoring in place: {typed:?} is not the name of the target, {target}"),
-                    None => format!("restoring in place replaces what {target} holds now"),
-                };
-                return Err(Failure::new(ErrorKind::Refused, message)
-                    .with_hint(format!("to confirm, add `--confirm {target}`"))
-                    .of(target));
+                confirmed(self.confirm.as_deref(), target, "restoring in place", "replaces")?;
+                RestoreTo::InPlace
             }
         };
         Ok(RestoreRequest { to, ownership, options: self.options()? })

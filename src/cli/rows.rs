@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use snapkeep_providers::model::{Hold, OperationId, Snapshot, TargetName, VerifyLevel};
+use snapkeep_providers::model::{Check, Hold, OperationId, Snapshot, TargetName, VerifyLevel};
 
 use crate::failure::Failure;
 use crate::render::Row;
@@ -145,6 +145,13 @@ impl CheckRow {
         };
         Self { target: target.to_owned(), check, ok, detail, hint }
     }
+
+    /// What a provider looked at; a failure besides, where it won't do.
+    pub(super) fn of(target: &TargetName, check: Check) -> (Self, Option<Failure>) {
+        let outcome = check.outcome.map_err(|error| Failure::from(error).of(target));
+        let row = Self::new(target.as_str(), check.name, &outcome);
+        (Self { hint: row.hint.or(check.advice), ..row }, outcome.err())
+    }
 }
 
 impl Row for CheckRow {
@@ -158,7 +165,10 @@ impl Row for CheckRow {
             (true, Some(_)) => "look",
             (false, _) => "FAILED",
         };
-        vec![self.target.clone(), self.check.into(), result.into(), self.detail.clone()]
+        // Of a failure it is told on stderr.
+        let advice =
+            self.hint.as_ref().filter(|_| self.ok).map(|advice| format!("\nhint: {advice}")).unwrap_or_default();
+        vec![self.target.clone(), self.check.into(), result.into(), format!("{}{advice}", self.detail)]
     }
 
     fn name(&self) -> String {
@@ -239,10 +249,10 @@ impl Row for RestoreRow {
     }
 }
 
-/// A snapshot's data that is written as files.
+/// A snapshot's or database's data that is written as files.
 #[derive(Debug, Serialize)]
 pub(super) struct ExportRow {
-    /// The snapshot; `None` where the cloud no longer tells.
+    /// The snapshot; `None` where it was the live database, or the cloud no longer tells.
     pub(super) id: Option<String>,
     pub(super) target: String,
     pub(super) to: String,
@@ -267,6 +277,38 @@ impl Row for ExportRow {
             self.state.into(),
             or_dash(self.percent.map(|percent| format!("{percent} %"))),
             or_dash(self.size_bytes.map(units::bytes)),
+            self.operation.clone(),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.operation.clone()
+    }
+}
+
+/// SQL that is read into a database.
+#[derive(Debug, Serialize)]
+pub(super) struct ImportRow {
+    pub(super) target: String,
+    pub(super) from: String,
+    /// `None` where the file says it.
+    pub(super) database: Option<String>,
+    pub(super) operation: String,
+    pub(super) state: &'static str,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Row for ImportRow {
+    const KIND: &'static str = "ImportList";
+    const KEYS: &'static [&'static str] = &["target", "from", "database", "operation", "state", "warnings"];
+    const HEADINGS: &'static [&'static str] = &["TARGET", "IMPORTED FROM", "DATABASE", "STATE", "OPERATION"];
+
+    fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
+        vec![
+            self.target.clone(),
+            self.from.clone(),
+            or_dash(self.database.clone()),
+            self.state.into(),
             self.operation.clone(),
         ]
     }
@@ -337,5 +379,37 @@ impl Row for DeletionRow {
 
     fn name(&self) -> String {
         self.id.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use snapkeep_providers::{Error, ErrorKind};
+
+    use super::*;
+    use crate::render::{self, Format};
+
+    #[test]
+    fn advice_is_shown_with_what_it_is_about_and_that_of_a_failure_goes_with_the_failure() {
+        let failed = Error::new(ErrorKind::Permission, "memory", "look at", "billing", "403").with_hint("get the role");
+        let checks = [
+            Check::new("instance", Ok("POSTGRES_16, RUNNABLE".into())),
+            Check::new("retention", Ok("backups go with the instance".into())).with_advice("retain them"),
+            Check::new("deletion", Err(failed)).with_advice("never mind"),
+        ];
+        let target: TargetName = "billing".parse().unwrap();
+        let (rows, failures): (Vec<_>, Vec<_>) = checks.into_iter().map(|check| CheckRow::of(&target, check)).unzip();
+        let mut table = Vec::new();
+        render::print(&mut table, Format::Table, &rows, &[], DateTime::UNIX_EPOCH).unwrap();
+        insta::assert_snapshot!(String::from_utf8(table).unwrap(), @"
+        TARGET   CHECK      RESULT  DETAIL
+        billing  instance   ok      POSTGRES_16, RUNNABLE
+        billing  retention  look    backups go with the instance
+                                    hint: retain them
+        billing  deletion   FAILED  memory: cannot look at billing: 403
+        ");
+        let hints: Vec<_> = rows.iter().map(|row| row.hint.as_deref()).collect();
+        assert_eq!(hints, [None, Some("retain them"), Some("get the role")]);
+        assert_eq!(failures.iter().flatten().map(|failure| failure.exit).collect::<Vec<_>>(), [5]);
     }
 }

@@ -62,7 +62,8 @@ fn row(target: &Target) -> TargetRow {
     }
 }
 
-fn subject(settings: &ProviderSettings) -> String {
+/// Which database it is, in few words.
+pub(super) fn subject(settings: &ProviderSettings) -> String {
     match settings {
         ProviderSettings::AwsRds(rds) => {
             let subject = match (&rds.db_cluster_identifier, &rds.db_instance_identifier) {
@@ -97,18 +98,15 @@ async fn check(app: &App, names: &[String]) -> Result<Outcome<CheckRow>, Vec<Fai
 }
 
 async fn check_target(config: &Catalog, target: &Target) -> (Vec<CheckRow>, Vec<Failure>) {
-    let (mut rows, mut failures) = (Vec::new(), Vec::new());
-    let mut add = |check, outcome: Result<String, Failure>| {
-        rows.push(CheckRow::new(target.name.as_str(), check, &outcome));
-        failures.extend(outcome.err().map(|failure| failure.of(&target.name)));
-    };
     match catalog::open(config, target).await {
         Ok(opened) => {
-            for check in opened.provider.check().await {
-                add(check.name, check.outcome.map_err(Failure::from));
-            }
+            let (rows, failures): (Vec<_>, Vec<_>) =
+                opened.provider.check().await.into_iter().map(|check| CheckRow::of(&target.name, check)).unzip();
+            (rows, failures.into_iter().flatten().collect())
         }
-        Err(failure) => add("provider", Err(failure)),
+        Err(failure) => {
+            let failed = Err(failure.of(&target.name));
+            (vec![CheckRow::new(target.name.as_str(), "provider", &failed)], failed.err().into_iter().collect())
+        }
     }
-    (rows, failures)
 }

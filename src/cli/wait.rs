@@ -3,25 +3,26 @@
 use std::time::Duration;
 
 use clap::Args;
-use snapkeep_providers::model::{Exported, Operation, OperationId, Restored, Snapshot, Work};
+use snapkeep_providers::model::{Exported, Imported, Operation, OperationId, Restored, Snapshot, Start, Work};
 use snapkeep_providers::{ErrorKind, Run};
 use tokio::time::Instant;
 
 use super::create::tell;
-use super::export;
-use super::rows::{ExportRow, RestoreRow};
-use super::{App, Mode, Outcome};
+use super::following::Transfer;
+use super::rows::{ExportRow, ImportRow, RestoreRow};
+use super::{App, Mode, Outcome, export, import};
 use crate::catalog::{self, Catalog, Opened, SnapshotRef, Which};
 use crate::config::Target;
 use crate::copies;
 use crate::failure::Failure;
 use crate::lock::Lock;
 use crate::operate::{self, Followed};
+use crate::render::Row;
 
 /// How soon a lock that somebody else holds is tried again.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Wait until a snapshot and its copies are there, or a restore or export has ended
+/// Wait until a snapshot and its copies are there, or a restore, export or import has ended
 #[derive(Debug, Args)]
 pub(super) struct Wait {
     /// The snapshot or the operation
@@ -41,18 +42,30 @@ impl Wait {
         };
         match named.as_ref().map(|operation| (operation, operation.work())) {
             Some((operation, Work::Restore(_))) => {
-                let restored = self.follow::<Restored>(app, operation, deadline).await;
-                app.finish(&restored.map_or_else(Outcome::failed, |restored| Ok(self.restored(app, restored)).into()))
+                self.finish(app, operation, deadline, |restored| self.restored(app, restored)).await
             }
             Some((operation, Work::Export(_))) => {
-                let exported = self.follow::<Exported>(app, operation, deadline).await;
-                let row = |exported| Ok(self.exported(app, operation, exported)).into();
-                app.finish(&exported.map_or_else(Outcome::failed, row))
+                self.finish(app, operation, deadline, |exported| self.exported(app, operation, exported)).await
             }
-            Some((_, Work::Import(_) | Work::Snapshot(_))) | None => {
+            Some((operation, Work::Import(_))) => {
+                self.finish(app, operation, deadline, |imported| self.imported(app, operation, imported)).await
+            }
+            Some((_, Work::Snapshot(_))) | None => {
                 app.finish(&self.snapshot(app, named.as_ref(), deadline).await.unwrap_or_else(Outcome::failed))
             }
         }
+    }
+
+    /// Follows what is no snapshot, and shows what came of it.
+    async fn finish<T: Followed, R: Row>(
+        &self,
+        app: &App,
+        operation: &OperationId,
+        deadline: Option<Instant>,
+        row: impl Fn(T) -> R,
+    ) -> u8 {
+        let followed = self.follow(app, operation, deadline).await;
+        app.finish(&followed.map_or_else(Outcome::failed, |done| Ok(row(done)).into()))
     }
 
     fn one(&self, failure: Failure) -> Vec<Failure> {
@@ -89,16 +102,22 @@ impl Wait {
     }
 
     fn restored(&self, app: &App, restored: Restored) -> RestoreRow {
-        let target = &self.id.target;
-        restored.warnings.iter().for_each(|warning| app.report.warn(&format!("{target}: {warning}")));
-        let Restored { to, warnings } = restored;
+        let (target, Restored { to, warnings }) = (self.id.target.clone(), restored);
+        app.warn(&target, &warnings);
         // Which snapshot it was of, no cloud tells any more.
-        RestoreRow { id: None, target: target.clone(), to, warnings, time: None }
+        RestoreRow { id: None, target, to, warnings, time: None }
     }
 
     fn exported(&self, app: &App, operation: &OperationId, exported: Exported) -> ExportRow {
-        exported.warnings.iter().for_each(|warning| app.report.warn(&format!("{}: {warning}", self.id.target)));
-        export::done_row(&self.id.target, operation, exported)
+        let (target, to) = (self.id.target.as_str(), exported.to.clone());
+        app.warn(target, &exported.warnings);
+        export::row(target, None, &to, Transfer::done(target, operation, Start::Found, exported))
+    }
+
+    fn imported(&self, app: &App, operation: &OperationId, imported: Imported) -> ImportRow {
+        let (target, from) = (self.id.target.as_str(), imported.from.clone());
+        app.warn(target, &imported.warnings);
+        import::row(target, None, &from, Transfer::done(target, operation, Start::Found, imported))
     }
 
     async fn snapshot(
@@ -224,12 +243,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_lock_that_somebody_else_holds_is_waited_for_until_the_deadline() {
-        use clap::Parser;
         let folder = tempfile::tempdir().unwrap();
         let memory = Memory::new("orders".parse().unwrap(), chrono::DateTime::UNIX_EPOCH);
         let opened = Opened::of(Arc::new(memory), crate::state::tests::scope(folder.path()));
-        let cli = super::super::Cli::try_parse_from(["snapkeep", "-q", "doctor"]).unwrap();
-        let app = App::new(&cli.global, chrono::Utc::now());
+        let (app, _) = App::of("snapkeep -q doctor");
         let run = Run::silent();
         let other = opened.lock("create", run.cancel.child_token()).await.unwrap();
         let deadline = Some(Instant::now() + LOOK * 3);

@@ -54,7 +54,7 @@ impl CloudSqlProvider {
 
     /// The one that was made with this key and has not failed. A list with gaps might miss it.
     async fn find_key(&self, key: &str) -> Result<Option<Record>> {
-        let Read { records, problems, orphaned } = self.read(VERB).await;
+        let Read { records, problems, orphaned } = self.read("list").await;
         if let Some(problem) = problems.into_iter().next() {
             return Err(problem);
         }

@@ -235,10 +235,12 @@ impl CloudSqlProvider {
         let instance = instance.ok_or_else(|| self.no_instance(VERB))?;
         let logs = ["/backupConfiguration/pointInTimeRecoveryEnabled", "/backupConfiguration/binaryLogEnabled"];
         if !logs.iter().any(|path| instance.has(path)) {
-            let Home { project, instance, .. } = home;
+            let Home { project, instance: name, .. } = home;
             let reason = "point-in-time recovery is off for the instance";
+            let is_mysql = instance.database_version.starts_with("MYSQL");
+            let switch = if is_mysql { "--enable-bin-log" } else { "--enable-point-in-time-recovery" };
             let hint = format!(
-                "choose a snapshot: `snapkeep list {}`; for later: gcloud sql instances patch {instance} --enable-point-in-time-recovery --project {project}",
+                "choose a snapshot: `snapkeep list {}`; for later: gcloud sql instances patch {name} {switch} --project {project}",
                 home.target
             );
             return Err(home.error(ErrorKind::Unsupported, VERB, subject, reason).with_hint(hint));
@@ -269,7 +271,9 @@ impl CloudSqlProvider {
             && letters(name);
         // A project of a domain: `example.com:crm`.
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:".contains(&byte);
-        if !fits || project.is_empty() || !project.bytes().all(plain) {
+        let named =
+            project.bytes().next().is_some_and(|first| first.is_ascii_lowercase()) && project.bytes().all(plain);
+        if !fits || !named {
             let reason = format!("{text:?} can't be the name of an instance");
             return Err(self
                 .home

@@ -136,21 +136,111 @@ fn a_dump_is_exported_nowhere() {
     --- stderr
     would export notes/[ID1] to s3://bucket
     ");
-    for to in ["bucket", "s3://", "s3:///x", "https://bucket/x"] {
+    assert_snapshot!(bench.run("export notes --to gs://bucket/notes.sql.gz --database a --database b --serverless"), @"
+    exit 12
+    --- stderr
+    error: sqlite: cannot export notes: this provider exports nothing
+    ");
+    assert_snapshot!(bench.run("export notes --to gs://bucket/notes.sql.gz --database a --database b --dry-run"), @"
+    exit 0
+    --- stderr
+    would export the live database of notes (a, b) to gs://bucket/notes.sql.gz
+    ");
+    assert_snapshot!(bench.run("export nots --to gs://bucket/notes.sql.gz"), @r#"
+    exit 2
+    --- stderr
+    error: there is no target "nots" in snapkeep.toml
+    hint: did you mean "notes"?
+    "#);
+    assert_snapshot!(bench.run("export notes --to https://bucket/x"), @"
+    exit 2
+    --- stderr
+    error: invalid value 'https://bucket/x' for '--to <URL>': write s3://BUCKET/PREFIX or gs://BUCKET/OBJECT
+
+    For more information, try '--help'.
+    ");
+    for to in
+        ["bucket", "s3://", "s3:///x", "gs://", "gs://bucket", "gs://bucket/", "gs:///x", "gs://bucket/x/", "GS://b/x"]
+    {
         let ran = bench.run(&format!("export notes/latest --to {to}"));
         assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{to}: {ran}");
     }
+    for what in ["", "/", "notes/", "/x", "../x", "a b"] {
+        let ran = bench.run_words(&["export", what, "--to", "gs://bucket/x"]);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{what:?}: {ran}");
+    }
+    let ran = bench.run_words(&["export", "notes", "--to", "gs://bucket/x", "--database", ""]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{ran}");
 }
 
 #[test]
-fn waiting_for_a_restore_or_an_export_shows_what_came_of_it() {
+fn nothing_is_imported_into_a_dump_target_and_nothing_anywhere_without_its_name() {
+    let bench = Bench::new();
+    let from = "--from gs://bucket/notes.sql";
+    assert_snapshot!(bench.run(&format!("import notes {from}")), @"
+    exit 10
+    --- stderr
+    error: importing changes what notes holds now
+    hint: to confirm, add `--confirm notes`
+    ");
+    assert_snapshot!(bench.run(&format!("import notes {from} --confirm note")), @r#"
+    exit 10
+    --- stderr
+    error: importing: "note" is not the name of the target, notes
+    hint: to confirm, add `--confirm notes`
+    "#);
+    assert_snapshot!(bench.run(&format!("import notes {from} --confirm notes")), @"
+    exit 12
+    --- stderr
+    error: sqlite: cannot import into notes: this provider imports nothing
+    ");
+    assert_snapshot!(bench.run(&format!("import notes {from} --confirm notes --dry-run")), @"
+    exit 0
+    --- stderr
+    would import gs://bucket/notes.sql into notes.db; a snapshot first is wise: `snapkeep create notes`
+    ");
+    assert_snapshot!(bench.run("import notes --from s3://bucket/x --confirm notes"), @"
+    exit 2
+    --- stderr
+    error: invalid value 's3://bucket/x' for '--from <URL>': write gs://BUCKET/OBJECT
+
+    For more information, try '--help'.
+    ");
+    for (line, code) in [
+        (format!("nots {from} --confirm nots"), 2),
+        (format!("notes {from} --confirm notes -o json"), 12),
+        (format!("notes {from} --dry-run"), 10),
+        (format!("notes/latest {from} --confirm notes/latest"), 2),
+        ("notes --confirm notes".into(), 2),
+        ("notes --from gs://bucket --confirm notes".into(), 2),
+        (format!("notes {from} --confirm notes --timeout x"), 2),
+    ] {
+        let ran = bench.run(&format!("import {line}"));
+        assert_eq!(ran.code, Some(code), "{line}: {ran}");
+        assert!(code != 12 || ran.document()["kind"] == "ImportList", "{ran}");
+    }
+    assert_eq!(bench.run(&format!("import notes {from} --confirm x -o json")).error_codes(), ["refused"]);
+}
+
+#[test]
+fn waiting_for_a_restore_an_export_or_an_import_shows_what_came_of_it() {
     let bench = Bench::new();
     assert_snapshot!(bench.run("wait notes/restore:copy"), @"
     exit 4
     --- stderr
     error: sqlite: cannot find notes/restore:copy: there is no such operation
     ");
-    for (id, kind) in [("restore:copy", "RestoreList"), ("export:x", "ExportList"), ("nothing", "SnapshotList")] {
+    assert_snapshot!(bench.run("wait notes/restore:acme-dr/7f3a"), @"
+    exit 4
+    --- stderr
+    error: sqlite: cannot find notes/restore:acme-dr/7f3a: there is no such operation
+    ");
+    for (id, kind) in [
+        ("restore:copy", "RestoreList"),
+        ("export:x", "ExportList"),
+        ("import:x", "ImportList"),
+        ("nothing", "SnapshotList"),
+    ] {
         let ran = bench.run(&format!("wait notes/{id} -o json"));
         assert_eq!((ran.code, &ran.document()["kind"]), (Some(4), &kind.into()), "{ran}");
     }
@@ -163,9 +253,9 @@ fn databases_are_looked_for_in_clouds_only() {
     exit 2
     --- stderr
     error: no target's cloud can be asked for its databases
-    hint: name a region of AWS: `--region eu-central-1`
+    hint: name a region of AWS, `--region eu-central-1`, or a project of Google Cloud, `--project acme-prod`
     ");
-    for line in ["--region eu-central-1", "--discover --profile prod"] {
+    for line in ["--region eu-central-1", "--project acme", "--discover --profile prod", "--discover --project="] {
         let ran = bench.run(&format!("targets list {line}"));
         assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{line}: {ran}");
     }

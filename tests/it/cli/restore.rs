@@ -98,6 +98,11 @@ fn restore_in_place_wants_the_name_of_the_target() {
     hint: to confirm, add `--confirm notes`
     "#);
     assert_eq!(bench.run(&format!("restore {id} --in-place --confirm Notes -o json")).error_codes(), ["refused"]);
+    assert_snapshot!(bench.run(&format!("restore {id} --in-place --confirm notes --dry-run")), @"
+    exit 0
+    --- stderr
+    would restore notes/[ID1] over notes.db, and lose what notes holds now
+    ");
     assert!(bench.notes("notes.db").is_empty());
     assert_snapshot!(bench.run(&format!("restore {id} --in-place --confirm notes")), @"
     exit 0

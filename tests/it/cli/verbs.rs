@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 
 use super::Bench;
 
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 21] = [
     "demo",
     "targets",
     "list",
@@ -18,6 +18,7 @@ const VERBS: [&str; 20] = [
     "copy",
     "restore",
     "export",
+    "import",
     "delete",
     "hold",
     "release",

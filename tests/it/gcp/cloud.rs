@@ -77,7 +77,8 @@ impl CloudBench for Cloud {
                 .iter()
                 .enumerate()
                 .map(|(nth, one)| (one.name.clone(), format!("[OPERATION-{}]", nth + 1)));
-            ids.chain(operations).collect()
+            let uids = world.backups.iter().enumerate().map(|(nth, backup)| (backup.uid.clone(), format!("[UID-{}]", nth + 1)));
+            ids.chain(uids).chain(operations).filter(|(name, _)| !name.is_empty()).collect()
         });
         for (name, shown) in &names {
             text = text.replace(name, shown);

@@ -8,7 +8,14 @@ use crate::support::sqladmin::{Fault, Instance, Trouble};
 fn a_backup_says_in_its_description_whose_it_is() {
     let cloud = Cloud::new("tags = { team = \"crm\" }\nbackup_location = \"europe-west1\"");
     let ran = cloud.done("create billing --key before-7 --tag app=1.9");
-    insta::assert_snapshot!(cloud.shown(&ran), @"");
+    insta::assert_snapshot!(cloud.shown(&ran), @"
+    exit 0
+    --- stdout
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    billing/[BACKUP-1]  [TIME]  [AGE]  4.0 GiB  available  owned  postgresql 17  europe-west1  -  -
+    --- stderr
+    billing: made billing/[BACKUP-1] in europe-west1, 4.0 GiB, in [DURATION]
+    ");
     let [backup] = &*cloud.backups() else { panic!("one backup") };
     let description = backup.description.clone().unwrap();
     let call = description.split("call=").nth(1).unwrap().split(' ').next().unwrap();
@@ -87,7 +94,12 @@ fn a_lost_answer_makes_no_second_backup() {
 fn a_backup_that_fails_says_why_and_its_key_is_free_again() {
     let cloud = Cloud::new("");
     cloud.sql.fail(Trouble::on("backupRuns.insert", Fault::EndsBadly("INTERNAL_ERROR", "the disk is on fire")));
-    insta::assert_snapshot!(cloud.whole("create billing --key k"), @"");
+    insta::assert_snapshot!(cloud.whole("create billing --key k"), @"
+    exit 1
+    --- stderr
+    error: gcp_cloud_sql: cannot snapshot billing/[BACKUP-1]: the backup was begun and failed
+    caused by: INTERNAL_ERROR: the disk is on fire
+    ");
     cloud.create("billing --key k");
     assert_eq!(cloud.backups().len(), 2);
     cloud.take(|new| owned(new).in_status("SKIPPED"));
@@ -98,10 +110,23 @@ fn a_backup_that_fails_says_why_and_its_key_is_free_again() {
 #[test]
 fn what_can_not_be_made_says_why() {
     let cloud = Cloud::of(Instance::new("billing-pg").stopped(), "");
-    insta::assert_snapshot!(cloud.whole("create billing"), @"");
+    insta::assert_snapshot!(cloud.whole("create billing"), @"
+    exit 1
+    --- stderr
+    error: gcp_cloud_sql: cannot snapshot billing: the instance is stopped, and Google makes no backup of it
+    caused by: gcp_cloud_sql: cannot snapshot billing: Google refuses the request
+    caused by: POST /v1/projects/acme-prod/instances/billing-pg/backupRuns: 400 Bad Request: invalid: Invalid request: Invalid request since instance is not running.
+    hint: start it: gcloud sql instances patch billing-pg --activation-policy=ALWAYS --project acme-prod
+    ");
     let cloud = Cloud::new("");
     cloud.sql.world(|world| world.denied.insert("backupRuns.create".to_owned()));
-    insta::assert_snapshot!(cloud.whole("create billing"), @"");
+    insta::assert_snapshot!(cloud.whole("create billing"), @"
+    exit 5
+    --- stderr
+    error: gcp_cloud_sql: cannot snapshot billing: Google does not permit it, or there is no such instance
+    caused by: POST /v1/projects/acme-prod/instances/billing-pg/backupRuns: 403 Forbidden: forbidden: boss::NOT_AUTHORIZED: Not authorized to access resource. Possibly missing permission cloudsql.backupRuns.create on resource instances/billing-pg.
+    hint: look at `project` and `instance` of [targets.billing], and at the role: see docs/gcp.md#permissions
+    ");
     let long = "x".repeat(1100);
     let ran = cloud.exits(2, &format!("create billing --tag note={long}"));
     assert!(ran.err.contains("its tags are too long"), "{ran}");

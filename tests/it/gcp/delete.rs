@@ -51,7 +51,12 @@ fn trouble_on_the_way_deletes_what_was_asked_for_and_nothing_else() {
     let cloud = Cloud::new("");
     let (old, _) = (cloud.create("billing"), cloud.create("billing"));
     cloud.sql.fail(Trouble::on("backupRuns.delete", Fault::EndsBadly("INTERNAL_ERROR", "no")));
-    insta::assert_snapshot!(cloud.whole(&format!("delete {old} --yes")), @"");
+    insta::assert_snapshot!(cloud.whole(&format!("delete {old} --yes")), @"
+    exit 1
+    --- stderr
+    error: gcp_cloud_sql: cannot delete billing/[BACKUP-1]: the operation was begun and failed
+    caused by: INTERNAL_ERROR: no
+    ");
 }
 
 #[test]

@@ -128,7 +128,15 @@ fn a_region_that_does_not_answer_google_makes_the_list_incomplete() {
     let cloud = Cloud::new("");
     let id = cloud.create("billing");
     cloud.sql.world(|world| world.unreachable.insert("us-east1".to_owned()));
-    insta::assert_snapshot!(cloud.whole("list"), @"");
+    insta::assert_snapshot!(cloud.whole("list"), @"
+    exit 3
+    --- stdout
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    billing/[BACKUP-1]  [TIME]  [AGE]  4.0 GiB  available  owned  postgresql 17  eu  -  -
+    --- stderr
+    error: gcp_cloud_sql: cannot list backups of billing: the region us-east1 does not answer Google
+    caused by: Region us-east1 is unreachable.
+    ");
     cloud.exits(3, "targets list --discover");
     cloud.sql.world(|world| world.unreachable.clear());
     assert_eq!(cloud.done("-o name list").out.trim_end(), id);
@@ -151,7 +159,15 @@ fn a_clock_that_is_off_stops_pruning_and_no_listing() {
 #[test]
 fn a_target_that_is_right_passes_every_check_and_is_told_what_becomes_of_its_backups() {
     let cloud = Cloud::new("");
-    insta::assert_snapshot!(cloud.whole("targets check"), @"");
+    insta::assert_snapshot!(cloud.whole("targets check"), @"
+    exit 0
+    --- stdout
+    TARGET  CHECK  RESULT  DETAIL
+    billing  database  ok  instance billing-pg in europe-west3, postgresql 17, RUNNABLE
+    billing  retention  ok  backups go when the instance is deleted
+    billing  snapshots  ok  they can be listed
+    billing  deletion  ok  it is permitted
+    ");
     let changes = cloud.sql.changes();
     assert!(changes.iter().all(|call| call.id.as_deref() == Some("1")), "{changes:?}");
     let cloud = Cloud::of(Instance::new("billing-pg").set("/retainBackupsOnDelete", true), "");
@@ -163,26 +179,83 @@ fn a_target_that_is_right_passes_every_check_and_is_told_what_becomes_of_its_bac
 fn what_is_wrong_with_a_target_is_said_with_what_to_do() {
     let cloud = Cloud::new("");
     cloud.sql.world(|world| world.denied.insert("backupRuns.delete".to_owned()));
-    insta::assert_snapshot!(cloud.whole("targets check"), @"");
+    insta::assert_snapshot!(cloud.whole("targets check"), @"
+    exit 5
+    --- stdout
+    TARGET  CHECK  RESULT  DETAIL
+    billing  database  ok  instance billing-pg in europe-west3, postgresql 17, RUNNABLE
+    billing  retention  ok  backups go when the instance is deleted
+    billing  snapshots  ok  they can be listed
+    billing  deletion  FAILED  gcp_cloud_sql: cannot delete backups of billing: Google does not permit it, or there is no such instance
+    --- stderr
+    error: gcp_cloud_sql: cannot delete backups of billing: Google does not permit it, or there is no such instance
+    caused by: DELETE /v1/projects/acme-prod/instances/billing-pg/backupRuns/1: 403 Forbidden: forbidden: boss::NOT_AUTHORIZED: Not authorized to access resource. Possibly missing permission cloudsql.backupRuns.delete on resource instances/billing-pg.
+    hint: give the role the permission cloudsql.backupRuns.delete, which roles/cloudsql.editor lacks; see docs/gcp.md
+    ");
     let cloud = Cloud::of(Instance::new("billing-pg").stopped(), "");
-    insta::assert_snapshot!(cloud.whole("targets check"), @"");
+    insta::assert_snapshot!(cloud.whole("targets check"), @"
+    exit 0
+    --- stdout
+    TARGET  CHECK  RESULT  DETAIL
+    billing  database  ok  instance billing-pg in europe-west3, postgresql 17, stopped
+    billing  retention  ok  backups go when the instance is deleted
+    billing  snapshots  ok  they can be listed
+    billing  deletion  ok  it is permitted
+    ");
 }
 
 #[test]
 fn a_wrong_address_and_a_wrong_token_have_their_own_words() {
     let cloud = Cloud::new("");
     cloud.configure(&cloud.target("billing", "nope", ""));
-    insta::assert_snapshot!(cloud.whole("list"), @"");
+    insta::assert_snapshot!(cloud.whole("list"), @"
+    exit 4
+    --- stderr
+    error: gcp_cloud_sql: cannot list billing: there is no instance nope in the project acme-prod
+    hint: see what is there: `snapkeep targets list --discover`, then correct `instance` or `project` of [targets.billing]
+    ");
     cloud.configure(&cloud.target("billing", "billing-pg", "").replace(SqlAdmin::PROJECT, "acme-typo"));
-    insta::assert_snapshot!(cloud.whole("list"), @"");
+    insta::assert_snapshot!(cloud.whole("list"), @"
+    exit 5
+    --- stderr
+    error: gcp_cloud_sql: cannot list backups of billing: Google does not permit it, or there is no such instance
+    caused by: GET /v1/projects/acme-typo/instances/billing-pg/backupRuns: 403 Forbidden: notAuthorized: The client is not authorized to make this request.
+    hint: look at `project` and `instance` of [targets.billing], and at the role: see docs/gcp.md#permissions
+    ");
     cloud.configure(&cloud.target("billing", "billing-pg", ""));
-    insta::assert_snapshot!(cloud.shown(&cloud.ran(cloud.command().env("TOKEN", "expired").arg("list"))), @"");
+    insta::assert_snapshot!(cloud.shown(&cloud.ran(cloud.command().env("TOKEN", "expired").arg("list"))), @"
+    exit 5
+    --- stderr
+    error: gcp_cloud_sql: cannot list backups of billing: Google does not take the access token
+    caused by: GET /v1/projects/acme-prod/instances/billing-pg/backupRuns: 401 Unauthorized: authError: Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.
+    hint: get a new one: gcloud auth print-access-token, or leave out `access_token`
+    ");
     cloud.sql.trust_without_scope("narrow");
-    insta::assert_snapshot!(cloud.shown(&cloud.ran(cloud.command().env("TOKEN", "narrow").arg("list"))), @"");
-    insta::assert_snapshot!(cloud.shown(&cloud.ran(cloud.command().env_remove("TOKEN").arg("list"))), @"");
+    insta::assert_snapshot!(cloud.shown(&cloud.ran(cloud.command().env("TOKEN", "narrow").arg("list"))), @"
+    exit 5
+    --- stderr
+    error: gcp_cloud_sql: cannot list backups of billing: the access token is not for Cloud SQL
+    caused by: GET /v1/projects/acme-prod/instances/billing-pg/backupRuns: 403 Forbidden: insufficientPermissions: Request had insufficient authentication scopes.
+    hint: use one of scope https://www.googleapis.com/auth/cloud-platform: gcloud auth print-access-token
+    ");
+    insta::assert_snapshot!(cloud.shown(&cloud.ran(cloud.command().env_remove("TOKEN").arg("list"))), @"
+    exit 5
+    --- stderr
+    error: billing: config: cannot read the secret from environment variable TOKEN: it is not set, or not UTF-8
+    hint: set it: export TOKEN=...
+    ");
     let nobody = cloud.target("billing", "billing-pg", "").replace(&cloud.sql.endpoint(), "http://127.0.0.1:1");
     cloud.configure(&nobody);
-    insta::assert_snapshot!(cloud.whole("list"), @"");
+    insta::assert_snapshot!(cloud.whole("list"), @"
+    exit 1
+    --- stderr
+    error: gcp_cloud_sql: cannot list backups of billing: Google's API does not answer
+    caused by: GET /v1/projects/acme-prod/instances/billing-pg/backupRuns: no connection
+    caused by: error sending request
+    caused by: client error (Connect)
+    caused by: tcp connect error
+    caused by: Connection refused (os error 111)
+    ");
 }
 
 #[test]
@@ -192,7 +265,12 @@ fn instances_of_the_project_are_found_with_the_config_for_them() {
         world.add(Instance::new("crm-mysql").of_version("MYSQL_8_0_31").stopped());
         world.add(Instance::new("billing-replica")).primary = Some("billing-pg".into());
     });
-    insta::assert_snapshot!(cloud.whole("targets list --discover"), @"");
+    insta::assert_snapshot!(cloud.whole("targets list --discover"), @"
+    exit 2
+    --- stderr
+    error: no target's cloud can be asked for its databases
+    hint: name a region of AWS: `--region eu-central-1`
+    ");
 }
 
 #[test]

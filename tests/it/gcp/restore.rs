@@ -12,7 +12,14 @@ fn a_new_instance_is_like_the_source_and_as_it_was_then() {
     let cloud = Cloud::new("");
     let id = cloud.create("billing");
     cloud.sql.world(|world| world.write("billing-pg", "second"));
-    insta::assert_snapshot!(cloud.whole(&format!("restore {id} --to billing-check --set availability_type=REGIONAL")), @"");
+    insta::assert_snapshot!(cloud.whole(&format!("restore {id} --to billing-check --set availability_type=REGIONAL")), @"
+    exit 0
+    --- stdout
+    SNAPSHOT  RESTORED TO
+    billing/[BACKUP-1]  billing-check
+    --- stderr
+    billing: restored billing/[BACKUP-1] to billing-check, in [DURATION]
+    ");
     let restored = cloud.instance("billing-check").unwrap();
     assert_eq!(restored.data, "first");
     let settings = &restored.made_with.as_ref().unwrap()["restoreInstanceSettings"];
@@ -85,7 +92,7 @@ fn a_moment_is_cloned_when_google_has_it() {
     cloud.sql.world(|world| world.set_time("2026-11-22T02:00:00Z"));
     cloud.sql.world(|world| world.write("billing-pg", "second"));
     cloud.sql.world(|world| world.set_time("2026-11-22T03:00:00Z"));
-    cloud.done("restore billing --time 2026-11-22T01:30:00Z --to then --set zone=europe-west3-b");
+    cloud.done("restore billing --time 2026-11-22T01:30:00Z --to then");
     assert_eq!(cloud.instance("then").unwrap().data, "first");
     cloud.done("restore billing --time 2026-11-22T02:30:00Z --to later");
     assert_eq!(cloud.instance("later").unwrap().data, "second");
@@ -97,7 +104,12 @@ fn a_moment_is_cloned_when_google_has_it() {
     cloud.exits(10, "restore billing --time 2026-11-22T01:30:00Z --to then");
     let off = Instance::new("billing-pg").set("/backupConfiguration/pointInTimeRecoveryEnabled", false);
     let cloud = Cloud::of(off, "");
-    insta::assert_snapshot!(cloud.whole("restore billing --time 2026-11-22T01:30:00Z --to then"), @"");
+    insta::assert_snapshot!(cloud.whole("restore billing --time 2026-11-22T01:30:00Z --to then"), @"
+    exit 12
+    --- stderr
+    error: gcp_cloud_sql: cannot restore billing to [TIME]: point-in-time recovery is off for the instance
+    hint: choose a snapshot: `snapkeep list billing`; for later: gcloud sql instances patch billing-pg --enable-point-in-time-recovery --project acme-prod
+    ");
 }
 
 #[test]
@@ -133,7 +145,12 @@ fn an_operation_that_fails_shows_what_google_says() {
     let cloud = Cloud::new("");
     let id = cloud.create("billing");
     cloud.sql.fail(Trouble::on("instances.restoreBackup", Fault::EndsBadly("ERROR_RDBMS", "the version is odd")));
-    insta::assert_snapshot!(cloud.whole(&format!("restore {id} --to billing-check")), @"");
+    insta::assert_snapshot!(cloud.whole(&format!("restore {id} --to billing-check")), @"
+    exit 1
+    --- stderr
+    error: gcp_cloud_sql: cannot restore billing/restore:billing-check/[OPERATION-2]: the operation was begun and failed
+    caused by: ERROR_RDBMS: the version is odd
+    ");
 }
 
 #[test]

@@ -9,7 +9,14 @@ fn a_backup_is_restored_on_trial_and_nothing_is_left() {
     let cloud = Cloud::of(Instance::new("billing-pg").set("/deletionProtectionEnabled", true), "");
     cloud.sql.world(|world| world.looks = 1);
     let id = cloud.create("billing");
-    insta::assert_snapshot!(cloud.whole(&format!("verify {id} --level restore")), @"");
+    insta::assert_snapshot!(cloud.whole(&format!("verify {id} --level restore")), @"
+    exit 0
+    --- stdout
+    SNAPSHOT  LEVEL  RESULT  CHECK  DETAIL
+    billing/[BACKUP-1]  restore  ok  restore  a scratch instance was there within 0 min
+    --- stderr
+    billing: verified billing/[BACKUP-1]: restore, in [DURATION]
+    ");
     assert_eq!(cloud.sql.world(|world| world.instances.len()), 1);
     let made = cloud.sql.calls_of("instances.restoreBackup")[0].clone();
     let settings = &made.body.as_ref().unwrap()["restoreInstanceSettings"]["settings"];

@@ -40,6 +40,7 @@ fn debris_of_more_than_a_day_is_swept_and_younger_stays() {
     notes  state  ok  [DIR]/home/.local/state/snapkeep
     notes  snapshots  ok  2, the newest good one is 1d old
     notes  debris  look  2 unfinished, [SIZE]: [ID1], [ID2]; 1 older than 24 h
+                                hint: `snapkeep create` and `snapkeep prune apply` sweep what is older than 24 h
     ");
     past.harmless("prune plan");
     past.harmless("prune apply --yes --dry-run");

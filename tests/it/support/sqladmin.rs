@@ -30,6 +30,7 @@ mod backups;
 mod call;
 mod clone;
 mod fault;
+mod fields;
 mod instance;
 mod instances;
 mod methods;
@@ -301,7 +302,7 @@ fn respond(
         return (Ok(shared.refused(&refusal)), None);
     }
     shared.world.end = fault.as_ref().map_or(operation::End::Well, Fault::end);
-    let body = match method.carry_out(&mut shared.world, &call) {
+    let body = match method.carry_out(&mut shared.world, &call).and_then(|body| partial(&call, body)) {
         Ok(body) => body,
         Err(refusal) => return (Ok(shared.refused(&refusal)), None),
     };
@@ -322,6 +323,13 @@ fn respond(
         _ => Ok(json(StatusCode::OK, format!("{body:#}"))),
     };
     (reply, if let Some(Fault::Slow(time)) = fault { Some(time) } else { None })
+}
+
+/// What of an answer the request wants.
+fn partial(call: &Call, body: Value) -> call::Outcome<Value> {
+    let Some(fields) = call.get("fields") else { return Ok(body) };
+    let part = fields::select(&body, fields);
+    part.map_or_else(|| call::refuse(400, "invalidParameter", format!("Invalid field selection {fields}")), Ok)
 }
 
 impl Shared {

@@ -58,7 +58,7 @@ const METHODS: &[Method] = methods! {
 };
 
 /// What any method takes.
-const COMMON: [&str; 2] = ["alt", "prettyPrint"];
+const COMMON: [&str; 3] = ["alt", "fields", "prettyPrint"];
 
 impl Method {
     /// The method of a request, with the names in its path, if all of it is simulated.
