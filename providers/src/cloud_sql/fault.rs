@@ -87,7 +87,8 @@ fn meaning(fault: &Fault, home: &Home) -> Meaning {
         return to_do(ErrorKind::Permission, "the Cloud SQL Admin API is not enabled in the project", hint);
     }
     if code(&["ACCESS_TOKEN_SCOPE_INSUFFICIENT", "insufficientPermissions"]) {
-        let hint = "get one of the scope https://www.googleapis.com/auth/cloud-platform: gcloud auth print-access-token";
+        let hint =
+            "get one of the scope https://www.googleapis.com/auth/cloud-platform: gcloud auth print-access-token";
         return to_do(ErrorKind::Permission, "the access token is not for Cloud SQL", hint.into());
     }
     if code(&["quotaExceeded", "limitExceeded", "QUOTA_EXCEEDED"]) {

@@ -77,7 +77,11 @@ impl CloudBench for Cloud {
                 .iter()
                 .enumerate()
                 .map(|(nth, one)| (one.name.clone(), format!("[OPERATION-{}]", nth + 1)));
-            let uids = world.backups.iter().enumerate().map(|(nth, backup)| (backup.uid.clone(), format!("[UID-{}]", nth + 1)));
+            let uids = world
+                .backups
+                .iter()
+                .enumerate()
+                .map(|(nth, backup)| (backup.uid.clone(), format!("[UID-{}]", nth + 1)));
             ids.chain(uids).chain(operations).filter(|(name, _)| !name.is_empty()).collect()
         });
         for (name, shown) in &names {

@@ -130,7 +130,24 @@ fn what_can_not_be_made_says_why() {
     let long = "x".repeat(1100);
     let ran = cloud.exits(2, &format!("create billing --tag note={long}"));
     assert!(ran.err.contains("its tags are too long"), "{ran}");
-    cloud.exits(12, "copy billing/latest --to-region us");
-    cloud.exits(12, "copy billing/latest --share-with 123");
     assert!(cloud.backups().is_empty());
+}
+
+#[test]
+fn backups_are_neither_copied_nor_shared() {
+    let cloud = Cloud::new("");
+    cloud.create("billing");
+    insta::assert_snapshot!(cloud.whole("copy billing/latest --to-region us"), @r#"
+    exit 12
+    --- stderr
+    error: gcp_cloud_sql: cannot copy billing/[BACKUP-1]: Cloud SQL copies no backups: each is kept where it was made
+    hint: have new ones made elsewhere: backup_location = "..." in [targets.billing]
+    "#);
+    insta::assert_snapshot!(cloud.whole("copy billing/latest --share-with 123"), @"
+    exit 2
+    --- stderr
+    error: invalid value '123' for '--share-with <ACCOUNT>': an account's id has 12 digits
+
+    For more information, try '--help'.
+    ");
 }

@@ -33,7 +33,18 @@ fn of_every_kind() -> Cloud {
 #[test]
 fn runs_and_backups_of_the_project_are_one_list() {
     let cloud = of_every_kind();
-    insta::assert_snapshot!(cloud.whole("list"), @"");
+    insta::assert_snapshot!(cloud.whole("list"), @"
+    exit 0
+    --- stdout
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    billing/[BACKUP-1]  [TIME]  [AGE]  4.0 GiB  available  owned  postgresql 17  eu  -  -
+    billing/[BACKUP-2]  [TIME]  [AGE]  4.0 GiB  available  manual  postgresql 17  eu  -  -
+    billing/[BACKUP-3]  [TIME]  [AGE]  4.0 GiB  available  automated  postgresql 17  eu  -  -
+    billing/[BACKUP-4]  [TIME]  [AGE]  4.0 GiB  failed  owned  postgresql 17  eu  -  -
+    billing/[BACKUP-5]  [TIME]  [AGE]  4.0 GiB  unknown  owned  postgresql 17  eu  -  -
+    billing/[BACKUP-7]  [TIME]  [AGE]  4.0 GiB  available  manual  postgresql 17  eu  -  -
+    billing/[UID-8]  [TIME]  [AGE]  4.0 GiB  available  automated  postgresql 17  eu  -  -
+    ");
     let json = cloud.items("list --origin owned --state available");
     let item = json!({
         "id": format!("billing/{}", cloud.backups()[0].id()), "native_id": cloud.backups()[0].id(), "target": "billing",
@@ -48,9 +59,48 @@ fn runs_and_backups_of_the_project_are_one_list() {
 #[test]
 fn a_backup_shows_all_that_google_tells_and_how_to_restore_it_by_hand() {
     let cloud = of_every_kind();
-    insta::assert_snapshot!(cloud.whole("show billing/latest"), @"");
+    insta::assert_snapshot!(cloud.whole("show billing/latest"), @"
+    exit 0
+    --- stdout
+    id  billing/[BACKUP-1]
+    created  [TIME] UTC ([AGE] ago)
+    completed  [TIME] UTC
+    state  available
+    origin  owned
+    size  4.0 GiB (4294967301 bytes)
+    engine  postgresql 17
+    location  eu
+    encrypted  yes
+    key  nightly
+    tags  team=crm
+
+    To restore it without snapkeep:
+
+      # into a new instance; of the project's backups one is the same as this run, by its backupRun
+      gcloud sql backups list --filter='backupRun~/[BACKUP-1]$' --project acme-prod
+      gcloud sql backups restore BACKUP_NAME --restore-instance billing-pg-restored --project acme-prod
+      # or over the instance itself: what it holds now is lost
+      gcloud sql backups restore [BACKUP-1] --backup-instance billing-pg --restore-instance billing-pg --project acme-prod
+    ");
     let last = cloud.backups()[7].clone();
-    insta::assert_snapshot!(cloud.whole(&format!("show billing/{}", last.uid)), @"");
+    insta::assert_snapshot!(cloud.whole(&format!("show billing/{}", last.uid)), @"
+    exit 0
+    --- stdout
+    id  billing/[UID-8]
+    created  [TIME] UTC ([AGE] ago)
+    completed  [TIME] UTC
+    state  available
+    origin  automated
+    size  4.0 GiB (4294967301 bytes)
+    engine  postgresql 17
+    location  eu
+    encrypted  yes
+
+    To restore it without snapkeep:
+
+      # into a new instance
+      gcloud sql backups restore projects/acme-prod/backups/[UID-8] --restore-instance billing-pg-restored --project acme-prod
+    ");
 }
 
 #[test]
@@ -164,7 +214,8 @@ fn a_target_that_is_right_passes_every_check_and_is_told_what_becomes_of_its_bac
     --- stdout
     TARGET  CHECK  RESULT  DETAIL
     billing  database  ok  instance billing-pg in europe-west3, postgresql 17, RUNNABLE
-    billing  retention  ok  backups go when the instance is deleted
+    billing  retention  look  backups go when the instance is deleted
+                                hint: keep them: gcloud sql instances patch billing-pg --retain-backups-on-delete --project acme-prod
     billing  snapshots  ok  they can be listed
     billing  deletion  ok  it is permitted
     ");
@@ -184,7 +235,8 @@ fn what_is_wrong_with_a_target_is_said_with_what_to_do() {
     --- stdout
     TARGET  CHECK  RESULT  DETAIL
     billing  database  ok  instance billing-pg in europe-west3, postgresql 17, RUNNABLE
-    billing  retention  ok  backups go when the instance is deleted
+    billing  retention  look  backups go when the instance is deleted
+                                hint: keep them: gcloud sql instances patch billing-pg --retain-backups-on-delete --project acme-prod
     billing  snapshots  ok  they can be listed
     billing  deletion  FAILED  gcp_cloud_sql: cannot delete backups of billing: Google does not permit it, or there is no such instance
     --- stderr
@@ -197,8 +249,10 @@ fn what_is_wrong_with_a_target_is_said_with_what_to_do() {
     exit 0
     --- stdout
     TARGET  CHECK  RESULT  DETAIL
-    billing  database  ok  instance billing-pg in europe-west3, postgresql 17, stopped
-    billing  retention  ok  backups go when the instance is deleted
+    billing  database  look  instance billing-pg in europe-west3, postgresql 17, stopped
+                                hint: start it: gcloud sql instances patch billing-pg --activation-policy=ALWAYS --project acme-prod
+    billing  retention  look  backups go when the instance is deleted
+                                hint: keep them: gcloud sql instances patch billing-pg --retain-backups-on-delete --project acme-prod
     billing  snapshots  ok  they can be listed
     billing  deletion  ok  it is permitted
     ");
@@ -236,7 +290,7 @@ fn a_wrong_address_and_a_wrong_token_have_their_own_words() {
     --- stderr
     error: gcp_cloud_sql: cannot list backups of billing: the access token is not for Cloud SQL
     caused by: GET /v1/projects/acme-prod/instances/billing-pg/backupRuns: 403 Forbidden: insufficientPermissions: Request had insufficient authentication scopes.
-    hint: use one of scope https://www.googleapis.com/auth/cloud-platform: gcloud auth print-access-token
+    hint: get one of the scope https://www.googleapis.com/auth/cloud-platform: gcloud auth print-access-token
     ");
     insta::assert_snapshot!(cloud.shown(&cloud.ran(cloud.command().env_remove("TOKEN").arg("list"))), @"
     exit 5
@@ -265,12 +319,19 @@ fn instances_of_the_project_are_found_with_the_config_for_them() {
         world.add(Instance::new("crm-mysql").of_version("MYSQL_8_0_31").stopped());
         world.add(Instance::new("billing-replica")).primary = Some("billing-pg".into());
     });
-    insta::assert_snapshot!(cloud.whole("targets list --discover"), @"
-    exit 2
-    --- stderr
-    error: no target's cloud can be asked for its databases
-    hint: name a region of AWS: `--region eu-central-1`
-    ");
+    insta::assert_snapshot!(cloud.whole("targets list --discover"), @r#"
+    exit 0
+    --- stdout
+    DATABASE  PROVIDER  LOCATION  ENGINE  STATE  TARGET
+    billing-pg  gcp_cloud_sql  acme-prod  postgresql 17  RUNNABLE  billing
+    crm-mysql  gcp_cloud_sql  acme-prod  mysql 8.0.31  stopped  -
+
+    [targets.crm-mysql]
+    provider = "gcp_cloud_sql"
+    project = "acme-prod"
+    instance = "crm-mysql"
+    endpoint = "[ENDPOINT]"
+    "#);
 }
 
 #[test]

@@ -9,7 +9,14 @@ const TO: &str = "gs://acme-dumps/billing.sql.gz";
 #[test]
 fn what_is_there_now_is_exported() {
     let cloud = Cloud::new("");
-    insta::assert_snapshot!(cloud.whole(&format!("export billing --to {TO} --database billing-pg --serverless")), @"");
+    insta::assert_snapshot!(cloud.whole(&format!("export billing --to {TO} --database billing-pg --serverless")), @"
+    exit 0
+    --- stdout
+    SNAPSHOT  EXPORTED TO  STATE  DONE  SIZE  OPERATION
+    -  gs://acme-dumps/billing.sql.gz  done  100 %  -  billing/export:[OPERATION-1]
+    --- stderr
+    billing: the live database of billing is exported, in [DURATION], to gs://acme-dumps/billing.sql.gz
+    ");
     assert_eq!(cloud.sql.world(|world| world.files.get(TO).cloned()).as_deref(), Some("first"));
     let call = &cloud.sql.calls_of("instances.export")[0];
     assert_eq!(call.body.as_ref().unwrap()["exportContext"]["offload"], true);
@@ -65,7 +72,12 @@ fn a_bucket_that_is_closed_to_the_instance_says_whom_to_let_in() {
     cloud.sql.world(|world| world.closed_buckets.insert("acme-dumps".into()));
     let ran = cloud.run(&format!("export billing --to {TO} --database billing-pg"));
     assert_ne!(ran.code, Some(0));
-    insta::assert_snapshot!(cloud.shown(&ran), @"");
+    insta::assert_snapshot!(cloud.shown(&ran), @"
+    exit 1
+    --- stderr
+    error: gcp_cloud_sql: cannot export billing/export:[OPERATION-1]: the operation was begun and failed
+    caused by: ERROR_RDBMS: The service account does not have the required permissions for the bucket acme-dumps.
+    ");
 }
 
 #[test]
@@ -76,7 +88,14 @@ fn an_import_needs_the_typed_name() {
     cloud.exits(10, &format!("import billing --from {TO} --database billing-pg"));
     cloud.exits(10, &format!("import billing --from {TO} --database billing-pg --confirm bill"));
     assert_eq!(cloud.instance("billing-pg").unwrap().data, "second");
-    insta::assert_snapshot!(cloud.whole(&format!("import billing --from {TO} --database billing-pg --confirm billing")), @"");
+    insta::assert_snapshot!(cloud.whole(&format!("import billing --from {TO} --database billing-pg --confirm billing")), @"
+    exit 0
+    --- stdout
+    TARGET  IMPORTED FROM  DATABASE  STATE  OPERATION
+    billing  gs://acme-dumps/billing.sql.gz  billing-pg  done  billing/import:[OPERATION-2]
+    --- stderr
+    billing: imported gs://acme-dumps/billing.sql.gz, in [DURATION]; before the next, a snapshot first is wise: `snapkeep create billing`
+    ");
     assert_ne!(cloud.instance("billing-pg").unwrap().data, "second");
     cloud.exits(1, "import billing --from gs://acme-dumps/none.sql --database billing-pg --confirm billing");
     cloud.exits(2, "import billing --from s3://acme-dumps/none.sql --confirm billing");
