@@ -41,10 +41,11 @@ impl CloudSqlProvider {
             let refused = !is_busy(&fault) && !is_uncertain(&fault);
             let waited = turn.wait(fault, Some(run)).await;
             // Before it is asked for again, and before it is said to have failed.
-            if turn.is_uncertain()
-                && let Some(found) = self.find_call(&described.call).await?
-            {
-                return Ok(self.progress(&found));
+            if turn.is_uncertain() {
+                let found = self.find_call(&described.call).await.map_err(|error| turn.may_have_begun(error))?;
+                if let Some(found) = found {
+                    return Ok(self.progress(&found));
+                }
             }
             if let Err(error) = waited {
                 return Err(if refused { self.explained(error).await } else { error });
