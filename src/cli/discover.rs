@@ -29,7 +29,7 @@ pub(super) struct Discover {
     #[arg(long)]
     pub(super) discover: bool,
     /// An AWS region to look at too, also without a config; may be given several times
-    #[arg(long, value_name = "REGION", requires = "discover")]
+    #[arg(long, value_name = "REGION", requires = "discover", value_parser = NonEmptyStringValueParser::new())]
     region: Vec<String>,
     /// The profile of the AWS config files to look at those regions with
     #[arg(long, value_name = "PROFILE", requires = "region")]
@@ -354,6 +354,9 @@ access_token = { env = "TOKEN" }
             Some("[targets.shop-2]\nprovider = \"aws_rds\"\nregion = \"eu-central-1\"\n"),
             "the name is taken"
         );
+        let billing = &config.targets.values().find(|target| target.name.as_str() == "billing").unwrap().settings;
+        let by_another_token = rows.row(&in_project("acme"), found("billing", &identity_of_cloud(billing).unwrap()));
+        assert_eq!((&*by_another_token.location, by_another_token.target.as_deref()), ("acme", Some("billing")));
         let of_another_account = rows.row(&in_region("eu-central-1", None), found("orders-prod", &identity));
         assert_eq!(of_another_account.target, None);
     }

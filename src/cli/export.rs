@@ -197,7 +197,7 @@ pub(super) fn row(target: &str, id: Option<String>, to: &str, exported: Transfer
     ExportRow {
         id: id.or_else(|| native.map(|native| format!("{target}/{native}"))),
         target: target.to_owned(),
-        to: told.map_or(to, |exported| &exported.to).to_owned(),
+        to: told.map(|exported| &*exported.to).filter(|to| !to.is_empty()).unwrap_or(to).to_owned(),
         operation,
         state: state.word(),
         provider_state: told.map(|exported| exported.provider_state.clone()),

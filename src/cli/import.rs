@@ -94,7 +94,7 @@ pub(super) fn row(target: &str, database: Option<String>, from: &str, imported: 
     let told = result.as_ref();
     ImportRow {
         target: target.to_owned(),
-        from: told.map_or(from, |imported| &imported.from).to_owned(),
+        from: told.map(|imported| &*imported.from).filter(|from| !from.is_empty()).unwrap_or(from).to_owned(),
         database: told.and_then(|imported| imported.database.clone()).or(database),
         operation,
         state: state.word(),

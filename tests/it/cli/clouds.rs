@@ -255,7 +255,13 @@ fn databases_are_looked_for_in_clouds_only() {
     error: no target's cloud can be asked for its databases
     hint: name a region of AWS, `--region eu-central-1`, or a project of Google Cloud, `--project acme-prod`
     ");
-    for line in ["--region eu-central-1", "--project acme", "--discover --profile prod", "--discover --project="] {
+    for line in [
+        "--region eu-central-1",
+        "--project acme",
+        "--discover --profile prod",
+        "--discover --project=",
+        "--discover --region=",
+    ] {
         let ran = bench.run(&format!("targets list {line}"));
         assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{line}: {ran}");
     }
