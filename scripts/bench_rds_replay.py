@@ -13,16 +13,14 @@ import datetime
 import os
 import random
 import re
-import socket
 import sys
-import time
-from email.utils import formatdate
 from urllib.parse import parse_qsl
+
+from bench_replay import serve
 
 NAMESPACE = "http://rds.amazonaws.com/doc/2014-10-31/"
 PAGE = 100
 CREDENTIAL = re.compile(rb"\r\nauthorization:[^\r]*Credential=[^/]*?(\d{12})/\d{8}/([a-z0-9-]+)/rds/", re.IGNORECASE)
-LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 # A moment of its own, so that every run sees the same snapshots.
 NEWEST = datetime.datetime(2026, 11, 22, 2, 15, tzinfo=datetime.timezone.utc)
 WEEK = 7
@@ -172,60 +170,6 @@ class World:
         return fault("400 Bad Request", "InvalidParameterCombination", f"{action} is not replayed so.")
 
 
-class Connection(asyncio.Protocol):
-    """One kept-alive connection; requests are answered one after the other."""
-
-    def __init__(self, world, latency):
-        self.world, self.latency, self.received = world, latency, b""
-
-    def connection_made(self, transport):
-        self.transport = transport
-        # A page fits, so that a write is one system call.
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-
-    def data_received(self, data):
-        self.received += data
-        while (end := self.received.find(b"\r\n\r\n")) >= 0:
-            head = self.received[:end]
-            length = LENGTH.search(head)
-            whole = end + 4 + (int(length[1]) if length else 0)
-            if len(self.received) < whole:
-                return
-            body, self.received = self.received[end + 4:whole], self.received[whole:]
-            found = self.world.reply(head, body)
-            if self.latency:
-                asyncio.get_running_loop().call_later(self.latency, self.send, found)
-            else:
-                self.send(found)
-
-    def send(self, found):
-        status, rest = found
-        if not self.transport.is_closing():
-            self.transport.write(f"HTTP/1.1 {status}\r\nDate: {date()}".encode() + rest)
-
-
-dated = (0, "")
-
-
-def date():
-    global dated
-    now = int(time.time())
-    if dated[0] != now:
-        dated = (now, formatdate(now, usegmt=True))
-    return dated[1]
-
-
-async def serve(arguments, parent):
-    world = World(arguments)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(world, arguments.latency_ms / 1000), "127.0.0.1", 0)
-    size = world.bytes / max(world.snapshots, 1)
-    print(f"replay: {world.snapshots} snapshots in {len(world.pages)} pages, {size:.0f} bytes each", file=sys.stderr)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    while os.getppid() == parent:
-        await asyncio.sleep(1)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--accounts", default="111122223333", help="ids, with commas between")
@@ -233,8 +177,11 @@ def main():
     parser.add_argument("--instances", default="orders-prod", help="names of each account and region, with commas between")
     parser.add_argument("--snapshots", type=int, default=5000, help="of each instance")
     parser.add_argument("--latency-ms", type=float, default=0, help="before each answer")
-    parent = os.getppid()
-    asyncio.run(serve(parser.parse_args(), parent))
+    parent, arguments = os.getppid(), parser.parse_args()
+    world = World(arguments)
+    size = world.bytes / max(world.snapshots, 1)
+    print(f"replay: {world.snapshots} snapshots in {len(world.pages)} pages, {size:.0f} bytes each", file=sys.stderr)
+    asyncio.run(serve(world, arguments.latency_ms, parent))
 
 
 if __name__ == "__main__":
