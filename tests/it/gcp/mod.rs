@@ -1,8 +1,10 @@
 //! Cloud SQL: the promises of the contract, and the real binary, against its Admin API in this process.
 
 mod cloud;
+mod conformance;
 mod create;
 mod delete;
+mod random;
 mod read;
 mod restore;
 mod transfer;
