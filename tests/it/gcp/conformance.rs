@@ -1,6 +1,7 @@
 //! Cloud SQL keeps every promise of the contract.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -20,7 +21,19 @@ pub(super) struct Simulated {
     pub(super) provider: Arc<dyn Provider>,
     count: AtomicU32,
     /// Where the token is.
-    _folder: TempDir,
+    folder: TempDir,
+}
+
+async fn open(admin: &SqlAdmin, folder: &Path, connections: &Connections, instance: &str) -> Arc<dyn Provider> {
+    let settings = ProviderSettings::GcpCloudSql(GcpCloudSql {
+        project: SqlAdmin::PROJECT.to_owned(),
+        instance: instance.to_owned(),
+        endpoint: Some(admin.endpoint()),
+        access_token: Some(SecretRef::File("token".into())),
+        ..GcpCloudSql::default()
+    });
+    let surroundings = Surroundings::new(connections, &[], folder);
+    ok(snapkeep_providers::open(&instance.parse().unwrap(), &settings, surroundings).await)
 }
 
 impl Simulated {
@@ -30,17 +43,18 @@ impl Simulated {
         admin.world(|world| (world.looks, world.page) = (looks, page));
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("token"), SqlAdmin::TOKEN).unwrap();
-        let settings = ProviderSettings::GcpCloudSql(GcpCloudSql {
-            project: SqlAdmin::PROJECT.to_owned(),
-            instance: "orders".to_owned(),
-            endpoint: Some(admin.endpoint()),
-            access_token: Some(SecretRef::File("token".into())),
-            ..GcpCloudSql::default()
-        });
-        let connections = Connections::default();
-        let surroundings = Surroundings::new(&connections, &[], folder.path());
-        let provider = ok(snapkeep_providers::open(&"orders".parse().unwrap(), &settings, surroundings).await);
-        Self { admin, provider, count: AtomicU32::new(0), _folder: folder }
+        let provider = open(&admin, folder.path(), &Connections::default(), "orders").await;
+        Self { admin, provider, count: AtomicU32::new(0), folder }
+    }
+
+    /// The same target as another process has it.
+    pub(super) async fn elsewhere(&self) -> Arc<dyn Provider> {
+        self.beside(&Connections::default(), "orders").await
+    }
+
+    /// The target of another instance, of a process with these connections.
+    pub(super) async fn beside(&self, connections: &Connections, instance: &str) -> Arc<dyn Provider> {
+        open(&self.admin, self.folder.path(), connections, instance).await
     }
 
     /// What is in an instance.

@@ -7,5 +7,6 @@ mod delete;
 mod random;
 mod read;
 mod restore;
+mod together;
 mod transfer;
 mod verify;
