@@ -26,14 +26,15 @@ impl CloudSqlProvider {
             let error = home.error(ErrorKind::Usage, VERB, &home.target, reason);
             return Err(error.with_hint("give fewer or shorter ones with `--tag`, or in `tags` of the config"));
         }
-        if let Some(key) = &request.key
-            && let Some(found) = self.find_key(key).await?
-        {
-            return Ok(self.progress(&found).found());
-        }
         let (text, subject) = (described.text(), home.target.to_string());
         let mut turn = Turn::new(home, &self.api, VERB, &subject);
         loop {
+            // Also after each wait: what was waited for may be the backup of this key.
+            if let Some(key) = &request.key
+                && let Some(found) = self.find_key(key).await?
+            {
+                return Ok(self.progress(&found).found());
+            }
             let fault = match self.api.insert_run(&text, home.backup_location.as_deref()).await {
                 Ok(begun) => return self.begun(begun, &described).await,
                 Err(fault) => fault,
