@@ -30,10 +30,11 @@ impl CloudSqlProvider {
         let mut turn = Turn::new(home, &self.api, VERB, &subject);
         loop {
             // Also after each wait: what was waited for may be the backup of this key.
-            if let Some(key) = &request.key
-                && let Some(found) = self.find_key(key).await?
-            {
-                return Ok(self.progress(&found).found());
+            if let Some(key) = &request.key {
+                let uncertain = |error| if turn.is_uncertain() { turn.may_have_begun(error) } else { error };
+                if let Some(found) = self.find_key(key).await.map_err(uncertain)? {
+                    return Ok(self.progress(&found).found());
+                }
             }
             let fault = match self.api.insert_run(&text, home.backup_location.as_deref()).await {
                 Ok(begun) => return self.begun(begun, &described).await,
