@@ -164,14 +164,7 @@ impl RdsProvider {
             }
         }
         let ours = found.into_iter().filter(|found| is_scratch(&self.home, found));
-        let mut debris: Vec<Debris> = ours
-            .filter_map(|found| {
-                let native_id = NativeId::new(found.name);
-                Some(Debris { native_id, touched_at: found.created_at?, size_bytes: 0 })
-            })
-            .collect();
-        debris.sort_by_key(|debris| debris.touched_at);
-        Ok(debris)
+        Ok(Debris::in_cloud(ours.map(|found| (found.name, found.created_at))))
     }
 
     pub(super) async fn discard_scratch(&self, name: &str) -> Result<()> {

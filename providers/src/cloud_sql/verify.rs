@@ -116,14 +116,7 @@ impl CloudSqlProvider {
             found => found.or_error(&self.home, "look for what verifications left of", &self.home.target)?.0,
         };
         let ours = instances.into_iter().filter(|found| is_scratch_of(&self.home, found));
-        let mut debris: Vec<Debris> = ours
-            .filter_map(|found| {
-                let native_id = NativeId::new(found.name);
-                Some(Debris { native_id, touched_at: found.create_time?, size_bytes: 0 })
-            })
-            .collect();
-        debris.sort_by_key(|debris| debris.touched_at);
-        Ok(debris)
+        Ok(Debris::in_cloud(ours.map(|found| (found.name, found.create_time))))
     }
 
     /// Deletes a scratch instance, and waits until nothing goes on with it any more. One that is gone is deleted.
