@@ -26,8 +26,8 @@ use crate::{Run, random};
 
 /// What the names of scratch instances begin with.
 pub(super) const SCRATCH: &str = "sk-verify-";
-/// The label that says for which target it was made, by a hash: a label has small letters only.
-pub(super) const LABEL: &str = "snapkeep-scratch";
+/// The label that says for which target it was made, by a hash: a label has small letters only. A hyphen would not do in a filter.
+pub(super) const LABEL: &str = "snapkeep_scratch";
 /// How long a deletion is followed.
 const FOLLOWED: Duration = Duration::from_secs(10 * 60);
 const VERB: &str = "verify";

@@ -54,7 +54,7 @@ async fn a_restore_goes_over_an_instance_that_fits() {
 async fn a_restore_makes_a_new_instance_in_any_project() {
     let (admin, _, name) = with_backup(Instance::new("orders")).await;
     admin.world(|world| world.looks = 2);
-    let settings = json!({"settings": {"tier": "db-f1-micro", "userLabels": {"snapkeep-scratch": "yes"}}});
+    let settings = json!({"settings": {"tier": "db-f1-micro", "userLabels": {"snapkeep_scratch": "yes"}}});
     let body = json!({"backup": name, "restoreInstanceSettings": settings});
     let path = format!("/v1/projects/{}/instances/copy", SqlAdmin::OTHER_PROJECT);
     done(&admin, "POST", &format!("{path}/restoreBackup"), body.clone()).await;
