@@ -63,7 +63,12 @@ impl<'t> Turn<'t> {
     pub(super) fn given_up(&self, fault: Fault) -> Error {
         let uncertain = self.is_uncertain() || is_uncertain(&fault);
         let error = into_error(fault, self.home, self.verb, self.subject);
-        if !uncertain || error.hint().is_some() {
+        if uncertain { self.may_have_begun(error) } else { error }
+    }
+
+    /// The same with the way to find out whether an earlier try took effect.
+    pub(super) fn may_have_begun(&self, error: Error) -> Error {
+        if error.hint().is_some() {
             return error;
         }
         let Home { project, .. } = self.home;
@@ -115,7 +120,8 @@ impl CloudSqlProvider {
             let waited = if taken { Err(turn.given_up(fault)) } else { turn.wait(fault, run).await };
             if turn.is_uncertain() {
                 let new = |found: &super::wire::Operation| !known.contains(&found.name) && (ask.is_it)(found);
-                if let Some(found) = ask.operations(&self.home).await?.into_iter().find(new) {
+                let operations = ask.operations(&self.home).await.map_err(|error| turn.may_have_begun(error))?;
+                if let Some(found) = operations.into_iter().find(new) {
                     return Ok(found);
                 }
             }

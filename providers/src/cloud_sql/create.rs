@@ -26,14 +26,16 @@ impl CloudSqlProvider {
             let error = home.error(ErrorKind::Usage, VERB, &home.target, reason);
             return Err(error.with_hint("give fewer or shorter ones with `--tag`, or in `tags` of the config"));
         }
-        if let Some(key) = &request.key
-            && let Some(found) = self.find_key(key).await?
-        {
-            return Ok(self.progress(&found).found());
-        }
         let (text, subject) = (described.text(), home.target.to_string());
         let mut turn = Turn::new(home, &self.api, VERB, &subject);
         loop {
+            // Also after each wait: what was waited for may be the backup of this key.
+            if let Some(key) = &request.key {
+                let uncertain = |error| if turn.is_uncertain() { turn.may_have_begun(error) } else { error };
+                if let Some(found) = self.find_key(key).await.map_err(uncertain)? {
+                    return Ok(self.progress(&found).found());
+                }
+            }
             let fault = match self.api.insert_run(&text, home.backup_location.as_deref()).await {
                 Ok(begun) => return self.begun(begun, &described).await,
                 Err(fault) => fault,
@@ -41,10 +43,11 @@ impl CloudSqlProvider {
             let refused = !is_busy(&fault) && !is_uncertain(&fault);
             let waited = turn.wait(fault, Some(run)).await;
             // Before it is asked for again, and before it is said to have failed.
-            if turn.is_uncertain()
-                && let Some(found) = self.find_call(&described.call).await?
-            {
-                return Ok(self.progress(&found));
+            if turn.is_uncertain() {
+                let found = self.find_call(&described.call).await.map_err(|error| turn.may_have_begun(error))?;
+                if let Some(found) = found {
+                    return Ok(self.progress(&found));
+                }
             }
             if let Err(error) = waited {
                 return Err(if refused { self.explained(error).await } else { error });

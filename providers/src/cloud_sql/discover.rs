@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::gcp::Clients;
 use crate::model::TargetName;
 use crate::settings::GcpCloudSql;
-use crate::toml::toml_text;
+use crate::toml::{toml_secret, toml_text};
 use crate::{Discovery, Found};
 
 /// Primaries: replicas have no backups of their own that could be restored onto them.
@@ -40,6 +40,9 @@ fn found(place: &GcpCloudSql, instance: Instance) -> Found {
     ];
     if let Some(endpoint) = &place.endpoint {
         lines.push(("endpoint", toml_text(endpoint)));
+    }
+    if let Some(token) = &place.access_token {
+        lines.push(("access_token", toml_secret(token)));
     }
     let state = if instance.is_stopped() { "stopped".to_owned() } else { instance.state };
     Found {

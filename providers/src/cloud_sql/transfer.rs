@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::CloudSqlProvider;
 use super::api::is_possible;
 use super::begin::Ask;
 use super::fault::OrError;
 use super::wire::{self, Instance, Transfer};
+use super::{CloudSqlProvider, Home};
 use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
@@ -56,8 +56,7 @@ impl CloudSqlProvider {
             verb: EXPORT,
             subject: &subject,
         };
-        let begun =
-            self.begin(ask, Some(run)).await.map_err(|error| self.with_access(error, &instance, "objectAdmin"))?;
+        let begun = self.begin(ask, Some(run)).await?;
         let id = OperationId::of_export(&begun.name);
         let begun =
             wire::Operation { export_context: Some(Transfer { uri: Some(uri.into()), database: None }), ..begun };
@@ -124,8 +123,7 @@ impl CloudSqlProvider {
             verb: IMPORT,
             subject: &subject,
         };
-        let begun =
-            self.begin(ask, Some(run)).await.map_err(|error| self.with_access(error, &instance, "objectViewer"))?;
+        let begun = self.begin(ask, Some(run)).await?;
         let id = OperationId::of_import(&begun.name);
         let read = Transfer { uri: Some(uri.into()), database: request.database.clone() };
         Ok(self.progress_of_import(id, &wire::Operation { import_context: Some(read), ..begun }))
@@ -153,16 +151,6 @@ impl CloudSqlProvider {
                 let error = self.home.error(ErrorKind::Usage, verb, subject, reason);
                 Err(error.with_hint("write gs://BUCKET/FILE.sql.gz; with .gz at its end it is compressed"))
             }
-        }
-    }
-
-    /// Says who must be let into the bucket, where Google refuses.
-    fn with_access(&self, error: Error, instance: &Instance, role: &str) -> Error {
-        match &instance.service_account_email_address {
-            Some(account) if error.kind() == ErrorKind::Permission || error.hint().is_none() => error.with_hint(format!(
-                "let the instance's account in: gcloud storage buckets add-iam-policy-binding gs://BUCKET --member=serviceAccount:{account} --role=roles/storage.{role}"
-            )),
-            _ => error,
         }
     }
 
@@ -201,14 +189,28 @@ impl CloudSqlProvider {
             size_bytes: None,
             warnings: Vec::new(),
         };
-        self.progress_of(EXPORT, id, operation, exported)
+        self.with_access(self.progress_of(EXPORT, id, operation, exported), operation, "objectAdmin")
     }
 
     fn progress_of_import(&self, id: OperationId, operation: &wire::Operation) -> Operation<Imported> {
         let Transfer { uri, database } = operation.import_context.clone().unwrap_or_default();
         let database = database.filter(|database| !database.is_empty());
         let imported = Imported { from: uri.unwrap_or_default(), database, warnings: Vec::new() };
-        self.progress_of(IMPORT, id, operation, imported)
+        self.with_access(self.progress_of(IMPORT, id, operation, imported), operation, "objectViewer")
+    }
+
+    /// Says who must be let into the bucket, where that is what went wrong.
+    fn with_access<T>(&self, followed: Operation<T>, operation: &wire::Operation, role: &str) -> Operation<T> {
+        let OperationState::Failed(error) = followed.state else { return followed };
+        let denied = operation.troubles().is_some_and(|words| words.to_ascii_lowercase().contains("permission"));
+        let Home { instance, project, .. } = &self.home;
+        let hint = || {
+            format!(
+                "give roles/storage.{role} on the bucket to the instance's own account, which this tells: gcloud sql instances describe {instance} --project {project} --format='value(serviceAccountEmailAddress)'"
+            )
+        };
+        let state = OperationState::Failed(if denied { error.with_hint(hint()) } else { error });
+        Operation { state, ..followed }
     }
 
     /// How far the cloud is with what makes `result`.

@@ -163,7 +163,6 @@ pub(super) struct Instance {
     pub(super) instance_type: Option<String>,
     pub(super) create_time: Option<DateTime<Utc>>,
     pub(super) replica_names: Vec<String>,
-    pub(super) service_account_email_address: Option<String>,
     pub(super) settings: Value,
 }
 

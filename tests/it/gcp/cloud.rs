@@ -91,6 +91,15 @@ impl CloudBench for Cloud {
     }
 }
 
+/// Tries all the cases at once: each waits most of its time.
+pub(super) fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, case: impl Fn(T) + Sync) {
+    std::thread::scope(|scope| {
+        for one in cases {
+            scope.spawn(|| case(one));
+        }
+    });
+}
+
 /// A backup that is one of the target `billing`.
 pub(super) fn owned(backup: Backup) -> Backup {
     let call = backup.id();

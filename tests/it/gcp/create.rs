@@ -1,6 +1,6 @@
 //! Making backups: once, whatever becomes of an answer, and when it is the instance's turn.
 
-use super::cloud::{Cloud, owned};
+use super::cloud::{Cloud, at_once, owned};
 use crate::cli::CloudBench;
 use crate::support::sqladmin::{Fault, Instance, Trouble};
 
@@ -74,7 +74,7 @@ fn an_instance_that_is_busy_is_waited_for() {
 
 #[test]
 fn a_lost_answer_makes_no_second_backup() {
-    for (fault, key) in [
+    let troubles = [
         (Fault::CutAfter, "--key k"),
         (Fault::CutAfter, ""),
         (Fault::StatusAfter(500), "--key k"),
@@ -82,12 +82,13 @@ fn a_lost_answer_makes_no_second_backup() {
         (Fault::CutBefore, "--key k"),
         (Fault::Status(503), ""),
         (Fault::Throttled(Some(0)), ""),
-    ] {
+    ];
+    at_once(troubles, |(fault, key)| {
         let cloud = Cloud::new("");
         cloud.sql.fail(Trouble::on("backupRuns.insert", fault.clone()));
         cloud.create(&format!("billing {key}"));
         assert_eq!((cloud.backups().len(), cloud.sql.fired()), (1, 1), "{fault:?}");
-    }
+    });
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Deleting, pruning and adopting.
 
-use super::cloud::{Cloud, owned};
+use super::cloud::{Cloud, at_once, owned};
 use crate::cli::CloudBench;
 use crate::support::sqladmin::{Fault, Trouble};
 
@@ -30,7 +30,7 @@ fn what_the_cloud_made_goes_by_force_only() {
 
 #[test]
 fn trouble_on_the_way_deletes_what_was_asked_for_and_nothing_else() {
-    for fault in [
+    let troubles = [
         Fault::CutAfter,
         Fault::CutBefore,
         Fault::StatusAfter(500),
@@ -38,16 +38,17 @@ fn trouble_on_the_way_deletes_what_was_asked_for_and_nothing_else() {
         Fault::InProgress(409),
         Fault::Throttled(Some(0)),
         Fault::Status(503),
-    ] {
+    ];
+    at_once(troubles, |fault| {
         let cloud = Cloud::new("");
-        cloud.sql.world(|world| world.looks = 1);
         let (old, new) = (cloud.create("billing"), cloud.create("billing"));
+        cloud.sql.world(|world| world.looks = 1);
         cloud.sql.fail(Trouble::on("backupRuns.delete", fault.clone()));
         cloud.done(&format!("delete {old} --yes"));
         cloud.sql.tick();
         assert_eq!(cloud.done("-o name list").out.trim_end(), new, "{fault:?}");
         assert_eq!(cloud.sql.fired(), 1, "{fault:?}");
-    }
+    });
     let cloud = Cloud::new("");
     let (old, _) = (cloud.create("billing"), cloud.create("billing"));
     cloud.sql.fail(Trouble::on("backupRuns.delete", Fault::EndsBadly("INTERNAL_ERROR", "no")));

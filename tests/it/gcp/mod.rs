@@ -1,9 +1,12 @@
 //! Cloud SQL: the promises of the contract, and the real binary, against its Admin API in this process.
 
 mod cloud;
+mod conformance;
 mod create;
 mod delete;
+mod random;
 mod read;
 mod restore;
+mod together;
 mod transfer;
 mod verify;

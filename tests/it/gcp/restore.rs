@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::cloud::Cloud;
+use super::cloud::{Cloud, at_once};
 use crate::cli::CloudBench;
 use crate::support::SqlAdmin;
 use crate::support::sqladmin::{Fault, Instance, Trouble};
@@ -112,32 +112,49 @@ fn a_moment_is_cloned_when_google_has_it() {
     ");
 }
 
+/// What may happen to a call that begins something.
+const TROUBLES: [Fault; 5] =
+    [Fault::CutAfter, Fault::StatusAfter(500), Fault::Truncated, Fault::CutBefore, Fault::Status(503)];
+
 #[test]
 fn a_lost_answer_restores_once() {
-    for fault in [Fault::CutAfter, Fault::StatusAfter(500), Fault::Truncated, Fault::CutBefore, Fault::Status(503)] {
-        for method in ["instances.restoreBackup", "instances.clone"] {
-            let cloud = Cloud::new("");
-            let id = cloud.create("billing");
-            cloud.sql.world(|world| world.looks = 1);
-            cloud.sql.fail(Trouble::on(method, fault.clone()));
-            let moment = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-            match method {
-                "instances.clone" => cloud.done(&format!("restore billing --time {moment} --to again")),
-                _ => cloud.done(&format!("restore {id} --to again")),
-            };
-            assert_eq!(cloud.instance("again").unwrap().data, "first", "{fault:?}");
-            assert_eq!((cloud.sql.fired(), cloud.sql.world(|world| world.instances.len())), (1, 2), "{fault:?}");
-        }
+    at_once(TROUBLES, |fault| {
+        let cloud = Cloud::new("");
+        let id = cloud.create("billing");
+        cloud.sql.world(|world| world.looks = 1);
+        cloud.sql.fail(Trouble::on("instances.restoreBackup", fault.clone()));
+        cloud.done(&format!("restore {id} --to again"));
+        assert_eq!(cloud.instance("again").unwrap().data, "first", "{fault:?}");
+        assert_eq!((cloud.sql.fired(), cloud.sql.world(|world| world.instances.len())), (1, 2), "{fault:?}");
+    });
+}
+
+#[test]
+fn a_lost_answer_clones_once() {
+    at_once(TROUBLES, |fault| {
+        let cloud = Cloud::new("");
+        cloud.sql.world(|world| world.looks = 1);
+        cloud.sql.fail(Trouble::on("instances.clone", fault.clone()));
+        let moment = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        cloud.done(&format!("restore billing --time {moment} --to again"));
+        assert_eq!(cloud.instance("again").unwrap().data, "first", "{fault:?}");
+        assert_eq!((cloud.sql.fired(), cloud.sql.world(|world| world.instances.len())), (1, 2), "{fault:?}");
+    });
+}
+
+#[test]
+fn a_lost_answer_restores_in_place_once() {
+    at_once(TROUBLES, |fault| {
         let cloud = Cloud::new("");
         let id = cloud.create("billing");
         cloud.sql.world(|world| world.looks = 1);
         cloud.sql.fail(Trouble::on("instances.restoreBackup", fault.clone()));
         cloud.done(&format!("restore {id} --in-place --confirm billing"));
-        let restores = cloud
-            .sql
-            .world(|world| world.operations.iter().filter(|operation| operation.kind == "RESTORE_VOLUME").count());
+        let is_restore = |kind: &str| kind == "RESTORE_VOLUME";
+        let restores =
+            cloud.sql.world(|world| world.operations.iter().filter(|operation| is_restore(&operation.kind)).count());
         assert_eq!((restores, cloud.sql.fired()), (1, 1), "{fault:?}");
-    }
+    });
 }
 
 #[test]

@@ -66,6 +66,7 @@ fn broken_requests_are_found() {
         (Method::DELETE, "instances/i/backupRuns/1", ""),
         (Method::POST, "instances/i/backupRuns", r#"{"description": "d"}"#),
         (Method::GET, "backups?filter=instance%3Ai", ""),
+        (Method::GET, "backups?fields=nextPageToken,backups(name,instanceSettings(settings(tier)))", ""),
         (Method::DELETE, "backups/uid", ""),
         (Method::POST, "operations/op/cancel", ""),
     ] {
@@ -77,6 +78,9 @@ fn broken_requests_are_found() {
         (Method::GET, "instances/i/backupRuns/one", "", "{id}: not a int64"),
         (Method::GET, "instances/i/backupRuns?pageSize=5", "", "?pageSize: unknown parameter"),
         (Method::GET, "instances/i/backupRuns?maxResults=many", "", "?maxResults: must be of type integer"),
+        (Method::GET, "backups?fields=items(name)", "", "?fields.items: unknown field"),
+        (Method::GET, "backups?fields=backups(name,status)", "", "?fields.backups.status: unknown field"),
+        (Method::GET, "backups?fields=backups(name", "", "?fields: can't be read"),
         (Method::DELETE, "instances/i?enableFinalBackup=yes", "", "?enableFinalBackup: must be of type boolean"),
         (Method::DELETE, "backups/uid", "{}", "a body, where there must be none"),
         (Method::POST, "instances/i/backupRuns", "", "not JSON"),

@@ -29,7 +29,7 @@ pub(super) fn select(answer: &Value, fields: &str) -> Option<Value> {
 }
 
 /// The fields of one level.
-fn split(fields: &str) -> Option<Vec<&str>> {
+pub(super) fn split(fields: &str) -> Option<Vec<&str>> {
     let (mut found, mut depth, mut begun) = (Vec::new(), 0_usize, 0);
     for (at, letter) in fields.char_indices() {
         match letter {

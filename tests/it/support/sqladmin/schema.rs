@@ -9,6 +9,7 @@ use hyper::http::request::Parts;
 use serde_json::{Map, Value};
 
 use super::call::{Call, query};
+use super::fields::split;
 use crate::support::leave_out;
 use crate::support::query::decoded;
 
@@ -78,6 +79,9 @@ impl Document {
                 Some(parameter) => check.parameter(parameter, &value, &format!("?{name}")),
                 None => check.note(&format!("?{name}"), "unknown parameter"),
             }
+        }
+        if let Some(fields) = query(head).get("fields") {
+            check.selection(&method["response"], fields, "?fields");
         }
         match (method["request"]["$ref"].as_str(), serde_json::from_slice::<Value>(body)) {
             (None, _) if body.is_empty() => {}
@@ -208,6 +212,25 @@ impl<'d> Check<'d> {
                 }
                 (None, Some(any)) => self.value(any, value, &path),
                 (None, None) => self.note(&path, "unknown field"),
+            }
+        }
+    }
+
+    /// The fields that a partial answer is to have.
+    fn selection(&mut self, schema: &Value, fields: &str, path: &str) {
+        let document = self.document;
+        let schema = schema["$ref"].as_str().map_or(schema, |name| &document.schemas[name]);
+        if schema["type"] == "array" {
+            return self.selection(&schema["items"], fields, path);
+        }
+        let Some(fields) = split(fields) else { return self.note(path, &format!("can't be read: {fields}")) };
+        for field in fields {
+            let (name, inner) = field.split_once('(').unwrap_or((field, ")"));
+            let inner = inner.strip_suffix(')').unwrap_or(inner);
+            match schema["properties"].get(name) {
+                None => self.note(&format!("{path}.{name}"), "unknown field"),
+                Some(property) if !inner.is_empty() => self.selection(property, inner, &format!("{path}.{name}")),
+                Some(_) => {}
             }
         }
     }
