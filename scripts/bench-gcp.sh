@@ -18,7 +18,7 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 ROUNDS=${ROUNDS:-7} BACKUPS=${BACKUPS:-5000} PAGE=${PAGE:-20} LATENCY_MS=${LATENCY_MS:-0}
 for number in "$ROUNDS" "$BACKUPS" "$PAGE"; do
-  [[ $# = 0 && $number =~ ^[1-9][0-9]*$ ]] || { sed -n '2,17p' "$0" >&2; exit 2; }
+  [[ $# = 0 && $number =~ ^[1-9][0-9]*$ ]] || { sed -n '2,16p' "$0" >&2; exit 2; }
 done
 # shellcheck source=scripts/bench-common.sh
 . "$ROOT/scripts/bench-common.sh"

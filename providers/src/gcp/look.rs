@@ -5,6 +5,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::PROVIDER;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, causes};
 use crate::rest::{Static, Tokens};
 use crate::secret::{Secret, SecretRef};
 
@@ -103,12 +104,7 @@ impl Environment {
         let gcloud = Static::new(PROVIDER, SecretRef::Command(command.into()), Path::new("."));
         match gcloud.token().await {
             Ok(_) => Ok(self.known(Way::Gcloud(gcloud), "gcloud".into(), "gcloud auth login".into(), None)),
-            Err(error) => {
-                let reason = "no Google credentials were found";
-                Err(Error::new(ErrorKind::Permission, PROVIDER, "sign in to", "Google Cloud", reason)
-                    .with_hint(format!("run `{LOGIN}`, or set {BY_GCLOUD} in the target"))
-                    .with_source(error))
-            }
+            Err(error) => Err(nobody(error)),
         }
     }
 
@@ -174,6 +170,15 @@ impl Known {
     }
 }
 
+/// Nobody is named anywhere; `gcloud` said `error`, unless there is none.
+fn nobody(error: Error) -> Error {
+    let reason = "no Google credentials were found";
+    let nobody = Error::new(ErrorKind::Permission, PROVIDER, "sign in to", "Google Cloud", reason)
+        .with_hint(format!("run `{LOGIN}`, or set {BY_GCLOUD} in the target"));
+    let io = causes(&error).find_map(|cause| cause.downcast_ref::<io::Error>());
+    if io.is_some_and(|io| io.kind() == io::ErrorKind::NotFound) { nobody } else { nobody.with_source(error) }
+}
+
 /// No token, and why.
 fn refused(what: &str, hint: &str, error: &gcp_auth::Error) -> Error {
     let (kind, reason) = match error {
@@ -208,7 +213,6 @@ pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::error::causes;
     use crate::rest::scripted::{Answer, Scripted};
 
     /// Where nothing is.

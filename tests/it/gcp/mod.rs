@@ -1,5 +1,6 @@
 //! Cloud SQL: the promises of the contract, and the real binary, against its Admin API in this process.
 
+mod accounts;
 mod cloud;
 mod conformance;
 mod create;
