@@ -162,8 +162,7 @@ impl Api {
 }
 
 fn next(parameter: &'static str, token: Option<&String>) -> Option<Next> {
-    let token = token.filter(|token| !token.is_empty())?;
-    Some(Next::Query(parameter, token.clone()))
+    token.map(|token| Next::Query(parameter, token.clone()))
 }
 
 /// Whether an id could be the last part of a backup's or an operation's name.
