@@ -12,7 +12,9 @@ use snapkeep_providers::model::{
     CopyTo, Details, ListScope, Listing, NativeId, Operation, Snapshot, SnapshotId, TargetName,
 };
 use snapkeep_providers::settings::StoreSettings;
-use snapkeep_providers::{Connections, Error, ErrorKind, Provider, Surroundings, identity_of_cloud, identity_of_dumps};
+use snapkeep_providers::{
+    Connections, Error, ErrorKind, Provider, Support, Surroundings, identity_of_cloud, identity_of_dumps,
+};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -231,6 +233,14 @@ impl Opened {
             self.scope.erase(kind, name).await?;
         }
         begun
+    }
+
+    /// What tells a snapshot from another that gets its id later; nothing where none ever does.
+    pub(crate) fn told_apart_by(&self, snapshot: &Snapshot) -> Option<DateTime<Utc>> {
+        match self.provider.capabilities().reuses_ids {
+            Support::Yes => snapshot.created_at,
+            Support::No => None,
+        }
     }
 
     /// Takes the target's lock for `verb`. `lost` is cancelled if it can't be kept.

@@ -106,11 +106,13 @@ impl Marks {
         if let Some(hold) = self.holds.get(native) {
             snapshot.hold = Some(hold.clone());
         }
-        let adopted = self.adopted.get(native).is_some_and(|adoption| adoption.created_at == snapshot.created_at);
+        // A mark without a moment is one of an id that no other snapshot ever gets.
+        let of_it = |moment: Option<DateTime<Utc>>| moment.is_none() || moment == snapshot.created_at;
+        let adopted = self.adopted.get(native).is_some_and(|adoption| of_it(adoption.created_at));
         if snapshot.origin == Origin::Manual && adopted {
             snapshot.origin = Origin::Owned;
         }
-        if let Some(verdict) = self.verified.get(native).filter(|verdict| verdict.created_at == snapshot.created_at) {
+        if let Some(verdict) = self.verified.get(native).filter(|verdict| of_it(verdict.created_at)) {
             let Verdict { at, level, ok, .. } = verdict.clone();
             snapshot.verified = Some(Verified { at, level: level.to_string(), ok });
         }
@@ -261,16 +263,17 @@ pub(crate) async fn unpin(scope: &Scope, native: &NativeId, pin: &Version) -> Re
     scope.delete(HOLDS, native.as_str(), pin).await.map(drop)
 }
 
-/// Records what a verification found, unless more is known already; `false` then.
+/// Records what a verification found, unless more is known already; `false` then. `created_at` tells the snapshot from
+/// another that gets its id later, where that can be.
 pub(crate) async fn verified(
     scope: &Scope,
-    snapshot: &Snapshot,
+    native: &NativeId,
+    created_at: Option<DateTime<Utc>>,
     at: DateTime<Utc>,
     level: VerifyLevel,
     ok: bool,
 ) -> Result<bool, Failure> {
-    let native = &snapshot.native_id;
-    let verdict = Verdict { at, level, ok, created_at: snapshot.created_at };
+    let verdict = Verdict { at, level, ok, created_at };
     for _ in 0..TRIES {
         let expected = match scope.get::<Verdict>(VERIFIED, native.as_str()).await? {
             Some((older, _)) if !verdict.supersedes(&older) => return Ok(false),
@@ -288,10 +291,16 @@ fn busy(native: &NativeId) -> Failure {
     Failure::new(ErrorKind::Busy, format!("the marks of {native} are being changed by another process"))
 }
 
-/// Takes ownership of a snapshot that the provider says is manual.
-pub(crate) async fn adopt(scope: &Scope, snapshot: &Snapshot, at: DateTime<Utc>) -> Result<(), Failure> {
-    let adoption = Adoption { at, created_at: snapshot.created_at };
-    let name = snapshot.native_id.as_str();
+/// Takes ownership of a snapshot that the provider says is manual. `created_at` tells it from another that gets its id later,
+/// where that can be.
+pub(crate) async fn adopt(
+    scope: &Scope,
+    native: &NativeId,
+    created_at: Option<DateTime<Utc>>,
+    at: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let adoption = Adoption { at, created_at };
+    let name = native.as_str();
     // One of a snapshot that is gone gives way. Adopted by two at once, it is adopted.
     let expected = match scope.get::<Adoption>(ADOPTED, name).await? {
         Some((_, version)) => Expected::Version(version),
@@ -346,6 +355,26 @@ mod tests {
         assert!(claim(&scope, &native).await.unwrap().is_none());
         assert!(release(&scope, &native).await.unwrap());
         assert!(claim(&scope, &native).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn marks_of_an_id_that_is_never_given_again_stay_when_the_moment_is_told_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let (scope, now) = (scope(folder.path()), DateTime::UNIX_EPOCH);
+        let memory = snapkeep_providers::memory::Memory::new("om".parse().unwrap(), now).with_polls(0);
+        let native = memory.add_foreign(Origin::Manual);
+        let listing = snapkeep_providers::Provider::list(&memory, snapkeep_providers::model::ListScope::Own).await;
+        let snapshot = listing.unwrap().snapshots.remove(0);
+        let later = Snapshot { created_at: Some(now + TimeDelta::days(1)), ..snapshot.clone() };
+        for (recorded, of_later) in [(None, (Origin::Owned, true)), (snapshot.created_at, (Origin::Manual, false))] {
+            adopt(&scope, &native, recorded, now).await.unwrap();
+            verified(&scope, &native, recorded, now, VerifyLevel::Restore, true).await.unwrap();
+            let marks = Marks::read(&scope).await.unwrap();
+            for (mut snapshot, expected) in [(snapshot.clone(), (Origin::Owned, true)), (later.clone(), of_later)] {
+                marks.apply(&mut snapshot);
+                assert_eq!((snapshot.origin, snapshot.verified.is_some()), expected, "{recorded:?}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -157,6 +157,8 @@ pub struct Capabilities {
     pub tags: Support,
     /// Who owns a snapshot can be changed where it is kept; if not, adoptions live in the state.
     pub adopt: Support,
+    /// The id of a snapshot that is gone may be given to another.
+    pub reuses_ids: Support,
     /// A restore over the target itself.
     pub in_place: Support,
     /// A restore to a moment between snapshots.

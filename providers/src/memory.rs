@@ -126,6 +126,7 @@ impl Memory {
         let capabilities = Capabilities {
             tags: Support::Yes,
             adopt: Support::Yes,
+            reuses_ids: Support::Yes,
             in_place: Support::Yes,
             point_in_time: Support::No,
             delete: Support::Yes,

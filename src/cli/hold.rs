@@ -54,7 +54,7 @@ pub(super) struct Adopt {
 /// Ownership is told by tags where the cloud has them, else by the state.
 async fn adopt(app: &App, opened: &Opened, snapshot: &Snapshot) -> Result<(), Failure> {
     if opened.provider.capabilities().adopt == Support::No {
-        return marks::adopt(&opened.scope, snapshot, app.now).await;
+        return marks::adopt(&opened.scope, &snapshot.native_id, opened.told_apart_by(snapshot), app.now).await;
     }
     let lock = opened.lock("adopt", app.cancel.child_token()).await?;
     let adopted = opened.provider.adopt(&snapshot.native_id).await;

@@ -156,7 +156,8 @@ async fn judge(opened: &Opened, snapshot: &Snapshot, verification: Verification)
     let level = verification.level;
     let mut looked = tell(opened, &snapshot.id, verification);
     if let Some(row) = &looked.row
-        && let Err(failure) = marks::verified(&opened.scope, snapshot, row.at, level, ok).await
+        && let Err(failure) =
+            marks::verified(&opened.scope, &snapshot.native_id, opened.told_apart_by(snapshot), row.at, level, ok).await
     {
         // One failure, so that the exit code is that of the worse one.
         match looked.failures.iter_mut().find(|known| known.kind == ErrorKind::Verification) {

@@ -310,6 +310,7 @@ impl Provider for RdsProvider {
         Capabilities {
             tags: Support::Yes,
             adopt: Support::Yes,
+            reuses_ids: Support::Yes,
             in_place: Support::No,
             point_in_time: Support::Yes,
             delete: Support::Yes,

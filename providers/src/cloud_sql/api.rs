@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::fault::none_if_missing;
-use super::record::{Address, Record, is_run_id};
+use super::record::{Address, Record, is_run_id, last};
 use super::wire::{
     Backup, BackupRun, BackupRuns, Backups, Instance, Instances, Operation, Operations, RecoveryTimes, Warning,
 };
@@ -19,7 +19,7 @@ use crate::rest::{Call, Called, Client, Next};
 const PAGE: &str = "500";
 /// Of a backup in a list: all but the settings of its instance, which are long.
 const BRIEF: &str = "nextPageToken,warnings,backups(name,instance,state,type,description,location,databaseVersion,\
-    backupInterval,backupRun,expiryTime,maxChargeableBytes,error)";
+    backupInterval,backupRun,expiryTime,instanceDeletionTime,maxChargeableBytes,error)";
 
 /// One instance of a project, which may not be there.
 #[derive(Clone, Debug)]
@@ -33,6 +33,11 @@ impl Api {
     /// The same for another instance.
     pub(super) fn at(&self, project: &str, instance: &str) -> Self {
         Self { project: project.to_owned(), instance: instance.to_owned(), client: self.client.clone() }
+    }
+
+    /// Google's own command that shows what goes on with it.
+    pub(super) fn operations_command(&self) -> String {
+        format!("gcloud sql operations list --instance {} --project {}", self.instance, self.project)
     }
 
     fn in_project<'p>(&'p self, rest: &[&'p str]) -> Vec<&'p str> {
@@ -96,7 +101,7 @@ impl Api {
         let page = |page: Backups| {
             warnings.extend(page.warnings);
             // The filter is Google's to read: what it lets through is looked at once more.
-            let own = |backup: &Backup| backup.instance.as_ref() == Some(&self.instance);
+            let own = |backup: &Backup| backup.instance.as_deref().map(last) == Some(&*self.instance);
             page.backups.into_iter().filter(own).for_each(&mut each);
             ControlFlow::Continue(())
         };
@@ -126,7 +131,7 @@ impl Api {
         match &record.address {
             Address::Run(id) => self.delete_run(id).await,
             Address::Project(name) => {
-                let call = Call::delete(&self.in_project(&["backups", super::record::last(name)]));
+                let call = Call::delete(&self.in_project(&["backups", last(name)]));
                 self.client.send(&call).await
             }
         }
@@ -136,8 +141,9 @@ impl Api {
         self.client.send(&Call::delete(&self.on_instance(&["backupRuns", id]))).await
     }
 
+    /// With nothing left of it, whatever its settings say.
     pub(super) async fn delete_instance(&self) -> Called<Operation> {
-        self.client.send(&Call::delete(&self.on_instance(&[]))).await
+        self.client.send(&Call::delete(&self.on_instance(&[])).query("enableFinalBackup", "false")).await
     }
 
     /// `restoreBackup`, `clone`, `export` or `import` on the instance.
@@ -169,4 +175,20 @@ fn next(parameter: &'static str, token: Option<&String>) -> Option<Next> {
 pub(super) fn is_possible(id: &str) -> bool {
     !id.is_empty() && id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         || is_run_id(id)
+}
+
+/// Whether an instance can have this name; it needs no quoting anywhere:
+/// <https://cloud.google.com/sql/docs/mysql/instance-settings>.
+pub(super) fn is_instance(name: &str) -> bool {
+    let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=98).contains(&name.len())
+        && name.bytes().next().is_some_and(|first| first.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.bytes().all(letters)
+}
+
+/// Whether a project can have this id; one of a domain is `example.com:crm`.
+pub(super) fn is_project(id: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:".contains(&byte);
+    id.bytes().next().is_some_and(|first| first.is_ascii_lowercase()) && id.bytes().all(plain)
 }

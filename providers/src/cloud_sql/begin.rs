@@ -3,18 +3,21 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures::FutureExt;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::api::Api;
 use super::fault::{OrError, into_error, is_busy, is_taken, is_uncertain, none_if_missing};
+use super::wire::Operation;
 use super::{CloudSqlProvider, Home};
 use crate::Run;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::rest::Fault;
 
-/// How long other operations on the instance are waited for. A backup of a large instance takes hours the first time.
-const QUEUE: Duration = Duration::from_secs(2 * 60 * 60);
+/// How long other operations on the instance are waited for before something is begun. A backup of a large instance takes
+/// hours the first time.
+pub(super) const QUEUE: Duration = Duration::from_secs(2 * 60 * 60);
 /// The first and the longest pause meanwhile.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 /// What a pause is multiplied by: many that were refused at once are not to come back at once.
@@ -29,14 +32,15 @@ pub(super) struct Turn<'t> {
     verb: &'t str,
     subject: &'t str,
     since: Instant,
+    limit: Duration,
     pause: Duration,
     told: bool,
     lost: u32,
 }
 
 impl<'t> Turn<'t> {
-    pub(super) fn new(home: &'t Home, api: &'t Api, verb: &'t str, subject: &'t str) -> Self {
-        Self { home, api, verb, subject, since: Instant::now(), pause: PAUSES.0, told: false, lost: 0 }
+    pub(super) fn new(home: &'t Home, api: &'t Api, verb: &'t str, subject: &'t str, limit: Duration) -> Self {
+        Self { home, api, verb, subject, since: Instant::now(), limit, pause: PAUSES.0, told: false, lost: 0 }
     }
 
     /// Whether the call may have taken effect at an earlier try.
@@ -48,22 +52,32 @@ impl<'t> Turn<'t> {
     pub(super) async fn wait(&mut self, fault: Fault, run: Option<&Run>) -> Result<()> {
         let uncertain = is_uncertain(&fault);
         self.lost += u32::from(uncertain);
-        let over = self.since.elapsed() > QUEUE || self.lost >= TRIES;
+        let over = self.since.elapsed() > self.limit || self.lost >= TRIES;
         if over || !(uncertain || is_busy(&fault)) {
             return Err(self.given_up(fault));
         }
-        if !uncertain {
-            self.tell(run).await;
+        let pause = sleep(self.pause.mul_f64(rand::random_range(JITTER)));
+        match run {
+            // Nothing is in doubt after a refusal.
+            Some(run) if !self.is_uncertain() => {
+                self.tell(run).await;
+                run.unless_cancelled(pause.map(Ok), || self.interrupted()).await?;
+            }
+            _ => pause.await,
         }
-        sleep(self.pause.mul_f64(rand::random_range(JITTER))).await;
         self.pause = (self.pause * 2).min(PAUSES.1);
         Ok(())
     }
 
     pub(super) fn given_up(&self, fault: Fault) -> Error {
         let uncertain = self.is_uncertain() || is_uncertain(&fault);
+        let busy = is_busy(&fault);
         let error = into_error(fault, self.home, self.verb, self.subject);
-        if uncertain { self.may_have_begun(error) } else { error }
+        match (uncertain, busy) {
+            (true, _) => self.may_have_begun(error),
+            (false, true) => error.with_hint(format!("see what goes on: {}", self.api.operations_command())),
+            (false, false) => error,
+        }
     }
 
     /// The same with the way to find out whether an earlier try took effect.
@@ -71,17 +85,19 @@ impl<'t> Turn<'t> {
         if error.hint().is_some() {
             return error;
         }
-        let Home { project, .. } = self.home;
-        let instance = &self.api.instance;
-        error.with_hint(format!(
-            "it may have begun: gcloud sql operations list --instance {instance} --project {project}"
-        ))
+        error.with_hint(format!("it may have begun: {}", self.api.operations_command()))
+    }
+
+    fn interrupted(&self) -> Error {
+        let reason = "it was interrupted before it began";
+        self.home.error(ErrorKind::Interrupted, self.verb, self.subject, reason)
     }
 
     /// Says once what is waited for.
-    async fn tell(&mut self, run: Option<&Run>) {
-        let (false, Some(run)) = (self.told, run) else { return };
-        self.told = true;
+    async fn tell(&mut self, run: &Run) {
+        if std::mem::replace(&mut self.told, true) {
+            return;
+        }
         let going = self.api.operations().await.unwrap_or_default().into_iter().find(|operation| !operation.is_over());
         let what = match going {
             Some(going) => format!("{} of {}", going.operation_type, going.user.as_deref().unwrap_or("Google")),
@@ -95,21 +111,22 @@ impl<'t> Turn<'t> {
 pub(super) struct Ask<'a> {
     /// The instance that is called upon.
     pub(super) at: &'a Api,
+    /// The one that there must not be yet.
+    pub(super) makes: Option<&'a Api>,
     pub(super) action: &'static str,
     pub(super) body: Value,
-    /// The other instance whose operations may show what was begun.
-    pub(super) also_at: Option<&'a Api>,
     /// Whether an operation can be the one that was asked for.
-    pub(super) is_it: &'a (dyn Fn(&super::wire::Operation) -> bool + Sync),
+    pub(super) is_it: &'a (dyn Fn(&Operation) -> bool + Sync),
     pub(super) verb: &'static str,
     pub(super) subject: &'a str,
 }
 
 impl CloudSqlProvider {
-    /// Makes the call once. When an answer is lost, what was begun is told by being new among the operations.
-    pub(super) async fn begin(&self, ask: Ask<'_>, run: Option<&Run>) -> Result<super::wire::Operation> {
+    /// Makes the call once. When an answer is lost, what was begun is told by being new among the operations. What is to make
+    /// something new is never asked for again once there is something of that name.
+    pub(super) async fn begin(&self, ask: Ask<'_>, run: Option<&Run>) -> Result<Operation> {
         let known: BTreeSet<String> = ask.operations(&self.home).await?.into_iter().map(|known| known.name).collect();
-        let mut turn = Turn::new(&self.home, ask.at, ask.verb, ask.subject);
+        let mut turn = Turn::new(&self.home, ask.at, ask.verb, ask.subject, QUEUE);
         loop {
             let fault = match ask.at.act(ask.action, &ask.body).await {
                 Ok(begun) => return Ok(begun),
@@ -119,21 +136,25 @@ impl CloudSqlProvider {
             let taken = turn.is_uncertain() && is_taken(&fault);
             let waited = if taken { Err(turn.given_up(fault)) } else { turn.wait(fault, run).await };
             if turn.is_uncertain() {
-                let new = |found: &super::wire::Operation| !known.contains(&found.name) && (ask.is_it)(found);
+                let new = |found: &Operation| !known.contains(&found.name) && (ask.is_it)(found);
                 let operations = ask.operations(&self.home).await.map_err(|error| turn.may_have_begun(error))?;
                 if let Some(found) = operations.into_iter().find(new) {
                     return Ok(found);
                 }
             }
             waited?;
+            // Whoever was waited for may have made it, and then it is theirs.
+            if let Some(new) = ask.makes {
+                self.refuse_taken(new, ask.verb, ask.subject).await?;
+            }
         }
     }
 }
 
 impl Ask<'_> {
-    async fn operations(&self, home: &Home) -> Result<Vec<super::wire::Operation>> {
+    async fn operations(&self, home: &Home) -> Result<Vec<Operation>> {
         let mut all = Vec::new();
-        for api in std::iter::once(self.at).chain(self.also_at) {
+        for api in std::iter::once(self.at).chain(self.makes) {
             // An instance that is not there yet has none.
             let found = none_if_missing(api.operations().await).or_error(home, self.verb, self.subject)?;
             all.extend(found.unwrap_or_default());

@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use super::begin::Turn;
+use super::begin::{QUEUE, Turn};
 use super::description::Description;
 use super::fault::{OrError, is_busy, is_uncertain};
-use super::record::{Record, is_run_id};
+use super::record::{Address, Record, is_run_id};
 use super::wire::{self, BackupRun};
 use super::{CloudSqlProvider, Read, api};
 use crate::Run;
@@ -18,6 +18,14 @@ use crate::model::{
 const LOOKS: u32 = 5;
 const VERB: &str = "snapshot";
 
+/// What was there before a backup is asked for.
+struct Known {
+    /// The one that was made with the key and has not failed.
+    of_key: Option<Record>,
+    /// The id of the newest run.
+    newest: Option<String>,
+}
+
 impl CloudSqlProvider {
     pub(super) async fn begin_snapshot(&self, request: &CreateRequest, run: &Run) -> Result<Operation<Snapshot>> {
         let home = &self.home;
@@ -27,26 +35,31 @@ impl CloudSqlProvider {
             return Err(error.with_hint("give fewer or shorter ones with `--tag`, or in `tags` of the config"));
         }
         let (text, subject) = (described.text(), home.target.to_string());
-        let mut turn = Turn::new(home, &self.api, VERB, &subject);
-        loop {
-            // Also after each wait: what was waited for may be the backup of this key.
-            if let Some(key) = &request.key {
-                let uncertain = |error| if turn.is_uncertain() { turn.may_have_begun(error) } else { error };
-                if let Some(found) = self.find_key(key).await.map_err(uncertain)? {
-                    return Ok(self.progress(&found).found());
-                }
+        let mut newest = None;
+        if let Some(key) = &request.key {
+            let known = self.known(key).await?;
+            if let Some(found) = known.of_key {
+                return Ok(self.progress(&found).found());
             }
+            newest = known.newest;
+        }
+        let mut turn = Turn::new(home, &self.api, VERB, &subject, QUEUE);
+        loop {
             let fault = match self.api.insert_run(&text, home.backup_location.as_deref()).await {
                 Ok(begun) => return self.begun(begun, &described).await,
                 Err(fault) => fault,
             };
             let refused = !is_busy(&fault) && !is_uncertain(&fault);
             let waited = turn.wait(fault, Some(run)).await;
-            // Before it is asked for again, and before it is said to have failed.
-            if turn.is_uncertain() {
-                let found = self.find_call(&described.call).await.map_err(|error| turn.may_have_begun(error))?;
-                if let Some(found) = found {
-                    return Ok(self.progress(&found));
+            // Before it is asked for again, and before it is said to have failed: an answer may be lost, and what was waited for
+            // may be another's backup of the same key.
+            if turn.is_uncertain() || request.key.is_some() {
+                let found = self.find_new(&described, request.key.as_deref(), newest.as_deref()).await;
+                let found = found.map_err(|error| if turn.is_uncertain() { turn.may_have_begun(error) } else { error });
+                if let Some(found) = found? {
+                    let ours = found.call() == Some(&*described.call);
+                    let operation = self.progress(&found);
+                    return Ok(if ours { operation } else { operation.found() });
                 }
             }
             if let Err(error) = waited {
@@ -55,8 +68,8 @@ impl CloudSqlProvider {
         }
     }
 
-    /// The one that was made with this key and has not failed. A list with gaps might miss it.
-    async fn find_key(&self, key: &str) -> Result<Option<Record>> {
+    /// All that there is, looked through for a key. A list with gaps might miss it.
+    async fn known(&self, key: &str) -> Result<Known> {
         let Read { records, problems, orphaned } = self.read("list").await;
         if let Some(problem) = problems.into_iter().next() {
             return Err(problem);
@@ -64,20 +77,34 @@ impl CloudSqlProvider {
         if orphaned {
             return Err(self.no_instance(VERB));
         }
-        let own = |record: &Record| {
-            let lives = matches!(record.state(), SnapshotState::Available | SnapshotState::Pending);
-            let of_key = record.marks(&self.home).is_some_and(|marks| marks.is_of_key(key));
-            lives && of_key && record.origin(&self.home) == Origin::Owned
-        };
-        Ok(records.into_iter().find(own))
+        let is_run = |record: &&Record| matches!(record.address, Address::Run(_));
+        let newest = records.iter().find(is_run).map(|run| run.native.clone());
+        Ok(Known { newest, of_key: records.into_iter().find(|record| self.is_of_key(record, key)) })
     }
 
-    /// The run that a call has made. The newest come first.
-    async fn find_call(&self, call: &str) -> Result<Option<Record>> {
+    /// Whether a backup was made with this key and may serve for it.
+    fn is_of_key(&self, record: &Record, key: &str) -> bool {
+        let failed = matches!(record.state(), SnapshotState::Failed | SnapshotState::Deleting) || record.is_skipped();
+        let of_key = record.marks(&self.home).is_some_and(|marks| marks.is_of_key(key));
+        of_key && !failed && record.origin(&self.home) == Origin::Owned
+    }
+
+    /// The run that a call has made, or another one with the key meanwhile. The newest come first, down to the one that was
+    /// known.
+    async fn find_new(
+        &self,
+        described: &Description,
+        key: Option<&str>,
+        known: Option<&str>,
+    ) -> Result<Option<Record>> {
         let mut found = None;
         let each = |run: BackupRun| {
+            if known == Some(&*run.id) {
+                return ControlFlow::Break(());
+            }
             let record = Record::from(run);
-            if record.marks(&self.home).is_some_and(|marks| marks.call == call) {
+            let of_call = record.call() == Some(&*described.call);
+            if of_call || key.is_some_and(|key| self.is_of_key(&record, key)) {
                 found = Some(record);
                 return ControlFlow::Break(());
             }
@@ -98,7 +125,7 @@ impl CloudSqlProvider {
             return Ok(looked.unwrap_or_else(|_| running(operation)));
         }
         for _ in 0..LOOKS {
-            if let Ok(Some(found)) = self.find_call(&described.call).await {
+            if let Ok(Some(found)) = self.find_new(described, None, None).await {
                 return Ok(self.progress(&found));
             }
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
@@ -133,6 +160,9 @@ impl CloudSqlProvider {
         if let Some(troubles) = found.troubles() {
             return Ok(Operation::begun(id.clone(), OperationState::Failed(self.failed(subject, troubles))));
         }
+        if !found.is_over() && found.operation_type.starts_with("BACKUP") {
+            return Ok(running(id.clone()));
+        }
         let Some(made) = found.backup_context.and_then(|context| context.backup_id) else {
             let reason = format!("it makes no backup: it is {}", found.operation_type);
             return Err(self.home.error(ErrorKind::NotFound, "find", subject, reason));
@@ -149,9 +179,8 @@ impl CloudSqlProvider {
         let state = match (record.state(), &*record.status) {
             (SnapshotState::Available, _) => OperationState::Done(snapshot),
             (SnapshotState::Failed, status) => failed(record.trouble().unwrap_or_else(|| status.to_owned())),
-            (SnapshotState::Deleting, status) | (SnapshotState::Unknown, status @ "SKIPPED") => {
-                failed(status.to_owned())
-            }
+            (SnapshotState::Deleting, status) => failed(status.to_owned()),
+            (SnapshotState::Unknown, status) if record.is_skipped() => failed(status.to_owned()),
             (SnapshotState::Pending | SnapshotState::Unknown, _) => {
                 OperationState::Running { so_far: Some(snapshot), percent: None }
             }

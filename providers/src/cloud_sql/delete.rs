@@ -12,7 +12,9 @@ use super::wire;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{NativeId, SnapshotState};
 
-/// How long a deletion is followed. The next one would be refused until it is over.
+/// How long other operations on the instance are waited for, and how long a deletion is followed: the next one would be
+/// refused until it is over. Both together are shorter than the half hour for which the caller keeps holds away.
+const QUEUE: Duration = Duration::from_secs(15 * 60);
 const FOLLOWED: Duration = Duration::from_secs(5 * 60);
 /// The first and the longest pause between two looks.
 pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
@@ -28,7 +30,7 @@ impl CloudSqlProvider {
             return Ok(());
         }
         let subject = self.home.id(id);
-        let mut turn = Turn::new(&self.home, &self.api, "delete", &subject);
+        let mut turn = Turn::new(&self.home, &self.api, "delete", &subject, QUEUE);
         let operation = loop {
             match self.api.delete(&record).await {
                 Ok(operation) => break operation,

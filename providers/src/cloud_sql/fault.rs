@@ -21,9 +21,9 @@ pub(super) fn is_denied(fault: &Fault) -> bool {
     fault.status() == Some(403) && !is_busy(fault) && !fault.is_throttled()
 }
 
-/// Whether the name of what is to be made is somebody's.
+/// Whether the name of what is to be made is somebody's. Google says 409 of other things too.
 pub(super) fn is_taken(fault: &Fault) -> bool {
-    fault.status() == Some(409) && !is_busy(fault)
+    ["instanceAlreadyExists", "alreadyExists", "ALREADY_EXISTS"].iter().any(|code| fault.has_code(code))
 }
 
 /// Whether the request may have taken effect, though no answer says so.
@@ -76,8 +76,7 @@ fn meaning(fault: &Fault, home: &Home) -> Meaning {
     let to_do = |kind, reason, hint: String| Meaning { kind, reason, hint: Some(hint) };
     let code = |codes: &[&str]| codes.iter().any(|code| fault.has_code(code));
     if is_busy(fault) {
-        let hint = format!("see which: gcloud sql operations list --instance {} --project {project}", home.instance);
-        return to_do(ErrorKind::Busy, "another operation on the instance is in progress", hint);
+        return means(ErrorKind::Busy, "another operation on the instance is in progress");
     }
     if fault.is_throttled() {
         return means(ErrorKind::Busy, "Google throttles the requests of this project");
@@ -94,6 +93,9 @@ fn meaning(fault: &Fault, home: &Home) -> Meaning {
     if code(&["quotaExceeded", "limitExceeded", "QUOTA_EXCEEDED"]) {
         return means(ErrorKind::Quota, "a quota of the project is used up");
     }
+    if is_taken(fault) {
+        return means(ErrorKind::Refused, "there is one of that name already");
+    }
     match fault.status() {
         Some(401) => {
             let hint = "get a new one: gcloud auth print-access-token, or leave out `access_token`";
@@ -107,7 +109,6 @@ fn meaning(fault: &Fault, home: &Home) -> Meaning {
             to_do(ErrorKind::Permission, "Google does not permit it, or there is no such instance", hint)
         }
         Some(404) => means(ErrorKind::NotFound, "Google finds nothing there"),
-        Some(409) => means(ErrorKind::Refused, "there is one of that name already"),
         Some(400..=499) => means(ErrorKind::Failed, "Google refuses the request"),
         _ if fault.kind() == ErrorKind::Unavailable => means(ErrorKind::Unavailable, "Google's API does not answer"),
         _ => means(ErrorKind::Failed, "the answer is none that the API gives"),

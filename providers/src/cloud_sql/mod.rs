@@ -107,6 +107,18 @@ pub(crate) fn open(
     base: &Path,
 ) -> Result<Arc<dyn Provider>> {
     let home = Home::new(target, settings);
+    let wrong = |key: &str, value: &str| {
+        let error = home.error(ErrorKind::Usage, "open", target, format!("{value:?} can't be its {key}"));
+        error.with_hint(format!(
+            "correct `{key}` of [targets.{target}]: small letters, digits and hyphens, a letter first"
+        ))
+    };
+    if !api::is_project(&home.project) {
+        return Err(wrong("project", &home.project));
+    }
+    if !api::is_instance(&home.instance) {
+        return Err(wrong("instance", &home.instance));
+    }
     let api =
         Api { client: clients.open(settings, base)?, project: home.project.clone(), instance: home.instance.clone() };
     Ok(Arc::new(CloudSqlProvider { identity: identity(settings), home, api }))
@@ -147,11 +159,14 @@ impl CloudSqlProvider {
             Ok(found) => read.orphaned = found.is_none(),
             Err(problem) => read.problems.push(problem),
         }
-        let known: BTreeSet<String> = read.records.iter().map(|run| run.native.clone()).collect();
+        let natives: BTreeSet<String> = read.records.iter().map(|run| run.native.clone()).collect();
+        let calls: BTreeSet<String> = read.records.iter().filter_map(|run| run.call().map(str::to_owned)).collect();
         let mut others = Vec::new();
         let each = |backup: Backup| {
-            let record = Record::from(backup);
-            if !known.contains(&record.native) {
+            let mut record = Record::from(backup);
+            record.outlived = record.orphaned && !read.orphaned;
+            let of_run = natives.contains(&record.native) || record.call().is_some_and(|call| calls.contains(call));
+            if !of_run {
                 others.push(record);
             }
         };
@@ -174,25 +189,34 @@ impl CloudSqlProvider {
             return Err(self.home.missing(verb, id));
         }
         let found = if record::is_run_id(native) {
-            match self.api.run(native).await.or_error(&self.home, verb, &subject)? {
-                Some(run) => Some((self.parsed::<BackupRun>(verb, &run)?.into(), run)),
-                None => self.find_orphan(verb, native).await?,
+            match self.api.run(native).await.or_error(&self.home, verb, &subject) {
+                Ok(Some(run)) => Some((self.parsed::<BackupRun>(verb, &run)?.into(), run)),
+                Ok(None) => self.of_project(verb, self.backup_of_run(verb, native).await?).await?,
+                // The region of the instance may be down: then the project still tells what can be restored elsewhere.
+                Err(error) if error.kind() == ErrorKind::Unavailable && verb != "delete" => {
+                    let backup = self.backup_of_run(verb, native).await.ok().flatten();
+                    Some(self.of_project(verb, backup).await.ok().flatten().ok_or(error)?)
+                }
+                Err(error) => return Err(error),
             }
         } else {
-            match self.api.backup(native).await.or_error(&self.home, verb, &subject)? {
-                Some(backup) => Some((self.parsed::<Backup>(verb, &backup)?.into(), backup)),
-                None => None,
-            }
+            let backup = self.api.backup(native).await.or_error(&self.home, verb, &subject)?;
+            self.of_project(verb, backup).await?
         };
-        let of_instance = |of: &String| *of == self.home.instance;
+        let of_instance = |of: &String| record::last(of) == self.home.instance;
         let own = |record: &Record| record.native == native && record.instance.as_ref().is_none_or(of_instance);
         found.filter(|(record, _)| own(record) && !record.is_gone()).ok_or_else(|| self.home.missing(verb, id))
     }
 
-    /// The backup of a run that went with its instance.
-    async fn find_orphan(&self, verb: &str, run: &str) -> Result<Option<(Record, Value)>> {
-        let Some(backup) = self.backup_of_run(verb, run).await? else { return Ok(None) };
-        Ok(Some((self.parsed::<Backup>(verb, &backup)?.into(), backup)))
+    /// A backup of the project, as a record. What one is whose instance is gone depends on whether there is another.
+    async fn of_project(&self, verb: &str, backup: Option<Value>) -> Result<Option<(Record, Value)>> {
+        let Some(backup) = backup else { return Ok(None) };
+        let mut record = Record::from(self.parsed::<Backup>(verb, &backup)?);
+        if record.orphaned {
+            let instance = self.api.instance().await.or_error(&self.home, verb, self.home.id(&record.native))?;
+            record.outlived = instance.is_some();
+        }
+        Ok(Some((record, backup)))
     }
 
     /// The project's backup that is the same as a run.
@@ -242,10 +266,8 @@ impl CloudSqlProvider {
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let stopped = || {
-            let Home { project, instance, .. } = &self.home;
-            let hint = format!(
-                "see whether Google has begun it: gcloud sql operations list --instance {instance} --project {project}"
-            );
+            let project = &self.home.project;
+            let hint = format!("see whether Google has begun it: gcloud sql operations list --project {project}");
             self.home.error(ErrorKind::Interrupted, verb, subject, "it was interrupted").with_hint(hint)
         };
         run.unless_cancelled(work, stopped).await
@@ -270,6 +292,7 @@ impl Provider for CloudSqlProvider {
         Capabilities {
             tags: Support::Yes,
             adopt: Support::No, // a description can't be changed
+            reuses_ids: Support::No,
             in_place: Support::Yes,
             point_in_time: Support::Yes,
             delete: Support::Yes,

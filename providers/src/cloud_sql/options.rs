@@ -1,5 +1,4 @@
-//! What a restored instance is to be like: the settings of the source, and what `--set` says instead, in the API's own words in
-//! small letters: `data_disk_size_gb=100`, `availability_type=ZONAL`.
+//! What a restored instance is to be like where `--set` says so, in the API's own words in small letters: `data_disk_size_gb=100`, `availability_type=ZONAL`.
 
 use serde_json::{Map, Value, json};
 
@@ -45,59 +44,8 @@ const CLONE_OPTIONS: &[(&str, &str)] = &[
     ("zone", "preferredZone"),
 ];
 
-/// The settings of an instance that a new one can have: none that Google only tells, and none that name the old one.
-const TAKEN_OVER: &[&str] = &[
-    "availabilityType",
-    "collation",
-    "connectorEnforcement",
-    "dataCacheConfig",
-    "dataDiskProvisionedIops",
-    "dataDiskProvisionedThroughput",
-    "dataDiskSizeGb",
-    "dataDiskType",
-    "databaseFlags",
-    "deletionProtectionEnabled",
-    "edition",
-    "insightsConfig",
-    "maintenanceWindow",
-    "passwordValidationPolicy",
-    "retainBackupsOnDelete",
-    "storageAutoResize",
-    "storageAutoResizeLimit",
-    "tier",
-    "timeZone",
-    "userLabels",
-];
-/// The same of its parts.
-const TAKEN_OVER_OF: &[(&str, &[&str])] = &[
-    (
-        "backupConfiguration",
-        &[
-            "backupRetentionSettings",
-            "binaryLogEnabled",
-            "enabled",
-            "location",
-            "pointInTimeRecoveryEnabled",
-            "startTime",
-        ],
-    ),
-    (
-        "ipConfiguration",
-        &["allocatedIpRange", "authorizedNetworks", "ipv4Enabled", "privateNetwork", "requireSsl", "sslMode"],
-    ),
-];
-
-/// How much of the source is sent along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum From {
-    /// The backup holds the settings itself: just enough that the call can only make something new.
-    Backup,
-    /// It holds none.
-    Source,
-}
-
-/// A new instance like `source`, with the options instead.
-pub(super) fn instance(source: Option<&Instance>, from: From, options: &RestoreOptions) -> Result<Value, String> {
+/// What Google is told of a new instance: the backup itself has the settings of its source, and what stands here wins.
+pub(super) fn instance(source: Option<&Instance>, options: &RestoreOptions) -> Result<Value, String> {
     let mut instance = Map::new();
     if let Some(source) = source {
         let Instance { database_version, region, .. } = source;
@@ -107,7 +55,9 @@ pub(super) fn instance(source: Option<&Instance>, from: From, options: &RestoreO
                 instance.insert(name.into(), value.clone().into());
             }
         }
-        instance.insert("settings".into(), settings(source, from));
+        if let Some(tier) = source.setting("/tier") {
+            instance.insert("settings".into(), json!({ "tier": tier }));
+        }
     }
     let mut instance = Value::Object(instance);
     for (name, text) in options {
@@ -120,22 +70,6 @@ pub(super) fn instance(source: Option<&Instance>, from: From, options: &RestoreO
         Some(_) => Ok(instance),
         None => Err("its source is gone, and so is what machine it had: say `--set tier=...`".into()),
     }
-}
-
-fn settings(source: &Instance, from: From) -> Value {
-    let all = |names: &[&str], of: &Value| -> Map<String, Value> {
-        names.iter().filter_map(|name| Some(((*name).to_owned(), of.get(name)?.clone()))).collect()
-    };
-    if from == From::Backup {
-        return all(&["tier"], &source.settings).into();
-    }
-    let mut settings = all(TAKEN_OVER, &source.settings);
-    for (part, names) in TAKEN_OVER_OF {
-        if let Some(of) = source.settings.get(*part) {
-            settings.insert((*part).to_owned(), all(names, of).into());
-        }
-    }
-    settings.into()
 }
 
 /// What a clone is given, as its context has it.
@@ -214,33 +148,30 @@ mod tests {
     #[test]
     fn a_new_instance_is_like_the_source_with_what_is_set_instead() {
         let set = options(&[("availability_type", "ZONAL"), ("ipv4_enabled", "false"), ("region", "europe-west1")]);
-        let made = instance(Some(&source()), From::Source, &set).unwrap();
+        let made = instance(Some(&source()), &set).unwrap();
         assert_eq!(
             made,
             json!({
                 "databaseVersion": "POSTGRES_15", "region": "europe-west1",
                 "settings": {
-                    "tier": "db-custom-2-7680", "dataDiskSizeGb": "100", "availabilityType": "ZONAL",
-                    "backupConfiguration": {"enabled": true}, "ipConfiguration": {"ipv4Enabled": false},
+                    "tier": "db-custom-2-7680", "availabilityType": "ZONAL", "ipConfiguration": {"ipv4Enabled": false},
                 },
             }),
-            "and nothing that Google only tells"
+            "the backup has the others itself"
         );
-        let brief = instance(Some(&source()), From::Backup, &RestoreOptions::new()).unwrap();
-        assert_eq!(brief["settings"], json!({"tier": "db-custom-2-7680"}), "the backup has the others itself");
     }
 
     #[test]
     fn what_cannot_be_set_is_refused_before_google_is_asked() {
-        let refused = |set: &[(&str, &str)]| instance(Some(&source()), From::Source, &options(set)).unwrap_err();
+        let refused = |set: &[(&str, &str)]| instance(Some(&source()), &options(set)).unwrap_err();
         assert!(refused(&[("port", "3307")]).starts_with("there is no option port; there are activation_policy, "));
         assert!(refused(&[("data_disk_size_gb", "big")]).contains("is a number, not \"big\""));
         assert!(refused(&[("data_disk_size_gb", "50")]).contains("less than the source's 100"));
         assert!(refused(&[("storage_auto_resize", "yes")]).contains("is true or false"));
         assert!(refused(&[("tier", "")]).contains("is empty"));
-        let gone = instance(None, From::Source, &RestoreOptions::new()).unwrap_err();
+        let gone = instance(None, &RestoreOptions::new()).unwrap_err();
         assert!(gone.contains("--set tier="), "{gone}");
-        assert!(instance(None, From::Source, &options(&[("tier", "db-g1-small")])).is_ok());
+        assert!(instance(None, &options(&[("tier", "db-g1-small")])).is_ok());
         assert!(clone_context("b", &options(&[("tier", "x")])).unwrap_err().contains("clones an instance as it is"));
     }
 }

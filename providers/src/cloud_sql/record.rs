@@ -25,6 +25,10 @@ pub(super) struct Record {
     pub(super) native: String,
     pub(super) instance: Option<String>,
     pub(super) status: String,
+    /// Its instance is gone.
+    pub(super) orphaned: bool,
+    /// Its instance is gone, and another one has the name now.
+    pub(super) outlived: bool,
     kind: String,
     description: Option<Description>,
     location: Option<String>,
@@ -43,6 +47,8 @@ impl From<BackupRun> for Record {
             native: run.id,
             instance: run.instance,
             status: run.status,
+            orphaned: false,
+            outlived: false,
             kind: run.kind,
             description: run.description.as_deref().and_then(Description::parse),
             location: run.location,
@@ -65,6 +71,8 @@ impl From<Backup> for Record {
             native,
             instance: backup.instance,
             status: backup.state,
+            orphaned: backup.instance_deletion_time.is_some(),
+            outlived: false,
             kind: backup.kind,
             description: backup.description.as_deref().and_then(Description::parse),
             location: backup.location,
@@ -113,13 +121,24 @@ impl Record {
         self.status == "DELETED"
     }
 
-    /// Ours by its description, where a person or a tool made it.
+    /// Whether Google says that it did not try.
+    pub(super) fn is_skipped(&self) -> bool {
+        self.status == "SKIPPED"
+    }
+
+    /// Ours by its description, where a person or a tool made it. One of an earlier instance of the same name is no older
+    /// generation of this one's, and may be the last of that one.
     pub(super) fn origin(&self, home: &Home) -> Origin {
         match (self.kind.as_str(), self.marks(home)) {
-            ("ON_DEMAND", Some(_)) => Origin::Owned,
-            ("ON_DEMAND", None) => Origin::Manual,
+            ("ON_DEMAND", Some(_)) if !self.outlived => Origin::Owned,
+            ("ON_DEMAND", _) => Origin::Manual,
             _ => Origin::Automated,
         }
+    }
+
+    /// Which call made it, where that says so.
+    pub(super) fn call(&self) -> Option<&str> {
+        self.description.as_ref().map(|described| &*described.call).filter(|call| !call.is_empty())
     }
 
     /// What our description of it says.

@@ -4,18 +4,19 @@
 //! <https://cloud.google.com/sql/docs/mysql/backup-recovery/restore>.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::api::{Api, is_possible};
+use super::api::{Api, is_instance, is_possible, is_project};
 use super::begin::Ask;
 use super::fault::OrError;
-use super::options::{self, From};
+use super::options;
 use super::record::{Address, Record, engine_and_version};
 use super::wire::{self, Backup, Instance};
 use super::{CloudSqlProvider, Home};
 use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{NativeId, Operation, OperationId, RestoreOptions, RestoreRequest, RestoreTo, Restored, Work};
+use crate::shell::shell_word;
 
 const VERB: &str = "restore";
 
@@ -25,13 +26,6 @@ pub(super) struct Source {
     backup: Option<String>,
     /// As it was when the backup was made, or as it is now.
     pub(super) instance: Option<Instance>,
-}
-
-impl Source {
-    /// Whether the backup brings its own settings along.
-    pub(super) fn settings_from(&self) -> From {
-        if self.backup.is_some() { From::Backup } else { From::Source }
-    }
 }
 
 impl CloudSqlProvider {
@@ -84,13 +78,12 @@ impl CloudSqlProvider {
         (verb, subject): (&'static str, &str),
         run: Option<&Run>,
     ) -> Result<Operation<Restored>> {
-        let settings = options::instance(source.instance.as_ref(), source.settings_from(), options)
+        let settings = options::instance(source.instance.as_ref(), options)
             .map_err(|reason| self.home.error(ErrorKind::Usage, verb, subject, reason))?;
         self.restore_as(source, to, settings, (verb, subject), run).await
     }
 
-    /// Restores into a new instance. Its settings are always sent along: with them Google makes a new one, and never writes over one
-    /// that has appeared meanwhile.
+    /// Restores into a new instance. Its settings are always sent along: that is how one says to Google that it is to be new.
     pub(super) async fn restore_as(
         &self,
         source: &Source,
@@ -99,15 +92,19 @@ impl CloudSqlProvider {
         (verb, subject): (&'static str, &str),
         run: Option<&Run>,
     ) -> Result<Operation<Restored>> {
+        let Some(backup) = &source.backup else {
+            // gcloud refuses settings for a run too: <https://cloud.google.com/sdk/gcloud/reference/sql/backups/restore>.
+            let reason = "Google shows no backup of the project for it, and makes new instances of those only";
+            let hint = format!("make an instance, and restore onto it: `snapkeep show {subject}` has the commands");
+            return Err(self.home.error(ErrorKind::Unsupported, verb, subject, reason).with_hint(hint));
+        };
         self.refuse_taken(to, verb, subject).await?;
-        let mut body = self.body(source);
-        body.insert("restoreInstanceSettings".into(), settings);
         let ask = Ask {
             at: to,
+            makes: Some(to),
             action: "restoreBackup",
-            body: body.into(),
-            also_at: None,
-            is_it: &|_| true, // there was no instance that another one could be of
+            body: json!({ "backup": backup, "restoreInstanceSettings": settings }),
+            is_it: &|operation| matches!(&*operation.operation_type, "RESTORE_VOLUME" | "CREATE"),
             verb,
             subject,
         };
@@ -115,16 +112,15 @@ impl CloudSqlProvider {
         self.restoring(to, &begun)
     }
 
-    fn body(&self, source: &Source) -> Map<String, Value> {
-        let (name, value) = match (&source.backup, &source.record.address) {
-            (Some(backup), _) | (None, Address::Project(backup)) => ("backup", json!(backup)),
-            (None, Address::Run(run)) => {
+    /// What is restored onto an instance that is there.
+    fn body(&self, source: &Source) -> Value {
+        match &source.record.address {
+            Address::Project(backup) => json!({ "backup": backup }),
+            Address::Run(run) => {
                 let Home { project, instance, .. } = &self.home;
-                let context = json!({ "backupRunId": run, "instanceId": instance, "project": project });
-                ("restoreBackupContext", context)
+                json!({ "restoreBackupContext": { "backupRunId": run, "instanceId": instance, "project": project } })
             }
-        };
-        Map::from_iter([(name.to_owned(), value)])
+        }
     }
 
     async fn restore_in_place(&self, source: &Source, subject: &str, run: &Run) -> Result<Operation<Restored>> {
@@ -134,8 +130,8 @@ impl CloudSqlProvider {
         let ask = Ask {
             at: &self.api,
             action: "restoreBackup",
-            body: self.body(source).into(),
-            also_at: None,
+            makes: None,
+            body: self.body(source),
             is_it: &|operation| operation.operation_type == "RESTORE_VOLUME",
             verb: VERB,
             subject,
@@ -167,7 +163,7 @@ impl CloudSqlProvider {
             return refuse(
                 ErrorKind::Refused,
                 reason,
-                format!("gcloud sql instances delete {first} --project {project}"),
+                format!("gcloud sql instances delete {} --project {project}", shell_word(first)),
             );
         }
         let version = source
@@ -219,7 +215,7 @@ impl CloudSqlProvider {
             at: &self.api,
             action: "clone",
             body: json!({ "cloneContext": context }),
-            also_at: Some(&to),
+            makes: Some(&to),
             is_it: &|operation| matches!(&*operation.operation_type, "CLONE" | "CREATE_CLONE" | "CREATE"),
             verb: VERB,
             subject: &subject,
@@ -263,17 +259,7 @@ impl CloudSqlProvider {
     /// `NAME`, or `PROJECT/NAME`.
     fn destination(&self, subject: &str, text: &str) -> Result<Api> {
         let (project, name) = text.rsplit_once('/').unwrap_or((&self.home.project, text));
-        let letters =
-            |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        let fits = (1..=98).contains(&name.len())
-            && name.bytes().next().is_some_and(|first| first.is_ascii_lowercase())
-            && !name.ends_with('-')
-            && letters(name);
-        // A project of a domain: `example.com:crm`.
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:".contains(&byte);
-        let named =
-            project.bytes().next().is_some_and(|first| first.is_ascii_lowercase()) && project.bytes().all(plain);
-        if !fits || !named {
+        if !is_instance(name) || !is_project(project) {
             let reason = format!("{text:?} can't be the name of an instance");
             return Err(self
                 .home
@@ -283,12 +269,12 @@ impl CloudSqlProvider {
         Ok(self.api.at(project, name))
     }
 
-    async fn refuse_taken(&self, to: &Api, verb: &str, subject: &str) -> Result<()> {
+    pub(super) async fn refuse_taken(&self, to: &Api, verb: &str, subject: &str) -> Result<()> {
         if to.instance().await.or_error(&self.home, verb, subject)?.is_none() {
             return Ok(());
         }
         let reason = format!("there is an instance {} already", to.instance);
-        let hint = "choose another name with `--to NAME`; over the target itself: `--in-place`";
+        let hint = "choose another name with `--to NAME`";
         Err(self.home.error(ErrorKind::Refused, verb, subject, reason).with_hint(hint))
     }
 
@@ -300,7 +286,15 @@ impl CloudSqlProvider {
     }
 
     fn progress_of_restore(&self, id: OperationId, to: String, operation: &wire::Operation) -> Operation<Restored> {
-        self.progress_of(VERB, id, operation, Restored { to, warnings: Vec::new() })
+        let Home { instance, project, .. } = &self.home;
+        let mut warnings = Vec::new();
+        if to == *instance {
+            // <https://cloud.google.com/sql/docs/mysql/backup-recovery/restoring>
+            warnings.push(format!(
+                "Google sets the instance's own backups to its defaults after a restore, look at them: gcloud sql instances describe {instance} --project {project} --format='yaml(settings.backupConfiguration)'"
+            ));
+        }
+        self.progress_of(VERB, id, operation, Restored { to, warnings })
     }
 
     /// By `INSTANCE/OPERATION`, of another project `PROJECT/INSTANCE/OPERATION`.
@@ -313,13 +307,29 @@ impl CloudSqlProvider {
         if !is_possible(name) {
             return Err(missing());
         }
-        let found = to.operation(name).await.or_error(&self.home, "look at", &subject)?.ok_or_else(missing)?;
+        let mut found = to.operation(name).await.or_error(&self.home, "look at", &subject)?;
+        if found.is_none() && to.project != self.home.project {
+            // That of a clone may be where its source is.
+            found = self.api.operation(name).await.or_error(&self.home, "look at", &subject)?;
+        }
+        let found = found.filter(|found| is_of(found, &to, &self.api)).ok_or_else(missing)?;
         Ok(self.progress_of_restore(operation.clone(), place.to_owned(), &found))
     }
 
     pub(super) fn no_operation(&self, subject: &str) -> Error {
         self.home.error(ErrorKind::NotFound, "find", subject, "there is no such operation")
     }
+}
+
+/// Whether an operation is one that brings back data there, as far as it tells: a clone may name its source.
+fn is_of(operation: &wire::Operation, to: &Api, source: &Api) -> bool {
+    let is_clone = match &*operation.operation_type {
+        "CLONE" | "CREATE_CLONE" => true,
+        "RESTORE_VOLUME" | "CREATE" => false,
+        _ => return false,
+    };
+    let on = |target: &str| target == to.instance || is_clone && target == source.instance;
+    operation.target_id.as_deref().is_none_or(on)
 }
 
 /// Whether a backup of one can be restored onto the other: `MYSQL_8_0_31` and `MYSQL_8_0`.

@@ -14,6 +14,7 @@ use crate::model::{
     ExportOf, ExportRequest, Exported, ImportRequest, Imported, NativeId, Operation, OperationId, OperationState, Work,
     Worker,
 };
+use crate::shell::shell_word;
 
 const EXPORT: &str = "export";
 const IMPORT: &str = "import into";
@@ -47,15 +48,8 @@ impl CloudSqlProvider {
         let body = json!({ "exportContext": context });
         let is_it =
             |operation: &wire::Operation| is_transfer(operation, "EXPORT", operation.export_context.as_ref(), uri);
-        let ask = Ask {
-            at: &self.api,
-            action: "export",
-            body,
-            also_at: None,
-            is_it: &is_it,
-            verb: EXPORT,
-            subject: &subject,
-        };
+        let ask =
+            Ask { at: &self.api, action: "export", body, makes: None, is_it: &is_it, verb: EXPORT, subject: &subject };
         let begun = self.begin(ask, Some(run)).await?;
         let id = OperationId::of_export(&begun.name);
         let begun =
@@ -69,7 +63,8 @@ impl CloudSqlProvider {
         let reason = "Cloud SQL exports an instance as it is now, and no backup";
         let hint = format!(
             "export what is there now: `snapkeep export {} --to {}`; of the backup: `snapkeep restore {subject} --to NAME`, then export that",
-            self.home.target, request.to
+            self.home.target,
+            shell_word(&request.to)
         );
         self.home.error(ErrorKind::Unsupported, EXPORT, subject, reason).with_hint(hint)
     }
@@ -78,8 +73,8 @@ impl CloudSqlProvider {
     async fn going_export(&self, uri: &str, subject: &str) -> Result<Option<wire::Operation>> {
         let operations = self.api.operations().await.or_error(&self.home, EXPORT, subject)?;
         let same = |operation: &wire::Operation| {
-            let to = operation.export_context.as_ref().and_then(|context| context.uri.as_deref());
-            !operation.is_over() && operation.operation_type == "EXPORT" && to == Some(uri)
+            let told = operation.export_context.as_ref();
+            !operation.is_over() && told.is_some() && is_transfer(operation, "EXPORT", told, uri)
         };
         Ok(operations.into_iter().find(same))
     }
@@ -114,15 +109,8 @@ impl CloudSqlProvider {
         let body = json!({ "importContext": context });
         let is_it =
             |operation: &wire::Operation| is_transfer(operation, "IMPORT", operation.import_context.as_ref(), uri);
-        let ask = Ask {
-            at: &self.api,
-            action: "import",
-            body,
-            also_at: None,
-            is_it: &is_it,
-            verb: IMPORT,
-            subject: &subject,
-        };
+        let ask =
+            Ask { at: &self.api, action: "import", body, makes: None, is_it: &is_it, verb: IMPORT, subject: &subject };
         let begun = self.begin(ask, Some(run)).await?;
         let id = OperationId::of_import(&begun.name);
         let read = Transfer { uri: Some(uri.into()), database: request.database.clone() };

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 
 use super::api::Api;
-use super::begin::Turn;
+use super::begin::{QUEUE, Turn};
 use super::delete::PAUSES;
 use super::fault::{OrError, is_denied, is_missing};
 use super::restore::Source;
@@ -46,7 +46,7 @@ impl CloudSqlProvider {
         let source = self.source(VERB, id).await?;
         let scratch = self.api.at(&home.project, &format!("{SCRATCH}{}", random::letters(12)));
         // Not cut off: of a call that is under way nobody knows what it has made.
-        let restored = match self.begin_scratch(&source, &scratch, &subject).await {
+        let restored = match self.begin_scratch(&source, &scratch, &subject, run).await {
             Ok(operation) => tokio::select! {
                 biased;
                 () = run.cancel.cancelled() => {
@@ -56,16 +56,24 @@ impl CloudSqlProvider {
             },
             Err(error) => Err(error),
         };
-        let left_behind = self.discard_scratch(&scratch.instance).await.err();
+        let left_behind = self.discard_own(&scratch).await.err();
         let outcome = restored.map_err(|error| match &left_behind {
             Some(left) => error.with_hint(left.hint().unwrap_or_default()),
+            // Of what nobody knows whether it has begun it may be there later.
+            None if error.kind().is_retryable() => error.with_hint(self.delete_command(&scratch.instance)),
             None => error,
         })?;
         let findings = vec![Finding { name: "restore".into(), outcome: Ok(outcome) }];
         Ok(Verification { level: VerifyLevel::Restore, findings, left_behind })
     }
 
-    async fn begin_scratch(&self, source: &Source, scratch: &Api, subject: &str) -> Result<Operation<Restored>> {
+    async fn begin_scratch(
+        &self,
+        source: &Source,
+        scratch: &Api,
+        subject: &str,
+        run: &Run,
+    ) -> Result<Operation<Restored>> {
         let options = RestoreOptions::from_iter(
             [
                 ("availability_type", "ZONAL"),
@@ -76,12 +84,11 @@ impl CloudSqlProvider {
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
-        let from = source.settings_from();
-        let settings = super::options::instance(source.instance.as_ref(), from, &options);
+        let settings = super::options::instance(source.instance.as_ref(), &options);
         let mut settings = settings.map_err(|reason| self.home.error(ErrorKind::Usage, VERB, subject, reason))?;
         settings["settings"]["userLabels"] = json!({ LABEL: label(&self.home.target) });
-        settings["settings"]["ipConfiguration"]["authorizedNetworks"] = Value::Array(Vec::new());
-        self.restore_as(source, scratch, settings, (VERB, subject), None).await
+        settings["settings"]["finalBackupConfig"] = json!({ "enabled": false });
+        self.restore_as(source, scratch, settings, (VERB, subject), Some(run)).await
     }
 
     async fn await_scratch(&self, mut operation: Operation<Restored>) -> Result<String> {
@@ -119,15 +126,29 @@ impl CloudSqlProvider {
         Ok(Debris::in_cloud(ours.map(|found| (found.name, found.create_time))))
     }
 
+    /// Deletes the scratch instance of this run. One that is there without its label is not deleted, and is left behind.
+    async fn discard_own(&self, scratch: &Api) -> Result<()> {
+        self.discard_scratch(&scratch.instance).await?;
+        let left = scratch.instance().await.or_error(&self.home, "delete", &scratch.instance)?;
+        if left.is_none_or(|left| is_scratch_of(&self.home, &left)) {
+            return Ok(());
+        }
+        let error = self.home.error(ErrorKind::Failed, "delete", &scratch.instance, "it lost its label");
+        Err(error.with_hint(self.delete_command(&scratch.instance)))
+    }
+
+    fn delete_command(&self, name: &str) -> String {
+        format!(
+            "delete it if it is there, it costs money: gcloud sql instances delete {name} --project {}",
+            self.home.project
+        )
+    }
+
     /// Deletes a scratch instance, and waits until nothing goes on with it any more. One that is gone is deleted.
     pub(super) async fn discard_scratch(&self, name: &str) -> Result<()> {
-        let project = &self.home.project;
-        let left = |error: Error| {
-            error
-                .with_hint(format!("delete it, it costs money: gcloud sql instances delete {name} --project {project}"))
-        };
-        let scratch = self.api.at(project, name);
-        let mut turn = Turn::new(&self.home, &scratch, "delete", name);
+        let left = |error: Error| error.with_hint(self.delete_command(name));
+        let scratch = self.api.at(&self.home.project, name);
+        let mut turn = Turn::new(&self.home, &scratch, "delete", name, QUEUE);
         let operation = loop {
             let found = scratch.instance().await.or_error(&self.home, "delete", name).map_err(left)?;
             if !found.is_some_and(|found| is_scratch_of(&self.home, &found)) {

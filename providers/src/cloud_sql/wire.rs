@@ -48,7 +48,9 @@ pub(super) struct Backup {
     pub(super) location: Option<String>,
     pub(super) database_version: Option<String>,
     pub(super) backup_interval: Option<Interval>,
+    #[serde(alias = "backup_run")] // as a sample of Google's documents has it
     pub(super) backup_run: Option<String>,
+    pub(super) instance_deletion_time: Option<DateTime<Utc>>,
     pub(super) expiry_time: Option<DateTime<Utc>>,
     pub(super) max_chargeable_bytes: Option<String>,
     pub(super) instance_settings: Option<Instance>,
@@ -93,6 +95,7 @@ pub(super) struct Trouble {
 pub(super) struct Operation {
     pub(super) name: String,
     pub(super) operation_type: String,
+    pub(super) target_id: Option<String>,
     pub(super) status: String,
     pub(super) user: Option<String>,
     pub(super) backup_context: Option<BackupContext>,

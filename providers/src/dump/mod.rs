@@ -206,6 +206,7 @@ impl Provider for DumpProvider {
         Capabilities {
             tags: Support::Yes,
             adopt: Support::No, // whatever is in a store under a target's name is its own
+            reuses_ids: Support::No,
             in_place: Support::Yes,
             point_in_time: Support::No,
             delete: Support::Yes,

@@ -6,6 +6,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use url::{Host, Url};
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::rest::{Client, Connections, Fault, Static, Tokens};
 use crate::secret::SecretRef;
@@ -63,6 +65,7 @@ impl Clients {
                 let token = Static::new(PROVIDER, reference.clone(), base);
                 Arc::new(token.counted_for(look::quota_project()))
             }
+            None if is_open(&place.endpoint) => return Err(in_the_clear(project)),
             None => self.0.found.clone(),
         };
         let client = self
@@ -82,6 +85,30 @@ impl Clients {
             }
         }
     }
+}
+
+/// Whether whoever is in between reads what is sent there.
+fn is_open(endpoint: &str) -> bool {
+    let Ok(url) = Url::parse(endpoint) else { return false };
+    let local = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "http" && !local
+}
+
+/// Credentials that were found are good for all that their owner may do: they never go out unencrypted.
+fn in_the_clear(project: &str) -> Error {
+    Error::new(
+        ErrorKind::Usage,
+        PROVIDER,
+        "open",
+        project,
+        "its endpoint is not encrypted, and the account's own token would go there",
+    )
+    .with_hint("use https in `endpoint`, or give `access_token` one that may be read on the way")
 }
 
 fn unusable(project: &str, fault: Fault) -> Error {
@@ -125,5 +152,24 @@ mod tests {
     fn an_endpoint_that_is_no_address_is_an_error_of_usage() {
         let error = Clients::default().open(&settings("crm", "sqladmin"), Path::new(".")).unwrap_err();
         assert_eq!((error.kind(), error.hint()), (ErrorKind::Usage, Some("correct `endpoint` in the target")));
+    }
+
+    #[test]
+    fn credentials_that_were_found_never_go_out_unencrypted() {
+        let found_for = |endpoint: &str| GcpCloudSql {
+            project: "p".into(),
+            instance: "i".into(),
+            endpoint: Some(endpoint.into()),
+            ..GcpCloudSql::default()
+        };
+        let open = |settings: &GcpCloudSql| Clients::default().open(settings, Path::new("/"));
+        for endpoint in ["https://sql.example", "http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1"] {
+            assert!(open(&found_for(endpoint)).is_ok(), "{endpoint}");
+        }
+        for endpoint in ["http://sql.example", "http://10.0.0.1:80", "http://localhost.example"] {
+            assert_eq!(open(&found_for(endpoint)).unwrap_err().kind(), ErrorKind::Usage, "{endpoint}");
+            let known = GcpCloudSql { access_token: Some(SecretRef::Env("T".into())), ..found_for(endpoint) };
+            assert!(open(&known).is_ok(), "{endpoint}: the config says so");
+        }
     }
 }

@@ -84,6 +84,7 @@ async fn memory_keeps_every_promise_with_the_least_capabilities() {
     let least = Capabilities {
         tags: Support::No,
         adopt: Support::No,
+        reuses_ids: Support::No,
         in_place: Support::No,
         point_in_time: Support::No,
         delete: Support::No,

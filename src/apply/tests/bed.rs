@@ -186,7 +186,7 @@ impl Bed {
 
     pub(super) async fn adopt(&self, native: &NativeId) {
         let snapshot = self.opened.get(native).await.unwrap().snapshot;
-        marks::adopt(&self.opened.scope, &snapshot, minute(8)).await.unwrap();
+        marks::adopt(&self.opened.scope, native, snapshot.created_at, minute(8)).await.unwrap();
     }
 
     pub(super) async fn lock(&self) -> Lock {

@@ -128,6 +128,11 @@ fn what_can_not_be_made_says_why() {
     caused by: POST /v1/projects/acme-prod/instances/billing-pg/backupRuns: 403 Forbidden: forbidden: boss::NOT_AUTHORIZED: Not authorized to access resource. Possibly missing permission cloudsql.backupRuns.create on resource instances/billing-pg.
     hint: look at `project` and `instance` of [targets.billing], and at the role: see docs/gcp.md#permissions
     ");
+    let cloud = Cloud::new("");
+    let words = "The instance or operation is not in an appropriate state to handle the request.";
+    cloud.sql.fail(Trouble::on("backupRuns.insert", Fault::Refused(409, "invalidState", words)));
+    let ran = cloud.exits(1, "create billing");
+    assert!(ran.err.contains("invalidState") && !ran.err.contains("of that name"), "{ran}");
     let long = "x".repeat(1100);
     let ran = cloud.exits(2, &format!("create billing --tag note={long}"));
     assert!(ran.err.contains("its tags are too long"), "{ran}");

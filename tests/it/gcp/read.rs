@@ -127,6 +127,34 @@ fn backups_of_an_instance_that_is_gone_keep_their_ids_and_restore() {
 }
 
 #[test]
+fn backups_of_an_earlier_instance_of_the_name_are_nobodys_older_generations() {
+    let cloud = Cloud::of(Instance::new("billing-pg").set("/retainBackupsOnDelete", true), "");
+    let old = cloud.create("billing --key release-7");
+    cloud.sql.world(|world| {
+        world.instances.clear();
+        for backup in &mut world.backups {
+            backup.orphaned = Some(backup.enqueued);
+        }
+        world.add(Instance::new("billing-pg"));
+    });
+    assert_eq!(cloud.items("list")[0]["origin"], "manual", "there is another instance now");
+    assert_ne!(cloud.create("billing --key release-7"), old, "the new one has no backup of this key yet");
+    cloud.done(&format!("show {old}"));
+    cloud.exits(10, &format!("delete {old} --yes"));
+    assert_eq!(cloud.backups().len(), 2);
+}
+
+#[test]
+fn one_call_is_one_backup_however_google_tells_of_it() {
+    let cloud = Cloud::new("");
+    let ours = "snapkeep target=billing call=k3f9x2ab7q";
+    cloud.take(|new| new.described(ours));
+    cloud.take(|new| new.described(ours).without_run());
+    cloud.take(|new| new.by("FINAL").without_run());
+    assert_eq!(cloud.items("list").len(), 2);
+}
+
+#[test]
 fn five_thousand_come_one_request_at_a_time_and_none_is_lost_when_a_page_fails() {
     let cloud = Cloud::new("");
     cloud.sql.world(|world| {
@@ -282,6 +310,18 @@ fn a_wrong_address_has_its_own_words() {
     caused by: GET /v1/projects/acme-typo/instances/billing-pg/backupRuns: 403 Forbidden: notAuthorized: The client is not authorized to make this request.
     hint: look at `project` and `instance` of [targets.billing], and at the role: see docs/gcp.md#permissions
     ");
+}
+
+#[test]
+fn names_that_no_instance_can_have_are_refused_before_google_is_asked() {
+    let cloud = Cloud::new("");
+    for (instance, project) in
+        [("billing pg", "acme-prod"), ("../x", "acme-prod"), ("billing-pg", "acme;ls"), ("-", "acme-prod")]
+    {
+        cloud.configure(&cloud.target("billing", instance, "").replace(SqlAdmin::PROJECT, project));
+        cloud.exits(2, "list");
+    }
+    assert!(cloud.sql.calls().is_empty());
 }
 
 #[test]

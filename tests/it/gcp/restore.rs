@@ -1,9 +1,11 @@
 //! Restoring: into a new instance, over the instance itself, into another project, to a moment.
 
+use std::process::Stdio;
+
 use serde_json::json;
 
 use super::cloud::{Cloud, at_once};
-use crate::cli::CloudBench;
+use crate::cli::{CloudBench, until};
 use crate::support::SqlAdmin;
 use crate::support::sqladmin::{Fault, Instance, Trouble};
 
@@ -155,6 +157,49 @@ fn a_lost_answer_restores_in_place_once() {
             cloud.sql.world(|world| world.operations.iter().filter(|operation| is_restore(&operation.kind)).count());
         assert_eq!((restores, cloud.sql.fired()), (1, 1), "{fault:?}");
     });
+}
+
+#[test]
+fn an_instance_that_appears_while_its_name_is_waited_for_is_left_alone() {
+    let cloud = Cloud::new("");
+    let id = cloud.create("billing");
+    cloud.sql.fail(Trouble::on("instances.restoreBackup", Fault::InProgress(409)));
+    let mut command = cloud.command();
+    command.args(["restore", &id, "--to", "again"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let restoring = command.spawn().unwrap();
+    until("Google is asked", || (!cloud.sql.calls_of("instances.restoreBackup").is_empty()).then_some(()));
+    cloud.sql.world(|world| world.add(Instance::new("again")).data = "theirs".into());
+    let ran = cloud.bench.ran(restoring.wait_with_output().unwrap());
+    assert_eq!(ran.code, Some(10), "{ran}");
+    assert_eq!(cloud.sql.calls_of("instances.restoreBackup").len(), 1);
+    assert_eq!(cloud.instance("again").unwrap().data, "theirs");
+}
+
+#[test]
+fn a_region_that_is_down_keeps_nobody_from_restoring_elsewhere() {
+    let cloud = Cloud::new("");
+    let id = cloud.create("billing");
+    for method in ["backupRuns.list", "backupRuns.get"] {
+        cloud.sql.fail(Trouble::on(method, Fault::Status(503)).always());
+    }
+    cloud.done(&format!("restore {id} --to again --set region=europe-west1"));
+    assert_eq!(cloud.instance("again").unwrap().region, "europe-west1");
+    cloud.exits(1, &format!("delete {id} --yes --force"));
+    assert_eq!(cloud.backups().len(), 1);
+}
+
+#[test]
+fn an_operation_is_of_the_instance_that_it_names() {
+    let cloud = Cloud::new("");
+    let id = cloud.create("billing");
+    cloud.done(&format!("restore {id} --to again"));
+    let name = cloud.sql.world(|world| world.operations.last().unwrap().name.clone());
+    cloud.done(&format!("wait billing/restore:again/{name}"));
+    for other in
+        [format!("restore:other/{name}"), format!("restore:{name}"), "restore:again/x".into(), "restore:again".into()]
+    {
+        cloud.exits(4, &format!("wait billing/{other}"));
+    }
 }
 
 #[test]

@@ -6,7 +6,8 @@ use crate::support::sqladmin::{Fault, Instance, Trouble};
 
 #[test]
 fn a_backup_is_restored_on_trial_and_nothing_is_left() {
-    let cloud = Cloud::of(Instance::new("billing-pg").set("/deletionProtectionEnabled", true), "");
+    let protected = Instance::new("billing-pg").set("/deletionProtectionEnabled", true);
+    let cloud = Cloud::of(protected.set("/finalBackupConfig", serde_json::json!({"enabled": true})), "");
     cloud.sql.world(|world| world.looks = 1);
     let id = cloud.create("billing");
     insta::assert_snapshot!(cloud.whole(&format!("verify {id} --level restore")), @"
@@ -17,7 +18,11 @@ fn a_backup_is_restored_on_trial_and_nothing_is_left() {
     --- stderr
     billing: verified billing/[BACKUP-1]: restore, in [DURATION]
     ");
-    assert_eq!(cloud.sql.world(|world| world.instances.len()), 1);
+    assert_eq!(
+        (cloud.sql.world(|world| world.instances.len()), cloud.backups().len()),
+        (1, 1),
+        "no final backup either"
+    );
     let made = cloud.sql.calls_of("instances.restoreBackup")[0].clone();
     let settings = &made.body.as_ref().unwrap()["restoreInstanceSettings"]["settings"];
     assert_eq!(
