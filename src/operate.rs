@@ -15,6 +15,8 @@ use crate::failure::Failure;
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 /// How long it may take until what was begun is shown.
 const UNSEEN: Duration = Duration::from_secs(30);
+/// How many looks in a row may fail before it is said.
+const TOLD: u32 = 2;
 /// What a pause is multiplied by.
 const JITTER: std::ops::Range<f64> = 0.75..1.25;
 
@@ -88,7 +90,7 @@ pub(crate) async fn wait<T: Followed>(
     deadline: Option<Instant>,
     run: &Run,
 ) -> Result<T, Failure> {
-    let mut pause = PAUSE.0;
+    let (mut pause, mut unanswered) = (PAUSE.0, 0);
     let since = Instant::now();
     loop {
         let percent = match operation.state {
@@ -110,9 +112,16 @@ pub(crate) async fn wait<T: Followed>(
         }
         pause = (pause * 2).min(PAUSE.1);
         operation = match T::poll(provider, &operation.id).await {
-            Ok(operation) => operation,
+            Ok(operation) => {
+                unanswered = 0;
+                operation
+            }
             // The operation goes on whether or not one look at it succeeds.
             Err(error) if error.kind().is_retryable() || is_unseen(&error, since) => {
+                unanswered += 1;
+                if unanswered == TOLD {
+                    run.reporter.warn(&format!("{error}; it goes on, and is looked at again"));
+                }
                 let state = OperationState::Running { so_far: None, percent };
                 Operation { state, ..operation }
             }
@@ -242,6 +251,30 @@ mod tests {
         assert!(create_and_wait(&memory, None, &Run::silent()).await.is_ok());
         memory.script(Verb::Create, Fault::FailedOperation);
         assert_eq!(create_and_wait(&memory, None, &Run::silent()).await.unwrap_err().exit, 1);
+    }
+
+    #[derive(Default)]
+    struct Warned(std::sync::Mutex<Vec<String>>);
+
+    impl snapkeep_providers::Reporter for Warned {
+        fn progress(&self, _: Progress) {}
+        fn warn(&self, message: &str) {
+            self.0.lock().unwrap().push(message.to_owned());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn looks_that_fail_in_a_row_are_told_once() {
+        for (failing, told) in [(1, 0), (3, 1)] {
+            let memory = memory(9);
+            (0..failing).for_each(|_| memory.script(Verb::Poll, Fault::Unreachable));
+            let reporter = Arc::new(Warned::default());
+            let run = Run { reporter: reporter.clone(), cancel: Default::default() };
+            create_and_wait(&memory, None, &run).await.unwrap();
+            let warned = reporter.0.lock().unwrap();
+            assert_eq!(warned.len(), told, "{warned:?}");
+            assert!(warned.iter().all(|warning| warning.ends_with("it goes on, and is looked at again")));
+        }
     }
 
     #[tokio::test(start_paused = true)]

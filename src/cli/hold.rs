@@ -3,12 +3,12 @@
 use chrono::{DateTime, Utc};
 use clap::Args;
 use snapkeep_providers::model::{Hold as HoldMark, Origin, Snapshot};
-use snapkeep_providers::{ErrorKind, Support};
+use snapkeep_providers::{ErrorKind, Support, identity_of_cloud};
 
 use super::rows::hold_text;
 use super::{App, Mode, Outcome};
 use crate::catalog::{self, Catalog, Opened, SnapshotRef};
-use crate::config::elapsed;
+use crate::config::{Target, elapsed};
 use crate::failure::Failure;
 use crate::marks;
 use crate::units;
@@ -62,6 +62,26 @@ async fn adopt(app: &App, opened: &Opened, snapshot: &Snapshot) -> Result<(), Fa
     Ok(adopted?)
 }
 
+/// Refuses what another target of the config owns: each would count and prune it, and know nothing of the other's holds.
+async fn refuse_owned(config: &Catalog, opened: &Opened, snapshot: &Snapshot) -> Result<(), Failure> {
+    let same = |other: &&Target| {
+        other.name != *opened.name() && identity_of_cloud(&other.settings).as_ref() == Some(&opened.provider.identity())
+    };
+    for other in config.targets.values().filter(same) {
+        let found = catalog::open(config, other).await?.get(&snapshot.native_id).await;
+        match found {
+            Ok(details) if details.snapshot.origin == Origin::Owned => {
+                let message = format!("cannot adopt {}: it is the target {}'s", snapshot.id, other.name);
+                let hint = format!("work on it as {}/{}", other.name, snapshot.native_id);
+                return Err(Failure::new(ErrorKind::Refused, message).with_hint(hint));
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// A time or a date, or a duration from now on.
 fn until(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Failure> {
     let after = || now.checked_add_signed(chrono::TimeDelta::from_std(elapsed(text).ok()?).ok()?);
@@ -84,7 +104,7 @@ impl Hold {
             Ok(until) => HoldMark { reason: self.reason.clone(), until },
             Err(failure) => return app.finish(&Outcome::<Snapshot>::failed(vec![failure])),
         };
-        let outcome = each(app, std::slice::from_ref(&self.id), async |opened, snapshot| {
+        let outcome = each(app, std::slice::from_ref(&self.id), async |_, opened, snapshot| {
             marks::hold(&opened.scope, &snapshot.native_id, &hold).await?;
             if let Some(old) = snapshot.hold.as_ref().filter(|old| weakens(old, &hold)) {
                 app.report.warn(&format!("{} was held for longer: {}", snapshot.id, hold_text(old)));
@@ -107,7 +127,7 @@ fn weakens(old: &HoldMark, new: &HoldMark) -> bool {
 
 impl Release {
     pub(super) async fn run(&self, app: &App) -> u8 {
-        let outcome = each(app, std::slice::from_ref(&self.id), async |opened, snapshot| {
+        let outcome = each(app, std::slice::from_ref(&self.id), async |_, opened, snapshot| {
             let was_held = marks::release(&opened.scope, &snapshot.native_id).await?;
             app.report.info(&format!("{} {}", snapshot.id, if was_held { "is released" } else { "was not held" }));
             Ok(())
@@ -118,12 +138,13 @@ impl Release {
 
 impl Adopt {
     pub(super) async fn run(&self, app: &App) -> u8 {
-        let outcome = each(app, &self.ids, async |opened, snapshot| match snapshot.origin {
+        let outcome = each(app, &self.ids, async |config, opened, snapshot| match snapshot.origin {
             Origin::Owned => {
                 app.report.info(&format!("{} is owned already", snapshot.id));
                 Ok(())
             }
             Origin::Manual => {
+                refuse_owned(config, opened, snapshot).await?;
                 adopt(app, opened, snapshot).await?;
                 app.report.info(&format!("{} is adopted", snapshot.id));
                 Ok(())
@@ -141,7 +162,7 @@ impl Adopt {
 async fn each(
     app: &App,
     ids: &[SnapshotRef],
-    act: impl AsyncFn(&Opened, &Snapshot) -> Result<(), Failure>,
+    act: impl AsyncFn(&Catalog, &Opened, &Snapshot) -> Result<(), Failure>,
 ) -> Outcome<Snapshot> {
     let config = match app.load() {
         Ok(config) => config,
@@ -158,7 +179,7 @@ async fn one(
     app: &App,
     config: &Catalog,
     id: &SnapshotRef,
-    act: &impl AsyncFn(&Opened, &Snapshot) -> Result<(), Failure>,
+    act: &impl AsyncFn(&Catalog, &Opened, &Snapshot) -> Result<(), Failure>,
 ) -> Result<Snapshot, Failure> {
     let opened = app.asking(catalog::open(config, catalog::target(config, &id.target)?)).await?;
     let snapshot = app.asking(opened.resolve(id)).await?;
@@ -166,6 +187,6 @@ async fn one(
         app.report.info(&format!("would change the mark of {}", snapshot.id));
         return Ok(snapshot);
     }
-    act(&opened, &snapshot).await?;
+    act(config, &opened, &snapshot).await?;
     app.asking(async { Ok(opened.get(&snapshot.native_id).await?.snapshot) }).await
 }

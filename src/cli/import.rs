@@ -44,9 +44,9 @@ impl Import {
     /// What came of it; nothing when it was a dry run.
     async fn import(&self, app: &App) -> Result<Option<ImportRow>, Vec<Failure>> {
         let one = |failure: Failure| vec![failure.of(&self.target)];
-        confirmed(self.confirm.as_deref(), &self.target, "importing", "changes").map_err(one)?;
         let config = app.load()?;
         let target = catalog::target(&config, &self.target).map_err(one)?;
+        confirmed(self.confirm.as_deref(), &self.target, "importing", "changes").map_err(one)?;
         let opened = app.asking(catalog::open(&config, target)).await.map_err(one)?;
         let snapshot_first = format!("a snapshot first is wise: `snapkeep create {}`", target.name);
         if app.mode == Mode::DryRun {

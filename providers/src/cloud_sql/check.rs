@@ -28,7 +28,10 @@ impl CloudSqlProvider {
             checks.push(self.check_survival(instance));
         }
         checks.push(Check::new("snapshots", self.check_list().await));
-        checks.push(Check::new("deletion", self.check_deletion().await));
+        let is_missing = instance.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        if !is_missing {
+            checks.push(Check::new("deletion", self.check_deletion().await));
+        }
         checks
     }
 

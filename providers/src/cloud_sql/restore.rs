@@ -243,7 +243,8 @@ impl CloudSqlProvider {
         }
         let times = self.api.recovery_times().await.or_error(home, VERB, subject)?;
         let out_of_reach = |which: &str, moment: DateTime<Utc>| {
-            let reason = format!("the {which} moment that Google can restore is {}", moment.to_rfc3339());
+            let moment = moment.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+            let reason = format!("the {which} moment that Google can restore is {moment}");
             let hint = format!("choose a snapshot: `snapkeep list {}`", home.target);
             Err(home.error(ErrorKind::NotFound, VERB, subject, reason).with_hint(hint))
         };
@@ -270,7 +271,15 @@ impl CloudSqlProvider {
     }
 
     pub(super) async fn refuse_taken(&self, to: &Api, verb: &str, subject: &str) -> Result<()> {
-        if to.instance().await.or_error(&self.home, verb, subject)?.is_none() {
+        let found = to.instance().await.or_error(&self.home, verb, subject);
+        let found = found.map_err(|error| match error.kind() {
+            ErrorKind::Permission if to.project != self.home.project => error.with_hint(format!(
+                "look at the project {}, and at the role there: see docs/gcp.md#permissions",
+                to.project
+            )),
+            _ => error,
+        });
+        if found?.is_none() {
             return Ok(());
         }
         let reason = format!("there is an instance {} already", to.instance);

@@ -61,8 +61,10 @@ impl CloudSqlProvider {
     fn no_export_of(&self, id: &NativeId, request: &ExportRequest) -> Error {
         let subject = self.home.id(id);
         let reason = "Cloud SQL exports an instance as it is now, and no backup";
+        let databases: String =
+            request.databases.iter().map(|name| format!(" --database {}", shell_word(name))).collect();
         let hint = format!(
-            "export what is there now: `snapkeep export {} --to {}`; of the backup: `snapkeep restore {subject} --to NAME`, then export that",
+            "export what is there now: `snapkeep export {} --to {}{databases}`; of the backup: `snapkeep restore {subject} --to NAME`, then export that",
             self.home.target,
             shell_word(&request.to)
         );

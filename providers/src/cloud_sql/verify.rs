@@ -56,6 +56,10 @@ impl CloudSqlProvider {
             },
             Err(error) => Err(error),
         };
+        if run.cancel.is_cancelled() {
+            run.reporter
+                .warn(&format!("deleting the scratch instance {}; it costs money while it is there", scratch.instance));
+        }
         let left_behind = self.discard_own(&scratch).await.err();
         let outcome = restored.map_err(|error| match &left_behind {
             Some(left) => error.with_hint(left.hint().unwrap_or_default()),

@@ -81,6 +81,21 @@ fn pruning_keeps_what_is_not_ours() {
 }
 
 #[test]
+fn what_another_target_of_the_instance_owns_is_not_adopted() {
+    let cloud = Cloud::new("");
+    cloud.configure(&[cloud.target("one", "billing-pg", ""), cloud.target("two", "billing-pg", "")].concat());
+    let id = cloud.create("one");
+    let native = id.strip_prefix("one/").unwrap();
+    let ran = cloud.exits(10, &format!("adopt two/{native}"));
+    assert!(ran.err.contains("it is the target one's"), "{ran}");
+    cloud.exits(10, &format!("delete two/{native} --yes"));
+    let by_hand = cloud.take(|new| new.described("by hand"));
+    cloud.done(&format!("adopt two/{by_hand}"));
+    cloud.exits(10, &format!("adopt one/{by_hand}"));
+    assert_eq!(cloud.backups().len(), 2);
+}
+
+#[test]
 fn deletions_that_take_their_time_do_not_meet() {
     let cloud = Cloud::new("");
     let retention = "\n[retention.few]\nkeep_last = 1\nmax_delete_percent = 100\n";

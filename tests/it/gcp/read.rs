@@ -296,6 +296,8 @@ fn what_is_wrong_with_a_target_is_said_with_what_to_do() {
 fn a_wrong_address_has_its_own_words() {
     let cloud = Cloud::new("");
     cloud.configure(&cloud.target("billing", "nope", ""));
+    let ran = cloud.exits(4, "targets check");
+    assert!(!ran.out.contains("it is permitted"), "nobody can tell: {ran}");
     insta::assert_snapshot!(cloud.whole("list"), @"
     exit 4
     --- stderr
