@@ -154,7 +154,8 @@ impl CloudSqlProvider {
 impl Ask<'_> {
     async fn operations(&self, home: &Home) -> Result<Vec<Operation>> {
         let mut all = Vec::new();
-        for api in std::iter::once(self.at).chain(self.makes) {
+        let other = |made: &&Api| (&made.project, &made.instance) != (&self.at.project, &self.at.instance);
+        for api in std::iter::once(self.at).chain(self.makes.filter(other)) {
             // An instance that is not there yet has none.
             let found = none_if_missing(api.operations().await).or_error(home, self.verb, self.subject)?;
             all.extend(found.unwrap_or_default());
