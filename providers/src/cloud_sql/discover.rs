@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::api::Api;
+use super::api::{Api, is_project};
 use super::fault::OrError;
 use super::record::engine_and_version;
 use super::wire::Instance;
@@ -19,6 +19,10 @@ pub(super) async fn all(place: &GcpCloudSql, clients: &Clients, base: &Path) -> 
     let target: TargetName =
         "instances".parse().map_err(|_| Error::new(ErrorKind::Usage, NAME, "discover", "instances", "no name"))?;
     let home = Home::new(&target, place);
+    if !is_project(&place.project) {
+        let reason = format!("{:?} can't be the id of a project", place.project);
+        return Err(home.error(ErrorKind::Usage, "discover", "instances", reason));
+    }
     let api = Api { client: clients.open(place, base)?, project: home.project.clone(), instance: String::new() };
     let subject = format!("instances of {}", home.project);
     let (instances, warnings) = api.instances(None).await.or_error(&home, "discover", &subject)?;
