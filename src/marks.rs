@@ -6,8 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
-use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::{Hold, NativeId, Origin, Snapshot, Verified, VerifyLevel};
+use snapkeep_providers::{DELETION_LIMIT, ErrorKind};
 
 use crate::failure::Failure;
 use crate::state::{Expected, Scope, Version, Written};
@@ -19,8 +19,9 @@ const VERIFIED: &str = "verified";
 /// How often a write is tried again when another process was quicker.
 const TRIES: usize = 5;
 
-/// How long a claim stands whose process is gone, by the clock of the state: far longer than one deletion may last.
+/// How long a claim stands whose process is gone, by the clock of the state: longer than one deletion may last.
 const CLAIM: Duration = Duration::from_secs(30 * 60);
+const _: () = assert!(CLAIM.as_secs() > DELETION_LIMIT.as_secs() + 60);
 /// How old a claim may be when its deletion begins.
 const FRESH: TimeDelta = TimeDelta::seconds(5);
 /// How long a pin holds unless it is renewed.

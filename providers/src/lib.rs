@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -243,6 +244,9 @@ impl fmt::Debug for Run {
     }
 }
 
+/// The longest that [`Provider::delete`] may take, so that callers know for how long to keep holds away.
+pub const DELETION_LIMIT: Duration = Duration::from_secs(25 * 60);
+
 /// The snapshots of one target.
 ///
 /// The promises below are what `conformance` checks, one function each.
@@ -363,7 +367,7 @@ pub trait Provider: Send + Sync + fmt::Debug {
         Err(Error::new(ErrorKind::Unsupported, self.name(), "verify", format!("{}/{id}", self.target()), reason))
     }
 
-    /// Deletes a snapshot. Deleting a missing one succeeds, so that an interrupted run can be run again.
+    /// Deletes a snapshot, within [`DELETION_LIMIT`]. Deleting a missing one succeeds, so that an interrupted run can be run again.
     async fn delete(&self, id: &NativeId) -> Result<()>;
 
     /// What was begun by snapkeep and never became a snapshot, oldest first; it is in no list.

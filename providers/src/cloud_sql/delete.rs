@@ -9,13 +9,16 @@ use super::api::Api;
 use super::begin::Turn;
 use super::fault::{OrError, is_missing};
 use super::wire;
+use crate::DELETION_LIMIT;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{NativeId, SnapshotState};
 
 /// How long other operations on the instance are waited for, and how long a deletion is followed: the next one would be
-/// refused until it is over. Both together are shorter than the half hour for which the caller keeps holds away.
+/// refused until it is over.
 const QUEUE: Duration = Duration::from_secs(15 * 60);
 const FOLLOWED: Duration = Duration::from_secs(5 * 60);
+// What is left is for the requests themselves.
+const _: () = assert!(QUEUE.as_secs() + FOLLOWED.as_secs() + 300 <= DELETION_LIMIT.as_secs());
 /// The first and the longest pause between two looks.
 pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
