@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::Tag;
 use chrono::{DateTime, SecondsFormat, Utc};
-use sha2::{Digest, Sha256};
 
-use crate::hex::hex;
+use crate::hex::sha256;
 use crate::model::{Tags, TargetName};
 
 const PREFIX: &str = "snapkeep:";
@@ -70,7 +69,7 @@ impl<'t> Marks<'t> {
 
     /// Whether it was made with this key.
     pub(super) fn are_of_key(&self, key: &str) -> bool {
-        self.key == Some(key) || self.key_hash.is_some_and(|hash| hash == hash_of(key))
+        self.key == Some(key) || self.key_hash.is_some_and(|hash| hash == sha256(key))
     }
 }
 
@@ -195,11 +194,7 @@ fn tag(name: &str, value: &str) -> Tag {
 }
 
 fn key_tag(key: &str) -> (&'static str, String) {
-    if is_value(key) { (KEY, key.to_owned()) } else { (KEY_HASH, hash_of(key)) }
-}
-
-fn hash_of(key: &str) -> String {
-    hex(&Sha256::digest(key))
+    if is_value(key) { (KEY, key.to_owned()) } else { (KEY_HASH, sha256(key)) }
 }
 
 fn check(name: &str, value: &str) -> Result<(), String> {

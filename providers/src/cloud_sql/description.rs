@@ -4,9 +4,8 @@
 //! the state.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use sha2::{Digest, Sha256};
 
-use crate::hex::hex;
+use crate::hex::sha256;
 use crate::model::{Tags, TargetName};
 use crate::random;
 
@@ -42,7 +41,7 @@ impl Description {
         let (target, tags) = (target.to_string(), tags.clone());
         let described = Self { target, call: random::letters(10), key: key.map(str::to_owned), key_hash: None, tags };
         let Some(key) = key.filter(|_| described.text().len() > LONGEST) else { return described };
-        Self { key: None, key_hash: Some(hash_of(key)), ..described }
+        Self { key: None, key_hash: Some(sha256(key)), ..described }
     }
 
     /// What it says, if it is one of ours.
@@ -101,12 +100,8 @@ impl Description {
     }
 
     pub(super) fn is_of_key(&self, key: &str) -> bool {
-        self.key.as_deref() == Some(key) || self.key_hash.as_ref().is_some_and(|hash| *hash == hash_of(key))
+        self.key.as_deref() == Some(key) || self.key_hash.as_ref().is_some_and(|hash| *hash == sha256(key))
     }
-}
-
-fn hash_of(key: &str) -> String {
-    hex(&Sha256::digest(key))
 }
 
 fn encoded(text: &str) -> String {

@@ -181,11 +181,7 @@ async fn unless_cancelled<T>(
     subject: impl ToString,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    tokio::select! {
-        biased;
-        () = run.cancel.cancelled() => Err(interrupted(action, &subject.to_string())),
-        done = work => done,
-    }
+    run.unless_cancelled(work, || interrupted(action, &subject.to_string())).await
 }
 
 #[async_trait]
