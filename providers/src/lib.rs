@@ -32,6 +32,7 @@ pub mod secret;
 pub mod settings;
 mod shell;
 mod toml;
+mod trial;
 
 pub use dump::live::leave_nothing;
 pub use error::{Error, ErrorKind, Result};

@@ -13,13 +13,12 @@ use super::fault::OrError;
 use super::restore::New;
 use super::shape::Shape;
 use super::{Home, RdsProvider, names, tags};
-use crate::Run;
 use crate::aws::profile_option;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Debris, Finding, NativeId, Operation, OperationState, Restored, SnapshotState, Verification, VerifyLevel,
-    VerifyRequest,
+    Debris, Finding, NativeId, Operation, Restored, SnapshotState, Verification, VerifyLevel, VerifyRequest,
 };
+use crate::{Run, trial};
 
 /// How often it is looked how far the scratch one is.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -97,27 +96,12 @@ impl RdsProvider {
         api: &Api,
         id: &NativeId,
         name: &str,
-        mut operation: Operation<Restored>,
+        operation: Operation<Restored>,
     ) -> Result<String> {
-        let subject = self.home.id(id);
-        let begun = std::time::Instant::now();
-        loop {
-            match operation.state {
-                OperationState::Done(_) => {
-                    let minutes = begun.elapsed().as_secs().div_ceil(60);
-                    return Ok(format!("a scratch {} was available within {minutes} min", self.home.family.noun()));
-                }
-                OperationState::Failed(error) => return Err(self.blame(api, name, &subject, error).await),
-                OperationState::Running { .. } => sleep(PAUSE).await,
-            }
-            operation = match self.look_at_restore(&operation.id).await {
-                Ok(operation) => operation,
-                Err(error) if error.kind().is_retryable() => {
-                    let state = OperationState::Running { so_far: None, percent: None };
-                    Operation::begun(operation.id, state)
-                }
-                Err(error) => return Err(error),
-            };
+        let look = |id| async move { self.look_at_restore(&id).await };
+        match trial::followed(operation, (PAUSE, PAUSE), look).await? {
+            Ok(minutes) => Ok(format!("a scratch {} was available within {minutes} min", self.home.family.noun())),
+            Err(error) => Err(self.blame(api, name, &self.home.id(id), error).await),
         }
     }
 

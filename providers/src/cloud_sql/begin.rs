@@ -123,18 +123,22 @@ pub(super) struct Ask<'a> {
 
 impl CloudSqlProvider {
     /// Makes the call once. When an answer is lost, what was begun is told by being new among the operations. What is to make
-    /// something new is never asked for again once there is something of that name.
-    pub(super) async fn begin(&self, ask: Ask<'_>, run: Option<&Run>) -> Result<Operation> {
+    /// something new is not asked for where there is something of that name: whoever was waited for may have made it, and
+    /// then it is theirs.
+    pub(super) async fn begin(&self, ask: Ask<'_>, run: &Run) -> Result<Operation> {
         let known: BTreeSet<String> = ask.operations(&self.home).await?.into_iter().map(|known| known.name).collect();
         let mut turn = Turn::new(&self.home, ask.at, ask.verb, ask.subject, QUEUE);
         loop {
+            if let Some(new) = ask.makes {
+                self.refuse_taken(new, ask.verb, ask.subject).await?;
+            }
             let fault = match ask.at.act(ask.action, &ask.body).await {
                 Ok(begun) => return Ok(begun),
                 Err(fault) => fault,
             };
             // After an answer was lost, the name that is taken now may have been taken by us.
             let taken = turn.is_uncertain() && is_taken(&fault);
-            let waited = if taken { Err(turn.given_up(fault)) } else { turn.wait(fault, run).await };
+            let waited = if taken { Err(turn.given_up(fault)) } else { turn.wait(fault, Some(run)).await };
             if turn.is_uncertain() {
                 let new = |found: &Operation| !known.contains(&found.name) && (ask.is_it)(found);
                 let operations = ask.operations(&self.home).await.map_err(|error| turn.may_have_begun(error))?;
@@ -143,10 +147,6 @@ impl CloudSqlProvider {
                 }
             }
             waited?;
-            // Whoever was waited for may have made it, and then it is theirs.
-            if let Some(new) = ask.makes {
-                self.refuse_taken(new, ask.verb, ask.subject).await?;
-            }
         }
     }
 }

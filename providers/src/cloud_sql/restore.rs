@@ -15,7 +15,7 @@ use super::wire::{self, Backup, Instance};
 use super::{CloudSqlProvider, Home};
 use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{NativeId, Operation, OperationId, RestoreOptions, RestoreRequest, RestoreTo, Restored, Work};
+use crate::model::{NativeId, Operation, OperationId, RestoreRequest, RestoreTo, Restored, Work};
 use crate::shell::shell_word;
 
 const VERB: &str = "restore";
@@ -40,7 +40,9 @@ impl CloudSqlProvider {
             RestoreTo::New(name) => {
                 let to = self.destination(&subject, name)?;
                 let source = self.source(VERB, id).await?;
-                self.restore_new(&source, &to, &request.options, (VERB, &subject), Some(run)).await
+                let settings = options::instance(source.instance.as_ref(), &request.options)
+                    .map_err(|reason| self.home.error(ErrorKind::Usage, VERB, &subject, reason))?;
+                self.restore_as(&source, &to, settings, (VERB, &subject), run).await
             }
             RestoreTo::InPlace => {
                 if let Some(name) = request.options.keys().next() {
@@ -70,19 +72,6 @@ impl CloudSqlProvider {
         Ok(Source { record, backup: backup.map(|backup| backup.name), instance })
     }
 
-    pub(super) async fn restore_new(
-        &self,
-        source: &Source,
-        to: &Api,
-        options: &RestoreOptions,
-        (verb, subject): (&'static str, &str),
-        run: Option<&Run>,
-    ) -> Result<Operation<Restored>> {
-        let settings = options::instance(source.instance.as_ref(), options)
-            .map_err(|reason| self.home.error(ErrorKind::Usage, verb, subject, reason))?;
-        self.restore_as(source, to, settings, (verb, subject), run).await
-    }
-
     /// Restores into a new instance. Its settings are always sent along: that is how one says to Google that it is to be new.
     pub(super) async fn restore_as(
         &self,
@@ -90,7 +79,7 @@ impl CloudSqlProvider {
         to: &Api,
         settings: Value,
         (verb, subject): (&'static str, &str),
-        run: Option<&Run>,
+        run: &Run,
     ) -> Result<Operation<Restored>> {
         let Some(backup) = &source.backup else {
             // gcloud refuses settings for a run too: <https://cloud.google.com/sdk/gcloud/reference/sql/backups/restore>.
@@ -98,7 +87,6 @@ impl CloudSqlProvider {
             let hint = format!("make an instance, and restore onto it: `snapkeep show {subject}` has the commands");
             return Err(self.home.error(ErrorKind::Unsupported, verb, subject, reason).with_hint(hint));
         };
-        self.refuse_taken(to, verb, subject).await?;
         let ask = Ask {
             at: to,
             makes: Some(to),
@@ -136,7 +124,7 @@ impl CloudSqlProvider {
             verb: VERB,
             subject,
         };
-        let begun = self.begin(ask, Some(run)).await?;
+        let begun = self.begin(ask, run).await?;
         self.restoring(&self.api, &begun)
     }
 
@@ -210,7 +198,6 @@ impl CloudSqlProvider {
             context.insert("destinationProject".into(), to.project.as_str().into());
         }
         self.refuse_moment(time, &subject).await?;
-        self.refuse_taken(&to, VERB, &subject).await?;
         let ask = Ask {
             at: &self.api,
             action: "clone",
@@ -220,7 +207,7 @@ impl CloudSqlProvider {
             verb: VERB,
             subject: &subject,
         };
-        let begun = self.begin(ask, Some(run)).await?;
+        let begun = self.begin(ask, run).await?;
         self.restoring(&to, &begun)
     }
 

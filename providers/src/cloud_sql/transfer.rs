@@ -50,7 +50,7 @@ impl CloudSqlProvider {
             |operation: &wire::Operation| is_transfer(operation, "EXPORT", operation.export_context.as_ref(), uri);
         let ask =
             Ask { at: &self.api, action: "export", body, makes: None, is_it: &is_it, verb: EXPORT, subject: &subject };
-        let begun = self.begin(ask, Some(run)).await?;
+        let begun = self.begin(ask, run).await?;
         let id = OperationId::of_export(&begun.name);
         let begun =
             wire::Operation { export_context: Some(Transfer { uri: Some(uri.into()), database: None }), ..begun };
@@ -113,7 +113,7 @@ impl CloudSqlProvider {
             |operation: &wire::Operation| is_transfer(operation, "IMPORT", operation.import_context.as_ref(), uri);
         let ask =
             Ask { at: &self.api, action: "import", body, makes: None, is_it: &is_it, verb: IMPORT, subject: &subject };
-        let begun = self.begin(ask, Some(run)).await?;
+        let begun = self.begin(ask, run).await?;
         let id = OperationId::of_import(&begun.name);
         let read = Transfer { uri: Some(uri.into()), database: request.database.clone() };
         Ok(self.progress_of_import(id, &wire::Operation { import_context: Some(read), ..begun }))

@@ -6,8 +6,6 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use tokio::time::{Instant, sleep};
 
 use super::api::Api;
 use super::begin::{QUEUE, Turn};
@@ -17,12 +15,12 @@ use super::restore::Source;
 use super::wire::Instance;
 use super::{CloudSqlProvider, Home};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hex::hex;
+use crate::hex::sha256;
 use crate::model::{
-    Debris, Finding, NativeId, Operation, OperationState, RestoreOptions, Restored, TargetName, Verification,
-    VerifyLevel, VerifyRequest,
+    Debris, Finding, NativeId, Operation, RestoreOptions, Restored, TargetName, Verification, VerifyLevel,
+    VerifyRequest,
 };
-use crate::{Run, random};
+use crate::{Run, random, trial};
 
 /// What the names of scratch instances begin with.
 pub(super) const SCRATCH: &str = "sk-verify-";
@@ -92,31 +90,14 @@ impl CloudSqlProvider {
         let mut settings = settings.map_err(|reason| self.home.error(ErrorKind::Usage, VERB, subject, reason))?;
         settings["settings"]["userLabels"] = json!({ LABEL: label(&self.home.target) });
         settings["settings"]["finalBackupConfig"] = json!({ "enabled": false });
-        self.restore_as(source, scratch, settings, (VERB, subject), Some(run)).await
+        self.restore_as(source, scratch, settings, (VERB, subject), run).await
     }
 
-    async fn await_scratch(&self, mut operation: Operation<Restored>) -> Result<String> {
-        let (begun, mut pause) = (Instant::now(), PAUSES.0);
-        loop {
-            match operation.state {
-                OperationState::Done(_) => {
-                    let minutes = begun.elapsed().as_secs().div_ceil(60);
-                    return Ok(format!("a scratch instance was there within {minutes} min"));
-                }
-                // That Google had no room for it says nothing about the backup.
-                OperationState::Failed(error) => return Err(error),
-                OperationState::Running { .. } => sleep(pause).await,
-            }
-            pause = (pause * 2).min(PAUSES.1);
-            operation = match self.look_at_restore(&operation.id).await {
-                Ok(operation) => operation,
-                Err(error) if error.kind().is_retryable() => {
-                    let state = OperationState::Running { so_far: None, percent: None };
-                    Operation::begun(operation.id, state)
-                }
-                Err(error) => return Err(error),
-            };
-        }
+    async fn await_scratch(&self, operation: Operation<Restored>) -> Result<String> {
+        let look = |id| async move { self.look_at_restore(&id).await };
+        // That Google had no room for it says nothing about the backup.
+        let minutes = trial::followed(operation, PAUSES, look).await??;
+        Ok(format!("a scratch instance was there within {minutes} min"))
     }
 
     /// Scratch instances that a killed process has left. Who may not look has none.
@@ -172,7 +153,7 @@ impl CloudSqlProvider {
 }
 
 fn label(target: &TargetName) -> String {
-    hex(&Sha256::digest(target.as_str())[..8])
+    sha256(target.as_str())[..16].to_owned()
 }
 
 /// Whether it was made here for a verification of this target.
