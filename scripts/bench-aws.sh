@@ -64,7 +64,7 @@ find_aws
 cat > "$DIR/measure.py" <<'P'
 import json, os, pathlib, statistics, sys
 
-from bench_measure import spawned, table
+from bench_measure import in_rounds, spawned, table
 
 part, snapkeep, aws, endpoint, directory, rounds = sys.argv[1:]
 home = pathlib.Path(directory, part)
@@ -113,21 +113,6 @@ def expect(what, found, wanted):
         sys.exit(f"{what} didn't list what is there: {len(found)} instead of {len(wanted)}")
 
 
-def run(contenders, check):
-    for contend in contenders.values():
-        contend()
-    check()
-    results = {name: [] for name in contenders}
-    for number in range(int(rounds)):
-        names = list(contenders)
-        shift = number % len(names)
-        for name in names[shift:] + names[:shift]:
-            results[name].append(contenders[name]())
-        print(f"{part} round {number + 1}: " + ", ".join(f"{name} {runs[-1][0]:.2f} s" for name, runs in results.items()), file=sys.stderr)
-    check()
-    return results
-
-
 def report(results):
     rows = [(part, "median s", "best s", "processor s", "peak MiB", "time", "processor", "memory")]
     own = results["snapkeep"]
@@ -154,7 +139,7 @@ def one():
             sys.exit(f"aws listed {len(set(theirs))} of 5000 snapshots")
         expect("snapkeep", mine, theirs)
 
-    return run({"aws rds describe-db-snapshots": lambda: spawned(command, str(home / "aws.json"), environment), "snapkeep": lambda: ours("orders")}, check)
+    return in_rounds({"aws rds describe-db-snapshots": lambda: spawned(command, str(home / "aws.json"), environment), "snapkeep": lambda: ours("orders")}, check, int(rounds), f"{part} ")
 
 
 def places():
@@ -186,7 +171,7 @@ def places():
             (home / "listed" / name).unlink()
             (home / "listed" / name).touch()
 
-    return run({"aws, 40 times": lambda: theirs(1), "aws, 8 at once": lambda: theirs(8), "snapkeep": ours}, check)
+    return in_rounds({"aws, 40 times": lambda: theirs(1), "aws, 8 at once": lambda: theirs(8), "snapkeep": ours}, check, int(rounds), f"{part} ")
 
 
 floor = spawned(["/bin/true"], os.devnull, {})[2] / 1024

@@ -49,7 +49,7 @@ find_google
 cat > "$DIR/measure.py" <<'P'
 import json, os, pathlib, statistics, sys
 
-from bench_measure import spawned, table
+from bench_measure import in_rounds, spawned, table
 
 snapkeep, google, script, endpoint, directory, rounds, count = sys.argv[1:]
 home = pathlib.Path(directory, "home")
@@ -88,17 +88,7 @@ def check():
 
 
 contenders = {"Google's client, both lists": lambda: theirs("both"), "Google's client, runs only": lambda: theirs("runs"), "snapkeep": ours}
-for contend in contenders.values():
-    contend()
-check()
-results = {name: [] for name in contenders}
-for number in range(int(rounds)):
-    names = list(contenders)
-    shift = number % len(names)
-    for name in names[shift:] + names[:shift]:
-        results[name].append(contenders[name]())
-    print(f"round {number + 1}: " + ", ".join(f"{name} {runs[-1][0]:.2f} s" for name, runs in results.items()), file=sys.stderr)
-check()
+results = in_rounds(contenders, check, int(rounds))
 floor = spawned(["/bin/true"], os.devnull, {})[2] / 1024
 print(f"nothing measures below {floor:.1f} MiB", file=sys.stderr)
 rows = [("list", "median s", "best s", "processor s", "peak MiB", "time", "processor", "memory")]

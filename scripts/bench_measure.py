@@ -57,6 +57,24 @@ def spawned(command, output, environment):
     return float(said[0]), float(said[1]), int(said[2])
 
 
+def in_rounds(contenders, check, rounds, what=""):
+    """Warms each contender up, then runs so many rounds, each beginning with another; `check` looks at what they did. Gives the
+    results of each by name."""
+    for contend in contenders.values():
+        contend()
+    check()
+    results = {name: [] for name in contenders}
+    for number in range(rounds):
+        names = list(contenders)
+        shift = number % len(names)
+        for name in names[shift:] + names[:shift]:
+            results[name].append(contenders[name]())
+        last = ", ".join(f"{name} {runs[-1][0]:.2f} s" for name, runs in results.items())
+        print(f"{what}round {number + 1}: {last}", file=sys.stderr)
+    check()
+    return results
+
+
 def table(rows):
     """Prints rows in columns, the first to the left, the others to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
