@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::rest::Tokens;
+use crate::rest::{Connections, Tokens};
 use crate::secret::Secret;
 
 mod answer;
@@ -39,8 +39,9 @@ const SOON: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(super) struct Found {
     environment: Environment,
-    /// The authority that the config names; it wins over the environment's.
-    authority: Option<String>,
+    http: Connections,
+    /// Where applications sign in.
+    authority: String,
     /// What a token is to be good for: `https://management.azure.com/.default`.
     scope: String,
     state: Mutex<State>,
@@ -55,9 +56,9 @@ struct State {
 }
 
 impl Found {
-    /// Those of `environment`; `authority` is the one that the config names.
-    pub(super) fn new(environment: Environment, authority: Option<String>, scope: String) -> Self {
-        Self { environment, authority, scope, state: Mutex::default() }
+    /// Those of `environment`, for `scope`; applications sign in at `authority`.
+    pub(super) fn new(environment: Environment, http: &Connections, authority: String, scope: String) -> Self {
+        Self { environment, http: http.clone(), authority, scope, state: Mutex::default() }
     }
 
     /// Another token than the one that is known.
@@ -68,7 +69,7 @@ impl Found {
             return Err(error.repeated());
         }
         let asked = match &state.known {
-            Some(way) => way.ask(&self.scope).await.and_then(|token| token.ok_or_else(|| way.is_gone())),
+            Some(way) => way.ask(&self.http, &self.scope).await.and_then(|token| token.ok_or_else(|| way.is_gone())),
             None => self.look().await.map(|(way, token)| {
                 state.known = Some(way);
                 token
@@ -89,8 +90,8 @@ impl Found {
     /// The first way that names somebody, and a token of it.
     async fn look(&self) -> Result<(Way, Token)> {
         let mut absent = Vec::new();
-        for way in self.environment.ways(self.authority.as_deref())? {
-            match way.ask(&self.scope).await? {
+        for way in self.environment.ways(&self.authority)? {
+            match way.ask(&self.http, &self.scope).await? {
                 Some(token) => return Ok((way, token)),
                 None => absent.push(way.absence()),
             }

@@ -44,13 +44,6 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
-/// The client for whoever is far away: by the environment's proxies.
-pub(super) fn far(connect: Duration) -> reqwest::Result<Client> {
-    let agent = concat!("snapkeep/", env!("CARGO_PKG_VERSION"));
-    let limits = Client::builder().user_agent(agent).connect_timeout(connect).timeout(LIMIT);
-    limits.redirect(Policy::none()).referer(false).http1_only().build()
-}
-
 /// The client for what is on this machine or beside it: no proxy is in between.
 pub(super) fn near(connect: Duration) -> reqwest::Result<Client> {
     let limits = Client::builder().connect_timeout(connect).timeout(LIMIT);

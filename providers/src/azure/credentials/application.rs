@@ -1,21 +1,18 @@
 //! An application of Entra's that proves who it is: by a secret, by a certificate, or by a token of somebody whom it trusts.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use chrono::Utc;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use url::{Host, Url, form_urlencoded};
+use url::{Url, form_urlencoded};
 
-use super::answer::{Token, far, send};
+use super::answer::{Token, send};
 use super::certificate::Certificate;
 use super::refusal::Asked;
 use crate::error::{Error, ErrorKind, Result};
+use crate::rest::{Connections, is_open};
 use crate::secret::Secret;
 
-/// Where tokens are given in Azure's public cloud.
-const PUBLIC: &str = "https://login.microsoftonline.com";
-const CONNECT: Duration = Duration::from_secs(10);
 /// What says that the proof is a signed one.
 const SIGNED: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -43,19 +40,18 @@ pub(super) enum Chain {
 pub(super) struct Application {
     pub(super) tenant: String,
     pub(super) client: String,
-    /// Who gives tokens, and who says so.
-    pub(super) authority: Option<(String, &'static str)>,
+    /// Who gives tokens.
+    pub(super) authority: String,
     pub(super) proof: Proof,
 }
 
 impl Application {
-    pub(super) async fn ask(&self, scope: &str) -> Result<Token> {
+    pub(super) async fn ask(&self, http: &Connections, scope: &str) -> Result<Token> {
         let asked = self.asked();
         let url = self.url()?;
         let (name, proof) = self.proof(&asked, &url).await?;
         let form = self.form(scope, name, &proof);
-        let http = far(CONNECT).map_err(|error| asked.unanswered(error))?;
-        let request = http.post(url).header(ACCEPT, "application/json");
+        let request = http.client().post(url).header(ACCEPT, "application/json");
         let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
         let answer = send(request, |_| false).await.map_err(|error| asked.unanswered(error))?;
         answer.token(&asked, &[&proof])
@@ -111,35 +107,18 @@ impl Application {
             return Err(Error::new(ErrorKind::Permission, super::AZURE, "use", "AZURE_TENANT_ID", "it is no tenant")
                 .with_hint("az account show --query tenantId"));
         }
-        let (authority, named_by) = match &self.authority {
-            Some((authority, named_by)) => (authority.trim(), *named_by),
-            None => (PUBLIC, "AZURE_AUTHORITY_HOST"),
-        };
         let unusable = |reason: String| {
-            Error::new(ErrorKind::Permission, super::AZURE, "use", named_by, reason)
-                .with_hint(format!("{PUBLIC}, https://login.microsoftonline.us, https://login.chinacloudapi.cn"))
+            let hint =
+                "correct `authority_host` in the target, or AZURE_AUTHORITY_HOST: https://login.microsoftonline.com";
+            Error::new(ErrorKind::Permission, super::AZURE, "use", "the authority_host", reason).with_hint(hint)
         };
-        // Others write it without the scheme.
-        let written = if authority.contains("://") { authority.to_owned() } else { format!("https://{authority}") };
-        crate::objects::check_endpoint(&written).map_err(unusable)?;
-        let url = format!("{}/{}/oauth2/v2.0/token", written.trim_end_matches('/'), self.tenant);
-        let url = Url::parse(&url).map_err(|error| unusable(format!("it is no address: {error}")))?;
-        if is_open(&url) {
+        crate::objects::check_endpoint(&self.authority).map_err(unusable)?;
+        if is_open(&self.authority) {
             return Err(unusable("it is not encrypted, and credentials would go there".into()));
         }
-        Ok(url)
+        let url = format!("{}/{}/oauth2/v2.0/token", self.authority.trim_end_matches('/'), self.tenant);
+        Url::parse(&url).map_err(|error| unusable(format!("it is no address: {error}")))
     }
-}
-
-/// Whether whoever is in between reads what is sent there.
-fn is_open(url: &Url) -> bool {
-    let local = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    url.scheme() != "https" && !local
 }
 
 async fn read(asked: &Asked, file: &std::path::Path) -> Result<Vec<u8>> {

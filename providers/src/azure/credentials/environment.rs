@@ -11,6 +11,7 @@ use super::application::{Application, Chain, Proof};
 use super::az::Az;
 use super::identity::{Identity, MACHINES, Server};
 use crate::error::{Error, ErrorKind, Result};
+use crate::rest::Connections;
 use crate::secret::Secret;
 
 /// What the environment says. A variable that is empty is none, but for the secret: a pipeline that has lost it
@@ -57,9 +58,9 @@ pub(super) enum Way {
 
 impl Way {
     /// A token; `None` where nobody is named so.
-    pub(super) async fn ask(&self, scope: &str) -> Result<Option<Token>> {
+    pub(super) async fn ask(&self, http: &Connections, scope: &str) -> Result<Option<Token>> {
         match self {
-            Self::Application(application) => application.ask(scope).await.map(Some),
+            Self::Application(application) => application.ask(http, scope).await.map(Some),
             Self::Identity(identity) => identity.ask(scope).await,
             Self::Az(az) => az.ask(scope).await,
         }
@@ -131,8 +132,14 @@ impl Environment {
         }
     }
 
-    /// The ways to ask, in this order: only one where somebody is named. `authority` is that of the config.
-    pub(super) fn ways(&self, authority: Option<&str>) -> Result<Vec<Way>> {
+    /// Where applications sign in, if it is said. Others write it without the scheme.
+    pub(in crate::azure) fn authority_host(&self) -> Option<String> {
+        let host = self.authority.as_deref()?;
+        Some(if host.contains("://") { host.to_owned() } else { format!("https://{host}") })
+    }
+
+    /// The ways to ask, in this order: only one where somebody is named. Applications sign in at `authority`.
+    pub(super) fn ways(&self, authority: &str) -> Result<Vec<Way>> {
         let permitted = self.permitted()?;
         let mut ways = Vec::new();
         for kind in permitted {
@@ -171,7 +178,7 @@ impl Environment {
     }
 
     /// `EnvironmentCredential`: an application with a secret or a certificate.
-    fn of_environment(&self, authority: Option<&str>) -> Result<Option<Way>> {
+    fn of_environment(&self, authority: &str) -> Result<Option<Way>> {
         let (name, proof) = match (&self.secret, &self.certificate) {
             (Some(secret), _) if !secret.expose().is_empty() => ("AZURE_CLIENT_SECRET", Proof::Secret(secret.clone())),
             (_, Some(file)) => {
@@ -190,18 +197,16 @@ impl Environment {
     }
 
     /// `WorkloadIdentityCredential`: an application that trusts who has signed a token.
-    fn of_workload(&self, authority: Option<&str>) -> Result<Option<Way>> {
+    fn of_workload(&self, authority: &str) -> Result<Option<Way>> {
         let Some(file) = &self.federated else { return Ok(None) };
         self.application("AZURE_FEDERATED_TOKEN_FILE", Proof::Federated(file.clone()), authority).map(Some)
     }
 
-    fn application(&self, by: &str, proof: Proof, authority: Option<&str>) -> Result<Way> {
+    fn application(&self, by: &str, proof: Proof, authority: &str) -> Result<Way> {
         let missing = |name| unusable(by, &format!("{name} is not set")).with_hint(format!("export {name}=..."));
         let tenant = self.tenant.clone().ok_or_else(|| missing("AZURE_TENANT_ID"))?;
         let client = self.client.clone().ok_or_else(|| missing("AZURE_CLIENT_ID"))?;
-        let configured = authority.map(|authority| (authority.to_owned(), "`authority`"));
-        let authority = configured.or_else(|| Some((self.authority.clone()?, "AZURE_AUTHORITY_HOST")));
-        Ok(Way::Application(Application { tenant, client, authority, proof }))
+        Ok(Way::Application(Application { tenant, client, authority: authority.to_owned(), proof }))
     }
 
     /// `ManagedIdentityCredential`.

@@ -30,7 +30,8 @@ pub(super) fn application(server: &Scripted) -> Environment {
 }
 
 pub(super) fn found(environment: Environment) -> Found {
-    Found::new(environment, None, SCOPE.into())
+    let authority = environment.authority_host().unwrap_or_else(|| "http://127.0.0.1:1".into());
+    Found::new(environment, &Connections::new().unwrap(), authority, SCOPE.into())
 }
 
 pub(super) fn token(text: &str, seconds: i64) -> Answer {
@@ -129,7 +130,7 @@ async fn nothing_that_is_secret_is_ever_printed() {
 #[test]
 fn the_first_that_names_somebody_is_the_only_one() {
     let ways = |environment: Environment| -> Vec<String> {
-        let ways = environment.ways(None).unwrap();
+        let ways = environment.ways("https://login.example").unwrap();
         ways.iter().map(|way| format!("{way:?}").split(['(', ' ']).take(2).collect::<Vec<_>>().join(" ")).collect()
     };
     let named = Environment { tenant: Some("t".into()), client: Some("c".into()), ..nowhere() };
@@ -144,9 +145,9 @@ fn the_first_that_names_somebody_is_the_only_one() {
     assert_eq!(ways(by("PROD")), ["Application Application"]);
     assert_eq!(ways(by("managedidentitycredential")), ["Identity Machine"]);
     assert_eq!(ways(by("AzureCLICredential")), ["Az Az"]);
-    let workload = by("WorkloadIdentityCredential").ways(None).unwrap();
+    let workload = by("WorkloadIdentityCredential").ways("https://login.example").unwrap();
     assert!(format!("{workload:?}").contains("Federated"), "{workload:?}");
-    let error = by("AzurePowerShellCredential").ways(None).unwrap_err();
+    let error = by("AzurePowerShellCredential").ways("https://login.example").unwrap_err();
     assert!(error.hint().unwrap().starts_with("one of dev, prod, EnvironmentCredential, "), "{error}");
 }
 
@@ -178,10 +179,10 @@ fn what_is_named_by_half_is_an_error() {
             "IMDS_ENDPOINT: the managed identities of Service Fabric and of Azure Arc are not asked for",
         ),
     ] {
-        let error = environment.ways(None).unwrap_err();
+        let error = environment.ways("https://login.example").unwrap_err();
         assert_eq!(error.to_string(), format!("azure: cannot use {words}"));
         assert!(error.kind() == ErrorKind::Permission && error.hint().is_some());
     }
     let lone = Environment { secret: secret(""), ..nowhere() };
-    assert_eq!(lone.ways(None).unwrap().len(), 2, "an empty secret of nobody is none");
+    assert_eq!(lone.ways("https://login.example").unwrap().len(), 2, "an empty secret of nobody is none");
 }

@@ -148,12 +148,14 @@ async fn the_token_of_another_is_read_anew_each_time() {
 }
 
 #[tokio::test]
-async fn the_config_names_the_authority_before_the_environment_does() {
+async fn an_authority_may_have_a_path_and_no_scheme() {
     let server = Scripted::start([token("first", 3599)]).await;
-    let environment = Environment { authority: Some("https://login.example".into()), ..application(&server) };
-    let authority = Some(format!("{}/adfs/", server.url));
-    Found::new(environment, authority, SCOPE.into()).token().await.unwrap();
+    let environment = Environment { authority: Some(format!("{}/adfs/", server.url)), ..application(&server) };
+    found(environment).token().await.unwrap();
     assert_eq!(server.asked()[0].line, "POST /adfs/contoso.example/oauth2/v2.0/token HTTP/1.1");
+    let bare = Environment { authority: Some("login.microsoftonline.us".into()), ..nowhere() };
+    assert_eq!(bare.authority_host().as_deref(), Some("https://login.microsoftonline.us"));
+    assert_eq!(nowhere().authority_host(), None);
 }
 
 #[tokio::test]
@@ -168,10 +170,8 @@ async fn credentials_go_to_nobody_unencrypted_and_to_no_other_tenant() {
     ] {
         let environment = Environment { authority: Some(authority.into()), ..application(&server) };
         let error = found(environment).token().await.unwrap_err();
-        assert_eq!(error.to_string(), format!("azure: cannot use AZURE_AUTHORITY_HOST: {reason}"));
+        assert_eq!(error.to_string(), format!("azure: cannot use the authority_host: {reason}"));
         assert!(!printed(&error).contains("hunter2"), "{error:?}");
-        let error = Found::new(application(&server), Some(authority.into()), SCOPE.into()).token().await.unwrap_err();
-        assert_eq!(error.to_string(), format!("azure: cannot use `authority`: {reason}"));
     }
     for tenant in ["a/b", "..", "a b", "a?b", "ü"] {
         let environment = Environment { tenant: Some(tenant.into()), ..application(&server) };
