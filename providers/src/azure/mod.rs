@@ -49,7 +49,7 @@ impl Clients {
         let place = Place { authority: Some(cloud.authority.clone()), ..place };
         self.0.open(provider, place, |place, http| match &place.access_token {
             Some((reference, base)) => Arc::new(Static::new(provider, reference.clone(), base)),
-            None => Arc::new(Found::new(provider, environment, http, cloud.authority, cloud.scope)),
+            None => Arc::new(Found::new(environment, http, cloud.authority, cloud.scope)),
         })
     }
 }
