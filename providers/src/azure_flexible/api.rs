@@ -57,7 +57,8 @@ impl Api {
     }
 
     async fn pages<T: DeserializeOwned>(&self, path: &[&str]) -> Called<Vec<T>> {
-        pages(&self.client, &postgresql(Call::get(path)), |page: &Page<T>| page.next_link.clone(), |page| page.value).await
+        pages(&self.client, &postgresql(Call::get(path)), |page: &Page<T>| page.next_link.clone(), |page| page.value)
+            .await
     }
 
     /// The server; nothing when there is none of that name.
@@ -127,9 +128,7 @@ impl Api {
 
     pub(super) async fn delete_backup(&self, name: &str) -> Called<Answer> {
         let call = match &self.service {
-            Service::Mysql(_) => {
-                versioned(Call::delete(&self.home.path(&["backupsV2", name])), MYSQL_DELETION)
-            }
+            Service::Mysql(_) => versioned(Call::delete(&self.home.path(&["backupsV2", name])), MYSQL_DELETION),
             Service::Postgresql => postgresql(Call::delete(&self.home.path(&["backups", name]))),
         };
         self.client.ask(&call).await

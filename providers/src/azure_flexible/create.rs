@@ -6,15 +6,13 @@ use chrono::Utc;
 use tokio::time::{Instant, sleep};
 
 use super::wire::Server;
-use super::{FlexibleProvider, Flavor};
+use super::{Flavor, FlexibleProvider};
 use crate::Run;
 use crate::azure::begin::{Begun, Standing, settled_after};
 use crate::azure::fault::{OrError, into_error, is_busy};
 use crate::azure::names::{self, Named};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{
-    CreateRequest, Operation, OperationId, OperationState, Origin, Snapshot, SnapshotState, Work,
-};
+use crate::model::{CreateRequest, Operation, OperationId, OperationState, Origin, Snapshot, SnapshotState, Work};
 
 const VERB: &str = "snapshot";
 /// How long other operations on the server are waited for.
@@ -71,9 +69,8 @@ impl FlexibleProvider {
     /// What Azure would say later, or in words that don't tell what to do.
     fn refuse_impossible(&self, server: &Server, on_demand: u64) -> Result<()> {
         let (home, product) = (&self.home, self.flavor.product());
-        let refuse = |kind, reason: String, hint: String| {
-            Err(home.error(kind, VERB, &home.target, reason).with_hint(hint))
-        };
+        let refuse =
+            |kind, reason: String, hint: String| Err(home.error(kind, VERB, &home.target, reason).with_hint(hint));
         if server.is_in_state("Stopped") || server.is_in_state("Stopping") {
             let reason = format!("the server is {}, and {product} makes no backup of it", server.state());
             return refuse(ErrorKind::Failed, reason, self.start_command());
@@ -90,7 +87,8 @@ impl FlexibleProvider {
         let most = self.flavor.most_on_demand();
         if on_demand >= most {
             let reason = format!("the server has {on_demand} backups on demand, and {product} permits {most}");
-            let hint = format!("prune first: `snapkeep prune plan {0}`, then `snapkeep prune apply {0} --yes`", home.target);
+            let hint =
+                format!("prune first: `snapkeep prune plan {0}`, then `snapkeep prune apply {0} --yes`", home.target);
             return refuse(ErrorKind::Quota, reason, hint);
         }
         Ok(())
@@ -110,7 +108,7 @@ impl FlexibleProvider {
             let fault = match self.desk.begin(name, self.api.create_backup(name)).await? {
                 // It goes on, whether or not one look at it succeeds.
                 Ok(Begun::Runs(asked)) => return Ok(running(id, None).again_in(asked)),
-                Ok(Begun::Done(_) | Begun::Lost(_)) => {
+                Ok(Begun::Done | Begun::Lost) => {
                     let looked = self.look_at_snapshot(&id).await;
                     return Ok(looked.unwrap_or_else(|_| running(id, None)));
                 }
@@ -120,7 +118,8 @@ impl FlexibleProvider {
                 return Err(into_error(fault, home, VERB, &home.target));
             }
             if pause == PAUSES.0 {
-                run.reporter.warn(&format!("waiting for the server {}, which is busy with another operation", home.server));
+                run.reporter
+                    .warn(&format!("waiting for the server {}, which is busy with another operation", home.server));
             }
             sleep(pause.mul_f64(rand::random_range(0.5..1.5))).await;
             pause = (pause * 2).min(PAUSES.1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio::time::{Instant, sleep};
 
-use super::{FlexibleProvider, Flavor};
+use super::{Flavor, FlexibleProvider};
 use crate::DELETION_LIMIT;
 use crate::azure::fault::{OrError, into_error, is_busy, is_missing};
 use crate::azure::operation::{self, Progress};

@@ -28,7 +28,10 @@ pub(super) async fn all(told: Told<'_>, clients: &Clients, base: &Path) -> Resul
     let subject = format!("servers of {}", api.home.subscription);
     let servers = api.servers().await.or_error(&api.home, "discover", &subject)?;
     let own = servers.into_iter().filter(|server| !verify::is_scratch(server));
-    Ok(Discovery { found: own.map(|server| found(flavor, &told.server.access, server)).collect(), problems: Vec::new() })
+    Ok(Discovery {
+        found: own.map(|server| found(flavor, &told.server.access, server)).collect(),
+        problems: Vec::new(),
+    })
 }
 
 fn found(flavor: Flavor, access: &AzureAccess, server: Server) -> Found {

@@ -18,14 +18,24 @@ enum Form {
 /// Each option, and its place in a server of MySQL and in one of PostgreSQL.
 const OPTIONS: &[(&str, &str, &str, Form)] = &[
     ("availability_zone", "properties/availabilityZone", "properties/availabilityZone", Form::Text),
-    ("backup_retention_days", "properties/backup/backupRetentionDays", "properties/backup/backupRetentionDays", Form::Number),
+    (
+        "backup_retention_days",
+        "properties/backup/backupRetentionDays",
+        "properties/backup/backupRetentionDays",
+        Form::Number,
+    ),
     (
         "delegated_subnet_id",
         "properties/network/delegatedSubnetResourceId",
         "properties/network/delegatedSubnetResourceId",
         Form::Text,
     ),
-    ("geo_redundant_backup", "properties/backup/geoRedundantBackup", "properties/backup/geoRedundantBackup", Form::Switch),
+    (
+        "geo_redundant_backup",
+        "properties/backup/geoRedundantBackup",
+        "properties/backup/geoRedundantBackup",
+        Form::Switch,
+    ),
     ("location", "location", "location", Form::Text),
     (
         "private_dns_zone_id",

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::wire::Server;
-use super::{FlexibleProvider, Flavor, options};
+use super::{Flavor, FlexibleProvider, options};
 use crate::azure::begin::{Begun, Standing, settled_after};
 use crate::azure::fault::{OrError, into_error};
 use crate::azure::names::{is_group, is_server};
@@ -34,7 +34,10 @@ impl FlexibleProvider {
         }
         if self.flavor == Flavor::Mysql && options::is_elsewhere(&server, &request.options) {
             let reason = "in another region Azure restores MySQL to its last moment only, and no backup";
-            return Err(self.home.error(ErrorKind::Unsupported, VERB, &subject, reason).with_hint(self.geo_command(&to)));
+            return Err(self
+                .home
+                .error(ErrorKind::Unsupported, VERB, &subject, reason)
+                .with_hint(self.geo_command(&to)));
         }
         self.restore_at(moment, &server, &to, request, &subject).await
     }
@@ -55,7 +58,10 @@ impl FlexibleProvider {
         }
         if self.flavor == Flavor::Mysql && options::is_elsewhere(&server, &request.options) {
             let reason = "in another region Azure restores MySQL to its last moment only";
-            return Err(self.home.error(ErrorKind::Unsupported, VERB, &subject, reason).with_hint(self.geo_command(&to)));
+            return Err(self
+                .home
+                .error(ErrorKind::Unsupported, VERB, &subject, reason)
+                .with_hint(self.geo_command(&to)));
         }
         self.restore_at(time, &server, &to, request, &subject).await
     }
@@ -89,7 +95,8 @@ impl FlexibleProvider {
     fn destination(&self, subject: &str, text: &str) -> Result<Destination> {
         let (group, name) = text.rsplit_once('/').unwrap_or((&self.home.group, text));
         if !is_server(name) || name.len() < 3 || !is_group(group) {
-            let error = self.home.error(ErrorKind::Usage, VERB, subject, format!("{text:?} can't be the name of a server"));
+            let error =
+                self.home.error(ErrorKind::Usage, VERB, subject, format!("{text:?} can't be the name of a server"));
             return Err(error.with_hint(
                 "use 3 to 63 small letters, digits and hyphens, no hyphen first or last; in another resource group GROUP/NAME",
             ));
@@ -133,8 +140,7 @@ impl FlexibleProvider {
         self.refuse_taken(to, verb, subject).await?;
         let properties = &mut body["properties"];
         properties["createMode"] = if elsewhere { "GeoRestore" } else { "PointInTimeRestore" }.into();
-        properties["sourceServerResourceId"] =
-            self.home.resource_id(&self.home.group, &self.home.server, &[]).into();
+        properties["sourceServerResourceId"] = self.home.resource_id(&self.home.group, &self.home.server, &[]).into();
         let time = match self.flavor {
             Flavor::Mysql => "restorePointInTime",
             Flavor::Postgresql => "pointInTimeUTC",
@@ -143,7 +149,7 @@ impl FlexibleProvider {
         let sent = self.api.create_server(&to.group, &to.name, &body);
         match self.desk.begin(id.as_str(), sent).await? {
             Ok(Begun::Runs(asked)) => Ok(self.restoring(id, to, None).again_in(asked)),
-            Ok(Begun::Done(_) | Begun::Lost(_)) => {
+            Ok(Begun::Done | Begun::Lost) => {
                 let looked = self.look_at_restore(&id).await;
                 Ok(looked.unwrap_or_else(|_| self.restoring(id, to, None)))
             }
@@ -164,7 +170,10 @@ impl FlexibleProvider {
             return Ok(());
         }
         let reason = format!("there is a server {} already", to.name);
-        Err(self.home.error(ErrorKind::Refused, verb, subject, reason).with_hint("choose another name with `--to NAME`"))
+        Err(self
+            .home
+            .error(ErrorKind::Refused, verb, subject, reason)
+            .with_hint("choose another name with `--to NAME`"))
     }
 
     fn id_of_restore(&self, to: &Destination) -> OperationId {

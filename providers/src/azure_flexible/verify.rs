@@ -14,9 +14,7 @@ use super::wire::Server;
 use crate::azure::fault::{OrError, into_error, is_missing};
 use crate::azure::names;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{
-    Debris, Finding, NativeId, Operation, Restored, Verification, VerifyLevel, VerifyRequest,
-};
+use crate::model::{Debris, Finding, NativeId, Operation, Restored, Verification, VerifyLevel, VerifyRequest};
 use crate::{Run, trial};
 
 /// The tag that says for which target a server was made.
@@ -49,7 +47,8 @@ impl FlexibleProvider {
             Err(error) => Err(error),
         };
         if run.cancel.is_cancelled() {
-            run.reporter.warn(&format!("deleting the scratch server {}; it costs money while it is there", scratch.name));
+            run.reporter
+                .warn(&format!("deleting the scratch server {}; it costs money while it is there", scratch.name));
         }
         let left_behind = self.discard(&scratch.name).await.err();
         let outcome = restored.map_err(|error| match &left_behind {
@@ -112,7 +111,12 @@ impl FlexibleProvider {
         let found = self.api.other_server(&home.group, name).await.or_error(home, "delete", name)?;
         let Some(found) = found else { return Ok(()) };
         if !self.is_own_scratch(&found) {
-            return Err(home.error(ErrorKind::Refused, "delete", name, "it was not made for a verification of this target"));
+            return Err(home.error(
+                ErrorKind::Refused,
+                "delete",
+                name,
+                "it was not made for a verification of this target",
+            ));
         }
         let answer = match self.api.delete_server(&home.group, name).await {
             Ok(answer) => answer,
