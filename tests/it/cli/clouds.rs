@@ -152,10 +152,10 @@ fn a_dump_is_exported_nowhere() {
     error: there is no target "nots" in snapkeep.toml
     hint: did you mean "notes"?
     "#);
-    assert_snapshot!(bench.run("export notes --to https://bucket/x"), @"
+    assert_snapshot!(bench.run("export notes --to ftp://bucket/x"), @"
     exit 2
     --- stderr
-    error: invalid value 'https://bucket/x' for '--to <URL>': write s3://BUCKET/PREFIX or gs://BUCKET/OBJECT
+    error: invalid value 'ftp://bucket/x' for '--to <URL>': write s3://BUCKET/PREFIX, gs://BUCKET/OBJECT or https://ACCOUNT.blob.core.windows.net/CONTAINER
 
     For more information, try '--help'.
     ");
