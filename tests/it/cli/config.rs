@@ -71,7 +71,14 @@ keep_monthly = 12
 
 #[test]
 fn what_a_cloud_has_no_room_for_is_told_before_any_call() {
-    assert_snapshot!(with_config(AZURE).run("config check"), @"");
+    assert_snapshot!(with_config(AZURE).run("config check"), @"
+    exit 0
+    --- stderr
+    snapkeep.toml: 2 targets, 0 stores, no problem
+    warning: crm: snapshots live 35 days at most here, so keep_monthly can't be met
+    warning: crm: there is room for 7 snapshots here, the next one included, and keep_daily, keep_monthly may keep 18
+    warning: shop: snapshots live 35 days at most here, so keep_monthly can't be met
+    ");
 }
 
 #[test]
