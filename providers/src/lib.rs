@@ -14,6 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 mod aws;
 mod aws_rds;
+mod azure;
+mod azure_flexible;
+pub mod bookmarks;
 mod clock;
 mod cloud_sql;
 #[cfg(any(test, feature = "conformance"))]
@@ -37,6 +40,8 @@ mod trial;
 pub use dump::live::leave_nothing;
 pub use error::{Error, ErrorKind, Result};
 
+use azure_flexible::Told;
+use bookmarks::Bookmarks;
 use model::{
     Check, CopyRequest, CopyTo, CreateRequest, Debris, Details, ExportOf, ExportRequest, Exported, ImportRequest,
     Imported, ListScope, Listing, NativeId, Operation, OperationId, Quota, RestoreRequest, Restored, ShareRequest,
@@ -48,6 +53,7 @@ use settings::{ProviderSettings, StoreSettings};
 #[derive(Debug, Default)]
 pub struct Connections {
     aws: aws::Clients,
+    azure: azure::Clients,
     gcp: gcp::Clients,
 }
 
@@ -62,6 +68,8 @@ pub struct Surroundings<'s> {
     pub held_stores: &'s [(String, StoreSettings)],
     /// Other regions that may hold copies of its snapshots.
     pub held_regions: &'s [String],
+    /// What is remembered of its operations after this process has ended; without, nothing is.
+    pub bookmarks: Option<&'s Arc<dyn Bookmarks>>,
     /// Where relative paths of the settings start.
     pub base: &'s Path,
 }
@@ -69,7 +77,7 @@ pub struct Surroundings<'s> {
 impl<'s> Surroundings<'s> {
     /// With nothing but the target's own stores.
     pub fn new(connections: &'s Connections, stores: &'s [(String, StoreSettings)], base: &'s Path) -> Self {
-        Self { connections, stores, held_stores: &[], held_regions: &[], base }
+        Self { connections, stores, held_stores: &[], held_regions: &[], bookmarks: None, base }
     }
 }
 
@@ -79,14 +87,20 @@ pub async fn open(
     settings: &ProviderSettings,
     surroundings: Surroundings<'_>,
 ) -> Result<Arc<dyn Provider>> {
-    let Surroundings { connections, stores, held_stores, held_regions, base } = surroundings;
+    let Surroundings { connections, stores, held_stores, held_regions, bookmarks, base } = surroundings;
     match settings {
         ProviderSettings::Mysql(_) | ProviderSettings::Postgresql(_) | ProviderSettings::Sqlite(_) => {
             dump::open(target, settings, stores, held_stores, base).await
         }
         ProviderSettings::AwsRds(rds) => aws_rds::open(target, rds, &connections.aws, held_regions).await,
         ProviderSettings::GcpCloudSql(sql) => cloud_sql::open(target, sql, &connections.gcp, base),
-        ProviderSettings::AzureMysql(_) | ProviderSettings::AzurePostgresql(_) | ProviderSettings::AzureSql(_) => {
+        ProviderSettings::AzureMysql(server) => {
+            azure_flexible::open(target, Told::mysql(server), &connections.azure, bookmarks, base)
+        }
+        ProviderSettings::AzurePostgresql(server) => {
+            azure_flexible::open(target, Told::postgresql(server), &connections.azure, bookmarks, base)
+        }
+        ProviderSettings::AzureSql(_) => {
             let reason = "this version has no such provider yet";
             Err(Error::new(ErrorKind::Unsupported, settings.name(), "open", target, reason))
         }
@@ -125,6 +139,12 @@ pub async fn discover(connections: &Connections, settings: &ProviderSettings, ba
             let found = aws_rds::discover(rds, &connections.aws).await?;
             Ok(Discovery { found, problems: Vec::new() })
         }
+        ProviderSettings::AzureMysql(server) => {
+            azure_flexible::discover(Told::mysql(server), &connections.azure, base).await
+        }
+        ProviderSettings::AzurePostgresql(server) => {
+            azure_flexible::discover(Told::postgresql(server), &connections.azure, base).await
+        }
         ProviderSettings::GcpCloudSql(sql) => cloud_sql::discover(sql, &connections.gcp, base).await,
         _ => {
             let reason = "this provider can't look for databases";
@@ -146,9 +166,9 @@ pub fn identity_of_cloud(settings: &ProviderSettings) -> Option<String> {
         ProviderSettings::AwsRds(rds) => Some(aws_rds::identity(rds)),
         ProviderSettings::GcpCloudSql(sql) => Some(cloud_sql::identity(sql)),
         ProviderSettings::Mysql(_) | ProviderSettings::Postgresql(_) | ProviderSettings::Sqlite(_) => None,
-        ProviderSettings::AzureMysql(_) | ProviderSettings::AzurePostgresql(_) | ProviderSettings::AzureSql(_) => {
-            Some(settings.name().into())
-        }
+        ProviderSettings::AzureMysql(server) => Some(Told::mysql(server).identity()),
+        ProviderSettings::AzurePostgresql(server) => Some(Told::postgresql(server).identity()),
+        ProviderSettings::AzureSql(_) => Some(settings.name().into()),
     }
 }
 

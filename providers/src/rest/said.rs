@@ -55,7 +55,7 @@ impl Said {
 }
 
 /// The title of a page of HTML, as proxies send them; any other text as it is.
-fn of_page(text: &str) -> String {
+pub(crate) fn of_page(text: &str) -> String {
     let title = || {
         let (_, rest) = text.split_once("<title>")?;
         Some(rest.split_once("</title>")?.0.to_owned())
@@ -64,7 +64,7 @@ fn of_page(text: &str) -> String {
 }
 
 /// One line without control characters.
-pub(super) fn bounded(text: &str, limit: usize) -> String {
+pub(crate) fn bounded(text: &str, limit: usize) -> String {
     let spaced: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(limit) {
