@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use snapkeep_providers::bookmarks::Bookmarks;
 use snapkeep_providers::model::{
     CopyTo, Details, ListScope, Listing, NativeId, Operation, Snapshot, SnapshotId, TargetName,
 };
@@ -18,6 +19,7 @@ use snapkeep_providers::{
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use crate::bookmarks::InState;
 use crate::config::{Config, Target, nearest};
 use crate::failure::Failure;
 use crate::lock::Lock;
@@ -159,21 +161,25 @@ pub(crate) async fn open(catalog: &Catalog, target: &Target) -> Result<Opened, F
         .filter_map(|name| catalog.stores.get(name).map(|settings| (name.clone(), settings.clone())))
         .collect();
     let state = catalog.state().await?;
-    let open = async |held_stores: &[(String, StoreSettings)], held_regions: &[String]| {
+    let open = async |scope: &Scope, held_stores: &[(String, StoreSettings)], held_regions: &[String]| {
         let (connections, base) = (&catalog.connections, catalog.base.as_path());
-        let surroundings = Surroundings { connections, stores: &stores, held_stores, held_regions, base };
+        let bookmarks: Arc<dyn Bookmarks> = Arc::new(InState(scope.clone()));
+        let bookmarks = Some(&bookmarks);
+        let surroundings = Surroundings { connections, stores: &stores, held_stores, held_regions, bookmarks, base };
         let provider = snapkeep_providers::open(&target.name, &target.settings, surroundings).await;
         provider.map_err(|error| Failure::from(error).of(&target.name))
     };
     if let Some(identity) = identity_of_cloud(&target.settings) {
         let scope = state.scope(&target.name, &identity);
         let (regions, unread) = read(scope.names(REGIONS).await);
-        return Ok(Opened { provider: open(&[], &regions).await?, scope, stopped: Stopped::MayGoOn, unread });
+        let provider = open(&scope, &[], &regions).await?;
+        return Ok(Opened { provider, scope, stopped: Stopped::MayGoOn, unread });
     }
     // Copies are found also when the stores that new dumps go to can't be used.
     let scope = state.scope(&target.name, &identity_of_dumps(&stores, &catalog.base));
     let (held, unread) = read(held_stores(&scope, catalog, target).await);
-    Ok(Opened { provider: open(&held, &[]).await?, scope, stopped: Stopped::LeavesNothing, unread })
+    let provider = open(&scope, &held, &[]).await?;
+    Ok(Opened { provider, scope, stopped: Stopped::LeavesNothing, unread })
 }
 
 /// What the state told, or why it didn't. A snapshot that is named in full can be restored without it; whatever changes

@@ -4,6 +4,7 @@ pub mod cli;
 pub mod config;
 
 mod apply;
+mod bookmarks;
 mod catalog;
 mod copies;
 mod failure;

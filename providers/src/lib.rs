@@ -14,6 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 mod aws;
 mod aws_rds;
+mod azure;
+mod azure_flexible;
+pub mod bookmarks;
 mod clock;
 mod cloud_sql;
 #[cfg(any(test, feature = "conformance"))]
@@ -37,6 +40,7 @@ mod trial;
 pub use dump::live::leave_nothing;
 pub use error::{Error, ErrorKind, Result};
 
+use bookmarks::Bookmarks;
 use model::{
     Check, CopyRequest, CopyTo, CreateRequest, Debris, Details, ExportOf, ExportRequest, Exported, ImportRequest,
     Imported, ListScope, Listing, NativeId, Operation, OperationId, Quota, RestoreRequest, Restored, ShareRequest,
@@ -48,6 +52,7 @@ use settings::{ProviderSettings, StoreSettings};
 #[derive(Debug, Default)]
 pub struct Connections {
     aws: aws::Clients,
+    azure: azure::Clients,
     gcp: gcp::Clients,
 }
 
@@ -62,6 +67,8 @@ pub struct Surroundings<'s> {
     pub held_stores: &'s [(String, StoreSettings)],
     /// Other regions that may hold copies of its snapshots.
     pub held_regions: &'s [String],
+    /// What is remembered of its operations after this process has ended; without, nothing is.
+    pub bookmarks: Option<&'s Arc<dyn Bookmarks>>,
     /// Where relative paths of the settings start.
     pub base: &'s Path,
 }
@@ -69,7 +76,7 @@ pub struct Surroundings<'s> {
 impl<'s> Surroundings<'s> {
     /// With nothing but the target's own stores.
     pub fn new(connections: &'s Connections, stores: &'s [(String, StoreSettings)], base: &'s Path) -> Self {
-        Self { connections, stores, held_stores: &[], held_regions: &[], base }
+        Self { connections, stores, held_stores: &[], held_regions: &[], bookmarks: None, base }
     }
 }
 
@@ -79,7 +86,7 @@ pub async fn open(
     settings: &ProviderSettings,
     surroundings: Surroundings<'_>,
 ) -> Result<Arc<dyn Provider>> {
-    let Surroundings { connections, stores, held_stores, held_regions, base } = surroundings;
+    let Surroundings { connections, stores, held_stores, held_regions, base, .. } = surroundings;
     match settings {
         ProviderSettings::Mysql(_) | ProviderSettings::Postgresql(_) | ProviderSettings::Sqlite(_) => {
             dump::open(target, settings, stores, held_stores, base).await

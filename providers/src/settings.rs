@@ -22,7 +22,7 @@ pub enum ProviderSettings {
     /// Azure Database for MySQL, flexible server.
     AzureMysql(AzureServer),
     /// Azure Database for PostgreSQL, flexible server.
-    AzurePostgresql(AzureServer),
+    AzurePostgresql(AzurePostgresql),
     /// Azure SQL Database.
     AzureSql(AzureSql),
     /// GCP Cloud SQL.
@@ -217,31 +217,53 @@ pub struct AwsExport {
     pub kms_key_id: String,
 }
 
-/// An Azure flexible server.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-pub struct AzureServer {
+/// How a subscription of Azure is reached, and who calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+pub struct AzureAccess {
     /// The subscription's id.
     #[schemars(length(min = 1))]
     pub subscription_id: String,
+    /// Another address of Azure Resource Manager, for sovereign clouds, emulators and private endpoints.
+    #[schemars(extend("format" = "endpoint"))]
+    pub endpoint: Option<String>,
+    /// Another address to sign in at, for sovereign clouds; that of `AZURE_AUTHORITY_HOST`, or of the endpoint's cloud, unless
+    /// set.
+    #[schemars(extend("format" = "endpoint"))]
+    pub authority_host: Option<String>,
+    /// A static bearer token; with it no credential discovery happens.
+    pub access_token: Option<SecretRef>,
+}
+
+/// An Azure flexible server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+pub struct AzureServer {
+    /// How it is reached.
+    #[serde(flatten)]
+    pub access: AzureAccess,
     /// The resource group.
     #[schemars(length(min = 1))]
     pub resource_group: String,
     /// The server.
     #[schemars(length(min = 1))]
     pub server_name: String,
-    /// Another address for the API, for emulators and private endpoints.
-    #[schemars(extend("format" = "endpoint"))]
-    pub endpoint: Option<String>,
-    /// A static bearer token; with it no credential discovery happens.
-    pub access_token: Option<SecretRef>,
+}
+
+/// An Azure flexible server for PostgreSQL.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+pub struct AzurePostgresql {
+    /// The server.
+    #[serde(flatten)]
+    pub server: AzureServer,
+    /// The address of a blob container with a shared access signature, which long-term backups are exported to.
+    pub long_term_container: Option<SecretRef>,
 }
 
 /// A database of Azure SQL.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct AzureSql {
-    /// The subscription's id.
-    #[schemars(length(min = 1))]
-    pub subscription_id: String,
+    /// How it is reached.
+    #[serde(flatten)]
+    pub access: AzureAccess,
     /// The resource group.
     #[schemars(length(min = 1))]
     pub resource_group: String,
@@ -251,11 +273,38 @@ pub struct AzureSql {
     /// The database.
     #[schemars(length(min = 1))]
     pub database: String,
-    /// Another address for the API, for emulators and private endpoints.
+    /// What `create` makes; a copy unless set.
+    #[serde(default)]
+    pub create: AzureSqlCreate,
+    /// Where BACPAC files go, and who writes them; needed for `create = "bacpac"`.
+    pub bacpac: Option<Bacpac>,
+}
+
+/// What stands for a snapshot of Azure SQL, which has none on demand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AzureSqlCreate {
+    /// A copy of the database on the same server.
+    #[default]
+    Copy,
+    /// An export to a blob.
+    Bacpac,
+}
+
+/// Where the BACPAC files of a database go, and who writes them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bacpac {
+    /// The address of a blob container, or of a folder in it: `https://acmebackups.blob.core.windows.net/sql`.
     #[schemars(extend("format" = "endpoint"))]
-    pub endpoint: Option<String>,
-    /// A static bearer token; with it no credential discovery happens.
-    pub access_token: Option<SecretRef>,
+    pub container_url: String,
+    /// The key of the storage account, by reference.
+    pub storage_key: SecretRef,
+    /// The server's administrator, as whom Azure exports and imports.
+    #[schemars(length(min = 1))]
+    pub administrator_login: String,
+    /// Their password, by reference.
+    pub administrator_password: SecretRef,
 }
 
 /// A Cloud SQL instance.

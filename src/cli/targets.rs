@@ -73,7 +73,8 @@ pub(super) fn subject(settings: &ProviderSettings) -> String {
             let account = rds.profile.as_ref().or(rds.role_arn.as_ref());
             account.map_or(subject.clone(), |account| format!("{subject} ({account})"))
         }
-        ProviderSettings::AzureMysql(server) | ProviderSettings::AzurePostgresql(server) => server.server_name.clone(),
+        ProviderSettings::AzureMysql(server) => server.server_name.clone(),
+        ProviderSettings::AzurePostgresql(postgresql) => postgresql.server.server_name.clone(),
         ProviderSettings::AzureSql(sql) => format!("{} on {}", sql.database, sql.server_name),
         ProviderSettings::GcpCloudSql(sql) => format!("{} in {}", sql.instance, sql.project),
         ProviderSettings::Mysql(server) | ProviderSettings::Postgresql(server) => {

@@ -3,14 +3,11 @@
 //! Nothing is asked for credentials before the first request needs them, and nobody at all where the config names a token.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 
-use url::{Host, Url};
-
-use crate::error::{Error, ErrorKind, Result};
-use crate::rest::{Client, Connections, Fault, Static, Tokens};
-use crate::secret::SecretRef;
+use crate::error::Result;
+use crate::rest::{Client, Place, Pool, Static};
 use crate::settings::GcpCloudSql;
 
 mod credentials;
@@ -29,17 +26,9 @@ pub(crate) struct Clients(Arc<Opened>);
 
 #[derive(Default)]
 struct Opened {
-    http: OnceLock<Connections>,
     /// One for all the projects: whom Google's own tools would be.
     found: Arc<Found>,
-    projects: Mutex<Vec<(Place, Client)>>,
-}
-
-#[derive(PartialEq, Eq)]
-struct Place {
-    endpoint: String,
-    project: String,
-    access_token: Option<(SecretRef, PathBuf)>,
+    projects: Pool,
 }
 
 impl fmt::Debug for Clients {
@@ -53,75 +42,24 @@ impl Clients {
     /// for a project. `base` is where relative paths of the settings start.
     pub(crate) fn open(&self, settings: &GcpCloudSql, base: &Path) -> Result<Client> {
         let GcpCloudSql { project, endpoint, access_token, .. } = settings;
-        let endpoint = endpoint.as_deref().unwrap_or(CLOUD_SQL).trim_end_matches('/').to_owned();
-        let access_token = access_token.clone().map(|reference| (reference, base.to_owned()));
-        let place = Place { endpoint, project: project.clone(), access_token };
-        let mut projects = self.0.projects.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, client)) = projects.iter().find(|(known, _)| *known == place) {
-            return Ok(client.clone());
-        }
-        let tokens: Arc<dyn Tokens> = match &place.access_token {
+        let place = Place::new(project, (endpoint.as_deref(), CLOUD_SQL), (access_token.as_ref(), base));
+        self.0.projects.open(PROVIDER, place, |place, _| match &place.access_token {
             Some((reference, base)) => {
                 let token = Static::new(PROVIDER, reference.clone(), base);
                 Arc::new(token.counted_for(look::quota_project()))
             }
-            None if is_open(&place.endpoint) => return Err(in_the_clear(project)),
             None => self.0.found.clone(),
-        };
-        let client = self
-            .connections()
-            .and_then(|http| Client::new(&http, &place.endpoint, tokens))
-            .map_err(|fault| unusable(project, fault))?;
-        projects.push((place, client.clone()));
-        Ok(client)
+        })
     }
-
-    fn connections(&self) -> Result<Connections, Fault> {
-        match self.0.http.get() {
-            Some(http) => Ok(http.clone()),
-            None => {
-                let http = Connections::new()?;
-                Ok(self.0.http.get_or_init(|| http).clone())
-            }
-        }
-    }
-}
-
-/// Whether whoever is in between reads what is sent there.
-fn is_open(endpoint: &str) -> bool {
-    let Ok(url) = Url::parse(endpoint) else { return false };
-    let local = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    url.scheme() == "http" && !local
-}
-
-/// Credentials that were found are good for all that their owner may do: they never go out unencrypted.
-fn in_the_clear(project: &str) -> Error {
-    Error::new(
-        ErrorKind::Usage,
-        PROVIDER,
-        "open",
-        project,
-        "its endpoint is not encrypted, and the account's own token would go there",
-    )
-    .with_hint("use https in `endpoint`, or give `access_token` one that may be read on the way")
-}
-
-fn unusable(project: &str, fault: Fault) -> Error {
-    Error::new(ErrorKind::Usage, PROVIDER, "open", project, "its address can't be used")
-        .with_hint("correct `endpoint` in the target")
-        .with_source(fault)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
     use crate::rest::Call;
     use crate::rest::scripted::{Answer, Scripted};
+    use crate::secret::SecretRef;
 
     fn settings(project: &str, endpoint: &str) -> GcpCloudSql {
         let access_token = Some(SecretRef::Command(vec!["echo".into(), "t0ken".into()]));

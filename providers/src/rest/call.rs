@@ -1,9 +1,9 @@
 //! What is to be called: a method, a path whose parts are names, a query, a body.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use reqwest::Method;
 use serde::Serialize;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 /// What stands in a part of a path as it is: what is never reserved, and the colon of `example.com:project`.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
@@ -26,7 +26,7 @@ pub(crate) struct Call {
     /// The body as JSON, or why it has none.
     pub(super) body: Option<Result<Vec<u8>, String>>,
     pub(super) repeat: Repeat,
-    /// Where the server said that a page goes on; then the path and the query are of no use.
+    /// An address that the server itself gave; then the path and the query are of no use.
     at: Option<String>,
 }
 
@@ -36,7 +36,6 @@ pub(crate) enum Next {
     /// By the first call with one more parameter.
     Query(&'static str, String),
     /// At an address of the same server.
-    #[cfg_attr(not(test), expect(dead_code, reason = "Azure's lists go on so"))]
     Url(String),
 }
 
@@ -58,6 +57,31 @@ impl Call {
     pub(crate) fn post(path: &[&str], body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).map_err(|error| error.to_string());
         Self { body: Some(body), ..Self::new(Method::POST, path, Repeat::Once) }
+    }
+
+    /// Makes what has this path, and is sent again only where it surely took no effect. Without a body it says so: a length of
+    /// 0.
+    pub(crate) fn put(path: &[&str], body: Option<&impl Serialize>) -> Self {
+        let body = body.map_or(Ok(Vec::new()), |body| serde_json::to_vec(body).map_err(|error| error.to_string()));
+        Self { body: Some(body), ..Self::new(Method::PUT, path, Repeat::Once) }
+    }
+
+    /// Reads at an address that the server gave, to the letter; none of another server. What is shown is `path`, as the address
+    /// may be signed.
+    pub(crate) fn get_at(address: &str, path: &[&str]) -> Self {
+        Self { at: Some(address.to_owned()), ..Self::get(path) }
+    }
+
+    /// What somebody else has put together: the path as it is encoded there, and the query.
+    pub(crate) fn prepared(method: Method, path_and_query: &str, body: Vec<u8>) -> Self {
+        let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
+        let parts = path.split('/').filter(|part| !part.is_empty());
+        let parts = parts.map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned()).collect();
+        let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let is_read = method == Method::GET || method == Method::HEAD;
+        let repeat = if is_read || method == Method::DELETE { Repeat::Safe } else { Repeat::Once };
+        let body = (!is_read).then_some(Ok(body));
+        Self { method, parts, query, body, repeat, at: None }
     }
 
     /// Deletes; may be sent again, so that the second may find nothing.
@@ -115,11 +139,11 @@ impl Call {
 
 /// The token goes to whoever is called, so the server does not choose who that is.
 fn on_the_same_server(next: &str, base: &Url) -> Result<Url, String> {
-    let url = Url::parse(next).map_err(|error| format!("the address of the next page is none: {error}"))?;
+    let url = Url::parse(next).map_err(|error| format!("the address to go on at is none: {error}"))?;
     let plain = url.username().is_empty() && url.password().is_none();
     if !plain || url.origin() != base.origin() {
         let host = url.host_str().unwrap_or("nowhere");
-        return Err(format!("the next page is said to be on another server, {host}"));
+        return Err(format!("the server says to go on at another server, {host}"));
     }
     Ok(url)
 }

@@ -53,7 +53,7 @@ pub(crate) struct Fault {
 
 impl Fault {
     /// What was not sent.
-    pub(super) fn unsent(called: String, message: impl Into<String>) -> Self {
+    pub(crate) fn unsent(called: String, message: impl Into<String>) -> Self {
         let (message, arrival) = (message.into(), Arrival::Never);
         let nature = Nature::Final;
         Self { called, status: None, codes: Vec::new(), message, arrival, nature, pause: None, source: None }
@@ -86,7 +86,7 @@ impl Fault {
     }
 
     /// An answer that is not what it should be.
-    pub(super) fn unreadable(called: String, error: &serde_json::Error) -> Self {
+    pub(crate) fn unreadable(called: String, error: &serde_json::Error) -> Self {
         // Its words may repeat a text of the answer; then only the place is told.
         let words = error.to_string();
         let (line, column) = (error.line(), error.column());
@@ -96,8 +96,8 @@ impl Fault {
     }
 
     /// An answer that no second try makes better.
-    pub(super) fn useless(called: String, message: impl Into<String>) -> Self {
-        Self { arrival: Arrival::Unknown, ..Self::unsent(called, message) }
+    pub(crate) fn useless(called: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { arrival: Arrival::Unknown, ..Self::unsent(called.into(), message) }
     }
 
     /// What the server answered instead of yes.
@@ -132,6 +132,25 @@ impl Fault {
     /// Whether the server used this code for it, in capitals or not.
     pub(crate) fn has_code(&self, code: &str) -> bool {
         self.codes.iter().any(|known| known.eq_ignore_ascii_case(code))
+    }
+
+    /// All codes that the server used, the most telling first.
+    pub(crate) fn codes(&self) -> &[String] {
+        &self.codes
+    }
+
+    /// The server's words.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The server's code and words, without what was called.
+    pub(crate) fn words(&self) -> String {
+        match self.codes.first() {
+            Some(code) if self.message.is_empty() => code.clone(),
+            Some(code) => format!("{code}: {}", self.message),
+            None => self.message.clone(),
+        }
     }
 
     /// Whether the call took effect.

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use chrono::{TimeDelta, Utc};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -21,6 +21,7 @@ mod call;
 mod fault;
 mod limit;
 mod pages;
+mod pool;
 mod retry;
 mod said;
 #[cfg(test)]
@@ -31,6 +32,8 @@ mod token;
 
 pub(crate) use call::{Call, Next};
 pub(crate) use fault::{Arrival, Called, Fault};
+pub(crate) use pool::{Place, Pool, is_open};
+pub(crate) use said::bounded;
 pub(crate) use token::{Static, Tokens};
 
 use limit::Pace;
@@ -65,6 +68,34 @@ impl Connections {
     }
 }
 
+/// What the server said to a call that it took.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    /// What was called, for people.
+    pub(crate) called: String,
+}
+
+impl Answer {
+    /// The body as JSON; an empty one is `null`.
+    pub(crate) fn parsed<T: DeserializeOwned>(&self) -> Called<T> {
+        let body: &[u8] = if self.body.is_empty() { b"null" } else { &self.body };
+        serde_json::from_slice(body).map_err(|error| Fault::unreadable(self.called.clone(), &error))
+    }
+
+    /// A header, where it has one that is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// How long the server asks to wait before it is asked again, by its clock `ahead` of ours.
+    pub(crate) fn pause(&self, ahead: TimeDelta) -> Option<Duration> {
+        retry::asked(&self.headers, Utc::now() + ahead)
+    }
+}
+
 /// One server, as one caller. A clone shares all of it: the tokens, the pace, the clock.
 #[derive(Clone, Debug)]
 pub(crate) struct Client(Arc<Shared>);
@@ -88,6 +119,11 @@ impl Client {
         Ok(Self(Arc::new(Shared { http: http.clone(), base, tokens, pace, clock })))
     }
 
+    /// Where the server is.
+    pub(crate) fn base(&self) -> &Url {
+        &self.0.base
+    }
+
     /// What the answers said of the time.
     pub(crate) fn clock(&self) -> &Clock {
         &self.0.clock
@@ -95,10 +131,19 @@ impl Client {
 
     /// Sends a call, again where it may be, and reads the answer as JSON; an empty answer is `null`.
     pub(crate) async fn send<T: DeserializeOwned>(&self, call: &Call) -> Called<T> {
+        self.send_for(call, |answer| answer.parsed()).await
+    }
+
+    /// The same for who needs more than the body.
+    pub(crate) async fn ask(&self, call: &Call) -> Called<Answer> {
+        self.send_for(call, Ok).await
+    }
+
+    async fn send_for<T>(&self, call: &Call, read: impl Fn(Answer) -> Called<T>) -> Called<T> {
         let began = Instant::now();
         let mut tries = Tries::new(call.repeat);
         loop {
-            let fault = match self.try_once(call, began).await.and_then(|body| parsed(call, &body)) {
+            let fault = match self.try_once(call, began).await.and_then(&read) {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => fault,
             };
@@ -110,7 +155,7 @@ impl Client {
     }
 
     /// One try, when it is the call's turn; of a token that is refused, one more with another.
-    async fn try_once(&self, call: &Call, began: Instant) -> Called<Vec<u8>> {
+    async fn try_once(&self, call: &Call, began: Instant) -> Called<Answer> {
         let Shared { base, tokens, pace, .. } = &*self.0;
         let url = call.url(base).map_err(|message| Fault::unsent(call.shown(), message))?;
         let Some(_turn) = pace.turn(began).await else { return Err(Fault::unsent_in_time(call.shown())) };
@@ -130,7 +175,7 @@ impl Client {
         answer
     }
 
-    async fn exchange(&self, call: &Call, url: &Url, token: &Secret) -> Called<Vec<u8>> {
+    async fn exchange(&self, call: &Call, url: &Url, token: &Secret) -> Called<Answer> {
         let Shared { http, tokens, clock, .. } = &*self.0;
         let unsent = |message: &str| Fault::unsent(call.shown(), message);
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()))
@@ -142,18 +187,20 @@ impl Client {
             request = request.header(QUOTA_PROJECT, project);
         }
         match &call.body {
+            // Azure answers 411 to a change that doesn't say how long it is.
+            Some(Ok(body)) if body.is_empty() => request = request.header(CONTENT_LENGTH, 0),
             Some(Ok(body)) => request = request.header(CONTENT_TYPE, "application/json").body(body.clone()),
             Some(Err(message)) => return Err(unsent(message)),
             None => {}
         }
         let response = request.send().await.map_err(|error| Fault::of_network(call.shown(), error))?;
-        let (status, now) = (response.status(), Utc::now());
-        clock.hear(response.headers(), now);
-        let pause = retry::asked(response.headers(), now + clock.ahead().unwrap_or_default());
+        let (status, now, headers) = (response.status(), Utc::now(), response.headers().clone());
+        clock.hear(&headers, now);
         let body = whole(call, response, LONGEST).await;
         if status.is_success() {
-            return body;
+            return Ok(Answer { status, headers, body: body?, called: call.shown() });
         }
+        let pause = retry::asked(&headers, now + clock.ahead().unwrap_or_default());
         // What the server refused is refused, though its reasons are lost.
         Err(Fault::of_answer(call.shown(), status, &body.unwrap_or_default(), token, pause))
     }
@@ -170,9 +217,4 @@ async fn whole(call: &Call, mut response: Response, longest: usize) -> Called<Ve
         body.extend_from_slice(&bytes);
     }
     Ok(body)
-}
-
-fn parsed<T: DeserializeOwned>(call: &Call, body: &[u8]) -> Called<T> {
-    let body = if body.is_empty() { b"null" } else { body };
-    serde_json::from_slice(body).map_err(|error| Fault::unreadable(call.shown(), &error))
 }

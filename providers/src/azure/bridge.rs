@@ -1,0 +1,139 @@
+//! `azure_mgmt_mysql` over our own client: the crate says what to send, [`Client`] sends it.
+//!
+//! Of the crate's pipeline nothing is used. It would send a change again that may have had its effect, leave out the length of an
+//! empty body, follow a next page to any server, and forget what the service said went wrong. No token comes into it either.
+//! This and `azure_flexible/mysql.rs` are all that knows the crate.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use azure_core::auth::{AccessToken, Secret, TokenCredential};
+use azure_core::headers::Headers;
+use azure_core::{HttpClient, Pageable, Request, Response, RetryOptions, StatusCode, TransportOptions};
+use azure_mgmt_mysql::package_flexibleserver_2024_01_01 as mysql_api;
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::rest::{Answer, Call, Called, Client, Fault};
+
+/// What has come back of the crate.
+type Sent<T> = azure_core::Result<T>;
+
+/// The crate's client, which sends through ours.
+pub(crate) fn mysql(client: &Client) -> Called<mysql_api::Client> {
+    let built = mysql_api::Client::builder(Arc::new(Nobody))
+        .endpoint(client.base().clone())
+        .scopes(&[])
+        .retry(RetryOptions::none())
+        .transport(TransportOptions::new(Arc::new(Bridge(client.clone()))))
+        .build();
+    built.map_err(into_fault)
+}
+
+/// Our client puts the token into each request itself, and another one after a refusal.
+#[derive(Debug)]
+struct Nobody;
+
+#[async_trait]
+impl TokenCredential for Nobody {
+    async fn get_token(&self, _: &[&str]) -> Sent<AccessToken> {
+        let never = azure_core::date::parse_rfc3339("9999-12-31T23:59:59Z")?;
+        Ok(AccessToken { token: Secret::new("sent-by-snapkeep"), expires_on: never })
+    }
+
+    async fn clear_cache(&self) -> Sent<()> {
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Bridge(Client);
+
+#[async_trait]
+impl HttpClient for Bridge {
+    /// A refusal comes back as the [`Fault`] that it is, inside of the crate's own error.
+    async fn execute_request(&self, request: &Request) -> Sent<Response> {
+        let answer = match call(self.0.base(), request) {
+            Ok(call) => self.0.ask(&call).await,
+            Err(fault) => Err(fault),
+        };
+        answer.and_then(response).map_err(|fault| azure_core::Error::new(azure_core::error::ErrorKind::Other, fault))
+    }
+}
+
+fn call(base: &Url, request: &Request) -> Called<Call> {
+    let url = request.url();
+    let method = request.method().to_string();
+    let unsent = |message: &str| Fault::unsent(format!("{method} {}", url.path()), message);
+    let azure_core::Body::Bytes(body) = request.body() else { return Err(unsent("its body is a stream")) };
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| unsent("there is no such method"))?;
+    // A next page is where the service says; what the crate puts together leaves out what is before the path.
+    if method == Method::GET && url.path().starts_with(base.path()) {
+        return Ok(Call::get_at(url.as_str(), &[url.path().trim_start_matches('/')]));
+    }
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    Ok(Call::prepared(method, &format!("{}{query}", url.path()), body.to_vec()))
+}
+
+fn response(answer: Answer) -> Called<Response> {
+    let status = StatusCode::try_from(answer.status.as_u16());
+    let status = status.map_err(|_| Fault::useless(answer.called.clone(), "its status is none"))?;
+    let mut headers = Headers::new();
+    for (name, value) in &answer.headers {
+        if let Ok(value) = value.to_str() {
+            headers.insert(name.as_str().to_owned(), value.to_owned());
+        }
+    }
+    let body = Bytes::from(answer.body);
+    Ok(Response::new(status, headers, Box::pin(stream::once(async { Ok(body) }))))
+}
+
+/// What a request of the crate's gave, as an answer to ours; `called` is what it is to people.
+pub(crate) async fn answer<R: Into<Response>>(called: &str, sent: Sent<R>) -> Called<Answer> {
+    let (status, headers, body) = sent.map_err(into_fault)?.into().deconstruct();
+    let lost = |message: String| Fault::useless(called.to_owned(), message);
+    let status = reqwest::StatusCode::from_u16(status.into()).map_err(|error| lost(error.to_string()))?;
+    let body = body.collect().await.map_err(into_fault)?.to_vec();
+    let header = |(name, value): (&azure_core::headers::HeaderName, &azure_core::headers::HeaderValue)| {
+        Some((HeaderName::try_from(name.as_str()).ok()?, HeaderValue::try_from(value.as_str()).ok()?))
+    };
+    let headers: HeaderMap = headers.iter().filter_map(header).collect();
+    Ok(Answer { status, headers, body, called: called.to_owned() })
+}
+
+/// All pages of one of the crate's lists. Each is given as the service told it, as far as the crate knows its fields.
+pub(crate) async fn pages<P, T>(called: &str, pages: Pageable<P, azure_core::Error>) -> Called<Vec<T>>
+where
+    P: azure_core::Continuable<Continuation = String> + Serialize,
+    T: DeserializeOwned,
+{
+    #[derive(serde::Deserialize)]
+    struct Page<T> {
+        #[serde(default = "Vec::new")]
+        value: Vec<T>,
+    }
+    let (mut all, mut seen) = (Vec::new(), HashSet::new());
+    let mut pages = std::pin::pin!(pages);
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(into_fault)?;
+        if page.continuation().is_some_and(|next| !seen.insert(next)) {
+            return Err(Fault::useless(called, "the list has no end: a page is named for the second time"));
+        }
+        let read = serde_json::to_value(page).and_then(serde_json::from_value::<Page<T>>);
+        all.extend(read.map_err(|error| Fault::unreadable(called.to_owned(), &error))?.value);
+    }
+    Ok(all)
+}
+
+/// What we said went wrong, where it was us; else what the crate could not read or put together.
+fn into_fault(error: azure_core::Error) -> Fault {
+    let words = error.to_string();
+    let own = error.into_inner().ok().and_then(|inner| inner.downcast::<Fault>().ok());
+    own.map_or_else(|| Fault::useless("azure_mgmt_mysql", crate::rest::bounded(&words, 300)), |fault| *fault)
+}

@@ -1,0 +1,130 @@
+//! What every use of Azure shares: one client for each subscription, where a target is, long-running operations, and what
+//! refusals mean.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::TargetName;
+use crate::rest::{Call, Client, Place, Pool, Static};
+use crate::settings::AzureAccess;
+
+pub(crate) mod bridge;
+mod cloud;
+mod credentials;
+pub(crate) mod fault;
+pub(crate) mod names;
+pub(crate) mod operation;
+
+use cloud::Cloud;
+use credentials::{Environment, Found};
+
+/// The clients that were opened. A clone has the same ones.
+#[derive(Clone, Default)]
+pub(crate) struct Clients(Arc<Pool>);
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clients")
+    }
+}
+
+impl Clients {
+    /// The client for a subscription, as `provider`. Targets of one subscription share it, and so its pace: what Azure counts,
+    /// it counts for a caller and a subscription. `base` is where relative paths of the settings start.
+    pub(crate) fn open(&self, provider: &'static str, access: &AzureAccess, base: &Path) -> Result<Client> {
+        let AzureAccess { subscription_id, endpoint, authority_host, access_token } = access;
+        let environment = Environment::of_process();
+        let authority = authority_host.clone().or_else(|| environment.authority_host());
+        let cloud = Cloud::of(endpoint.as_deref(), authority.as_deref());
+        let place = Place::new(subscription_id, (Some(&cloud.endpoint), ""), (access_token.as_ref(), base));
+        let place = Place { authority: Some(cloud.authority.clone()), ..place };
+        self.0.open(provider, place, |place, http| match &place.access_token {
+            Some((reference, base)) => Arc::new(Static::new(provider, reference.clone(), base)),
+            None => Arc::new(Found::new(provider, environment, http, cloud.authority, cloud.scope)),
+        })
+    }
+}
+
+/// Where a target's server is.
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    pub(crate) provider: &'static str,
+    pub(crate) target: TargetName,
+    pub(crate) subscription: String,
+    pub(crate) group: String,
+    pub(crate) server: String,
+    /// The kind of server, in a path: `Microsoft.DBforMySQL/flexibleServers`.
+    pub(crate) kind: &'static str,
+}
+
+impl Home {
+    /// The id of one of its snapshots or operations.
+    pub(crate) fn id(&self, native: impl fmt::Display) -> String {
+        format!("{}/{native}", self.target)
+    }
+
+    pub(crate) fn error(
+        &self,
+        kind: ErrorKind,
+        verb: &str,
+        subject: impl fmt::Display,
+        reason: impl fmt::Display,
+    ) -> Error {
+        Error::new(kind, self.provider, verb, subject, reason)
+    }
+
+    /// The error of a snapshot that isn't there.
+    pub(crate) fn missing(&self, verb: &str, native: impl fmt::Display) -> Error {
+        self.error(ErrorKind::NotFound, verb, self.id(native), "there is no such snapshot")
+            .with_hint(format!("see `snapkeep list {}`", self.target))
+    }
+
+    /// The error of an operation that isn't there.
+    pub(crate) fn no_operation(&self, subject: &str) -> Error {
+        self.error(ErrorKind::NotFound, "find", subject, "there is no such operation")
+    }
+
+    /// The path of something of its server.
+    pub(crate) fn path<'p>(&'p self, rest: &[&'p str]) -> Vec<&'p str> {
+        self.path_of(&self.group, &self.server, rest)
+    }
+
+    /// The path of something of another server of the same kind.
+    pub(crate) fn path_of<'p>(&'p self, group: &'p str, server: &'p str, rest: &[&'p str]) -> Vec<&'p str> {
+        let (namespace, kind) = self.kind.split_once('/').unwrap_or((self.kind, ""));
+        let group = ["subscriptions", &self.subscription, "resourceGroups", group, "providers", namespace, kind];
+        [&group[..], &[server], rest].concat()
+    }
+
+    /// The resource id of a server of the same kind.
+    pub(crate) fn resource_id(&self, group: &str, server: &str, rest: &[&str]) -> String {
+        format!("/{}", self.path_of(group, server, rest).join("/"))
+    }
+
+    /// Refuses names that can't be ones, which are never sent.
+    pub(crate) fn checked(self) -> Result<Self> {
+        let wrong = |key: &str, value: &str, rule: &str| {
+            let error = self.error(ErrorKind::Usage, "open", &self.target, format!("{value:?} can't be its {key}"));
+            error.with_hint(format!("correct `{key}` of [targets.{}]: {rule}", self.target))
+        };
+        if !names::is_subscription(&self.subscription) {
+            return Err(wrong("subscription_id", &self.subscription, "the id, as `az account list` shows it"));
+        }
+        if !names::is_group(&self.group) {
+            let rule = "letters, digits, and ( ) - _ . of which none is the last";
+            return Err(wrong("resource_group", &self.group, rule));
+        }
+        if !names::is_server(&self.server) {
+            let rule = "small letters, digits and hyphens, no hyphen first or last";
+            return Err(wrong("server_name", &self.server, rule));
+        }
+        Ok(self)
+    }
+}
+
+/// With the version of the API that is meant.
+pub(crate) fn versioned(call: Call, version: &str) -> Call {
+    call.query("api-version", version)
+}
