@@ -27,7 +27,7 @@ use crate::{Capabilities, Discovery, Provider, Run, Support, Surroundings};
 
 use api::Api;
 use bacpac::Bacpacs;
-use record::{Form, Kind, Record};
+use record::{Form, Record};
 use wire::{Database, Dropped, LongTermBackup, RestorePoint, Server};
 
 mod api;
@@ -262,42 +262,32 @@ impl AzureSqlProvider {
     /// One snapshot, and all that Azure tells of it.
     async fn find(&self, verb: &str, id: &NativeId) -> Result<(Record, Value)> {
         let (native, subject) = (id.as_str(), self.home.id(id));
-        let Some(form) = record::form(&self.home, native) else { return Err(self.home.missing(verb, id)) };
+        let missing = || self.home.missing(verb, id);
+        let form = record::form(&self.home, native).ok_or_else(missing)?;
         let (api, database) = (&self.api, &*self.home.database);
+        let mut location = String::new();
         let found = match form {
             Form::Copy => api.database(native).await,
             Form::Point => api.point(database, native).await,
             Form::Dropped => api.dropped_one(native).await,
             Form::LongTerm => {
-                let location = api::location(&self.server(verb).await?.location);
+                location = api::location(&self.server(verb).await?.location);
                 api.long_term_one(&location, database, native).await
             }
             Form::Bacpac => {
-                let file = match &self.bacpacs {
-                    Some(bacpacs) => bacpacs.find(&self.home, verb, native).await?,
-                    None => None,
-                };
-                return file.ok_or_else(|| self.home.missing(verb, id));
+                let Some(bacpacs) = &self.bacpacs else { return Err(missing()) };
+                return bacpacs.find(&self.home, verb, native).await?.ok_or_else(missing);
             }
         };
-        let found = found.or_error(&self.home, verb, &subject)?.ok_or_else(|| self.home.missing(verb, id))?;
-        let record = self.record(verb, form, &found).await?;
-        let record = record.filter(|record| record.native == native || form != Form::Copy && same(record, native));
-        record.map(|record| (record, found)).ok_or_else(|| self.home.missing(verb, id))
-    }
-
-    /// What an answer tells of.
-    async fn record(&self, verb: &str, form: Form, found: &Value) -> Result<Option<Record>> {
-        Ok(match form {
-            Form::Copy => Record::of_copy(&self.home, self.parsed::<Database>(verb, found)?),
-            Form::Point => Some(self.parsed::<RestorePoint>(verb, found)?.into()),
-            Form::Dropped => Some(self.parsed::<Dropped>(verb, found)?.into()),
-            Form::LongTerm => {
-                let location = api::location(&self.server(verb).await?.location);
-                Some(Record::of_long_term(self.parsed::<LongTermBackup>(verb, found)?, &location))
-            }
+        let found = found.or_error(&self.home, verb, &subject)?.ok_or_else(missing)?;
+        let record = match form {
+            Form::Copy => Record::of_copy(&self.home, self.parsed::<Database>(verb, &found)?),
+            Form::Point => Some(self.parsed::<RestorePoint>(verb, &found)?.into()),
+            Form::Dropped => Some(self.parsed::<Dropped>(verb, &found)?.into()),
+            Form::LongTerm => Some(Record::of_long_term(self.parsed::<LongTermBackup>(verb, &found)?, &location)),
             Form::Bacpac => None,
-        })
+        };
+        record.map(|record| (record, found)).ok_or_else(missing)
     }
 
     fn parsed<T: DeserializeOwned>(&self, verb: &str, answer: &Value) -> Result<T> {
@@ -335,11 +325,6 @@ impl AzureSqlProvider {
         };
         run.unless_cancelled(work, stopped).await
     }
-}
-
-/// Whether a record is what an id that was typed means: Azure tells no names apart by their case.
-fn same(record: &Record, native: &str) -> bool {
-    record.native.eq_ignore_ascii_case(native)
 }
 
 #[async_trait]
@@ -449,9 +434,4 @@ impl Provider for AzureSqlProvider {
     async fn sweep(&self, debris: &Debris) -> Result<()> {
         self.discard_scratch(debris.native_id.as_str()).await
     }
-}
-
-/// Whether Azure ends it by itself, and nobody can delete it.
-fn is_kept_by_azure(kind: &Kind) -> bool {
-    matches!(kind, Kind::Point(_) | Kind::Dropped)
 }

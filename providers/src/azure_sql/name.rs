@@ -30,8 +30,19 @@ pub(super) fn is_system(name: &str) -> bool {
 
 /// A name for a copy of `database` that nobody else has.
 pub(super) fn copy_of(database: &str, now: DateTime<Utc>) -> String {
+    of_call(database, &format!("{}_{}", now.format(MOMENT), random::letters(LETTERS)))
+}
+
+/// What tells the copies of a database apart: `20261122t021500z_7f3k`.
+pub(super) fn call_of(copy: &str) -> Option<&str> {
+    let suffix = copy.get(copy.len().checked_sub(SUFFIX)?..)?;
+    moment_of_suffix(suffix).and(suffix.strip_prefix("_sk_"))
+}
+
+/// The name of the copy of `database` that a call has made.
+pub(super) fn of_call(database: &str, call: &str) -> String {
     let head: String = database.chars().take(LONGEST - SUFFIX).collect();
-    format!("{head}_sk_{}_{}", now.format(MOMENT), random::letters(LETTERS))
+    format!("{head}_sk_{call}")
 }
 
 /// The moment in the name of a copy of `database`; `None` when it is no such name.
@@ -69,6 +80,7 @@ mod tests {
             assert!(is_database(&name) && is_copy(&name), "{name}");
             assert_eq!(moment_of_copy(&name, database), Some(now()), "{name}");
             assert_eq!(moment_of_copy(&name, "other"), None, "{name}");
+            assert_eq!(of_call(database, call_of(&name).unwrap()), name);
         }
         assert_eq!(moment_of_copy("ORDERS_sk_20261122t021500z_7f3k", "orders"), Some(now()), "names have no case");
     }

@@ -15,6 +15,8 @@ const DATABASE: &str = "snapkeep:database";
 const COPY: &str = "snapkeep:copy";
 const KEY: &str = "snapkeep:key";
 const KEY_HASH: &str = "snapkeep:key-sha256";
+/// Which restore made a database.
+const RESTORE: &str = "snapkeep:restore";
 /// Which target a scratch database was made for.
 const SCRATCH: &str = "snapkeep:scratch";
 
@@ -144,6 +146,17 @@ fn head(text: &str) -> String {
 fn fits(key: &str) -> bool {
     let plain = !key.chars().any(char::is_control) && key.trim() == key;
     plain && !key.is_empty() && key.chars().count() <= LONGEST_VALUE
+}
+
+/// The tags of a restored database, which is nobody's copy: they say which call made it, should its answer be lost.
+pub(super) fn restored(target: &TargetName, call: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(RESTORE.to_owned(), format!("{target}/{call}"))])
+}
+
+/// Which restore for a target made a database.
+pub(super) fn restore_of<'t>(tags: &'t BTreeMap<String, String>, target: &TargetName) -> Option<&'t str> {
+    let told = tags.iter().find(|(name, _)| name.eq_ignore_ascii_case(RESTORE))?.1;
+    told.strip_prefix(target.as_str())?.strip_prefix('/')
 }
 
 /// The tags of a scratch database.
