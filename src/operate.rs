@@ -13,6 +13,8 @@ use crate::failure::Failure;
 
 /// The first and the longest pause between two looks.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+/// The longest pause that a provider may ask for.
+const ASKED: Duration = Duration::from_secs(120);
 /// How long it may take until what was begun is shown.
 const UNSEEN: Duration = Duration::from_secs(30);
 /// How many looks in a row may fail before it is said.
@@ -100,7 +102,7 @@ pub(crate) async fn wait<T: Followed>(
         };
         run.reporter.progress(Progress { percent, ..Progress::default() });
         // Many that began at once are not to ask at once for ever.
-        let next = Instant::now() + pause.mul_f64(rand::random_range(JITTER));
+        let next = Instant::now() + operation.again_in.unwrap_or(pause).min(ASKED).mul_f64(rand::random_range(JITTER));
         let late = deadline.is_some_and(|deadline| deadline <= next);
         tokio::select! {
             biased;
@@ -123,7 +125,7 @@ pub(crate) async fn wait<T: Followed>(
                     run.reporter.warn(&format!("{error}; it goes on, and is looked at again"));
                 }
                 let state = OperationState::Running { so_far: None, percent };
-                Operation { state, ..operation }
+                Operation { state, again_in: None, ..operation }
             }
             Err(error) => return Err(still_there(provider, &operation, error)),
         };

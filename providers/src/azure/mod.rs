@@ -10,6 +10,7 @@ use crate::model::TargetName;
 use crate::rest::{Call, Client, Place, Pool, Static};
 use crate::settings::AzureAccess;
 
+pub(crate) mod begin;
 pub(crate) mod bridge;
 mod cloud;
 mod credentials;

@@ -1,6 +1,7 @@
 //! What a provider is still doing, and the id by which another process finds it again.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +82,8 @@ pub struct Operation<T> {
     pub start: Start,
     /// What was made beside it in the same go, such as a dump's copies in other stores, and why others were not.
     pub copies: Vec<crate::Result<T>>,
+    /// How long the provider asks to wait before the next look.
+    pub again_in: Option<Duration>,
 }
 
 /// Whether a call began an operation.
@@ -116,13 +119,19 @@ impl<T> Operation<T> {
 
     /// One that the call began, with nothing made beside it.
     pub fn begun(id: OperationId, state: OperationState<T>) -> Self {
-        Self { id, state, start: Start::Begun, copies: Vec::new() }
+        Self { id, state, start: Start::Begun, copies: Vec::new(), again_in: None }
     }
 
     /// The same, when it was found.
     #[must_use]
     pub fn found(self) -> Self {
         Self { start: Start::Found, ..self }
+    }
+
+    /// The same, to be looked at again after so long.
+    #[must_use]
+    pub fn again_in(self, pause: Option<Duration>) -> Self {
+        Self { again_in: pause, ..self }
     }
 
     /// What exists of the result.
