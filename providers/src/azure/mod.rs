@@ -17,6 +17,7 @@ mod credentials;
 pub(crate) mod fault;
 pub(crate) mod names;
 pub(crate) mod operation;
+pub(crate) mod permissions;
 
 use cloud::Cloud;
 use credentials::{Environment, Found};
