@@ -16,6 +16,7 @@ mod aws;
 mod aws_rds;
 mod azure;
 mod azure_flexible;
+mod azure_sql;
 pub mod bookmarks;
 mod clock;
 mod cloud_sql;
@@ -93,7 +94,8 @@ pub async fn open(
         }
         ProviderSettings::AwsRds(rds) => aws_rds::open(target, rds, &connections.aws, held_regions).await,
         ProviderSettings::GcpCloudSql(sql) => cloud_sql::open(target, sql, &connections.gcp, base),
-        ProviderSettings::AzureMysql(_) | ProviderSettings::AzurePostgresql(_) | ProviderSettings::AzureSql(_) => {
+        ProviderSettings::AzureSql(sql) => azure_sql::open(target, sql, &connections.azure, &surroundings),
+        ProviderSettings::AzureMysql(_) | ProviderSettings::AzurePostgresql(_) => {
             let reason = "this version has no such provider yet";
             Err(Error::new(ErrorKind::Unsupported, settings.name(), "open", target, reason))
         }
@@ -132,6 +134,7 @@ pub async fn discover(connections: &Connections, settings: &ProviderSettings, ba
             let found = aws_rds::discover(rds, &connections.aws).await?;
             Ok(Discovery { found, problems: Vec::new() })
         }
+        ProviderSettings::AzureSql(sql) => azure_sql::discover(sql, &connections.azure, base).await,
         ProviderSettings::GcpCloudSql(sql) => cloud_sql::discover(sql, &connections.gcp, base).await,
         _ => {
             let reason = "this provider can't look for databases";
@@ -153,9 +156,8 @@ pub fn identity_of_cloud(settings: &ProviderSettings) -> Option<String> {
         ProviderSettings::AwsRds(rds) => Some(aws_rds::identity(rds)),
         ProviderSettings::GcpCloudSql(sql) => Some(cloud_sql::identity(sql)),
         ProviderSettings::Mysql(_) | ProviderSettings::Postgresql(_) | ProviderSettings::Sqlite(_) => None,
-        ProviderSettings::AzureMysql(_) | ProviderSettings::AzurePostgresql(_) | ProviderSettings::AzureSql(_) => {
-            Some(settings.name().into())
-        }
+        ProviderSettings::AzureSql(sql) => Some(azure_sql::identity(sql)),
+        ProviderSettings::AzureMysql(_) | ProviderSettings::AzurePostgresql(_) => Some(settings.name().into()),
     }
 }
 

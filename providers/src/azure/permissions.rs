@@ -52,7 +52,10 @@ pub(crate) async fn check(home: &Home, client: &Client, path: &[&str], needed: &
     }
     let reason = format!("the role lacks {}", lacking.join(", "));
     let error = home.error(ErrorKind::Permission, "check", &home.target, reason);
-    Check::new("permissions", Err(error.with_hint("give the caller a role that has them: see docs/azure.md#permissions")))
+    Check::new(
+        "permissions",
+        Err(error.with_hint("give the caller a role that has them: see docs/azure.md#permissions")),
+    )
 }
 
 /// Which of the `needed` actions no role gives.

@@ -13,8 +13,6 @@ use crate::azure::{Home, versioned};
 use crate::rest::{Answer, Call, Called, Client, Next};
 
 const VERSION: &str = "2025-01-01";
-/// Of Microsoft.Authorization.
-const PERMISSIONS_VERSION: &str = "2022-04-01";
 
 /// A logical server, which may not be there.
 #[derive(Clone, Debug)]
@@ -115,11 +113,6 @@ impl Api {
         [&start, &of[..], &["longTermRetentionBackups"], rest].concat()
     }
 
-    /// The resource id of a long-term backup.
-    pub(super) fn long_term_id(&self, location: &str, database: &str, name: &str) -> String {
-        format!("/{}", self.long_term_path(location, database, &[name]).join("/"))
-    }
-
     pub(super) async fn long_term(&self, location: &str, database: &str) -> Called<Vec<LongTermBackup>> {
         empty_if_missing(self.all(&self.long_term_path(location, database, &[])).await)
     }
@@ -147,12 +140,6 @@ impl Api {
     /// Makes a database of what a blob holds. Never sent twice in doubt.
     pub(super) async fn import(&self, body: &Value) -> Called<Answer> {
         self.client.ask(&versioned(Call::post(&self.home.path(&["import"]), body), VERSION)).await
-    }
-
-    /// What the caller may do with a database: a page of lists of actions.
-    pub(super) async fn permissions(&self, database: &str) -> Called<Value> {
-        let rest = ["databases", database, "providers", "Microsoft.Authorization", "permissions"];
-        self.client.send(&versioned(Call::get(&self.home.path(&rest)), PERMISSIONS_VERSION)).await
     }
 }
 

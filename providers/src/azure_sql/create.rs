@@ -3,12 +3,13 @@
 use serde_json::json;
 
 use super::bacpac::Bacpacs;
-use super::follow::{Asked, There, Trust, state_of};
+use super::follow::{There, Trust, pause_of, state_of};
 use super::record::{Form, Record, form};
 use super::tags::Marks;
 use super::wire::Database;
 use super::{AzureSqlProvider, Read, name};
-use crate::azure::fault::{into_error, is_busy, is_uncertain};
+use crate::azure::begin::{Begun, Standing};
+use crate::azure::fault::{into_error, is_busy};
 use crate::azure::names::Named;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hex::sha256;
@@ -75,14 +76,14 @@ impl AzureSqlProvider {
             }
         }
         // What was asked for lately is not to be seen yet.
-        for mark in self.bookmarks.names().await? {
+        for mark in self.desk.bookmarks.names().await? {
             let Some(native) = self.native_of(&mark, key) else { continue };
             if read.records.iter().any(|record| record.native == native) {
                 continue;
             }
             match self.going(&OperationId::new(native)).await? {
                 Some(going) => return Ok(Some(going)),
-                None => self.forget(&mark).await,
+                None => self.desk.forget(&mark).await,
             }
         }
         Ok(None)
@@ -137,20 +138,30 @@ impl AzureSqlProvider {
             },
         });
         let mark = mark_of(&copy, key);
-        let intended = self.intend(&mark).await?;
-        let id = OperationId::new(&copy);
-        match self.api.put_database(&copy, &body).await {
-            Ok(answer) => self.begun(&mark, &intended, &answer).await,
-            // Whether it has begun is seen by its name, at the next look or at a later one.
-            Err(fault) if is_uncertain(&fault) => {}
-            Err(fault) => {
-                self.forget(&mark).await;
-                return Err(self.refused(fault));
+        let begun = self.desk.begin(&mark, self.api.put_database(&copy, &body)).await?;
+        let begun = begun.map_err(|fault| self.refused(fault));
+        self.after_snapshot(OperationId::new(&copy), &mark, begun).await
+    }
+
+    /// What a request for a snapshot has begun. If its answer was lost, that is seen by its name, at this look or at a later one.
+    pub(super) async fn after_snapshot(
+        &self,
+        id: OperationId,
+        mark: &str,
+        begun: Result<Begun>,
+    ) -> Result<Operation<Snapshot>> {
+        let pause = match begun? {
+            Begun::Runs(pause) => pause,
+            Begun::Lost(_) => None,
+            Begun::Done(_) => {
+                self.desk.forget(mark).await;
+                None
             }
-        }
+        };
         // It is begun, whether or not one look at it succeeds.
         let looked = self.look_at_snapshot(&id).await;
-        Ok(looked.unwrap_or_else(|_| Operation::begun(id, OperationState::Running { so_far: None, percent: None })))
+        let running = || Operation::begun(id, OperationState::Running { so_far: None, percent: None });
+        Ok(looked.unwrap_or_else(|_| running()).again_in(pause))
     }
 
     /// A refusal to make a snapshot.
@@ -177,10 +188,12 @@ impl AzureSqlProvider {
         let missing = || self.home.no_operation(&subject);
         let Work::Snapshot(native) = operation.work() else { return Err(missing()) };
         let of = form(&self.home, native).filter(|form| matches!(form, Form::Copy | Form::Bacpac));
-        let asked = match of.ok_or_else(missing)? {
-            Form::Copy => self.asked_for_copy(native, &subject).await?,
-            _ => self.asked(&Bacpacs::mark(native), &subject).await?,
+        let standing = match of.ok_or_else(missing)? {
+            Form::Copy => self.standing_of_copy(native, &subject).await?,
+            _ => self.standing(&Bacpacs::mark(native), &subject).await?,
         };
+        let standing = if of == Some(Form::Copy) { standing } else { self.hidden(standing).await };
+        let pause = pause_of(&standing);
         let found = match self.find("find", &NativeId::new(native)).await {
             Ok((record, _)) => Some(record),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
@@ -197,17 +210,22 @@ impl AzureSqlProvider {
             let reason = if of == Some(Form::Copy) { "the copy was begun and failed" } else { "the export failed" };
             self.home.error(kind, VERB, &subject, reason).with_source(words)
         };
-        let state = state_of(asked, there, trust, failed).ok_or_else(missing)?;
-        Ok(Operation::begun(operation.clone(), state))
+        let state = state_of(standing, there, trust, failed).ok_or_else(missing)?;
+        Ok(Operation::begun(operation.clone(), state).again_in(pause))
     }
 
-    async fn asked_for_copy(&self, copy: &str, subject: &str) -> Result<Asked> {
-        let Some(call) = name::call_of(copy) else { return Ok(Asked::Nothing) };
-        let own = |mark: &String| mark.strip_prefix(MARK).and_then(|mark| mark.get(..call.len())) == Some(call);
-        match self.bookmarks.names().await?.iter().find(|mark| own(mark)) {
-            Some(mark) => self.asked(mark, subject).await,
-            None => Ok(Asked::Nothing),
+    async fn standing_of_copy(&self, copy: &str, subject: &str) -> Result<Standing> {
+        match self.mark_of_copy(copy).await? {
+            Some(mark) => self.standing(&mark, subject).await,
+            None => Ok(Standing::Forgotten),
         }
+    }
+
+    /// Under which name a copy is remembered, if it is.
+    pub(super) async fn mark_of_copy(&self, copy: &str) -> Result<Option<String>> {
+        let Some(call) = name::call_of(copy) else { return Ok(None) };
+        let own = |mark: &String| mark.strip_prefix(MARK).and_then(|mark| mark.get(..call.len())) == Some(call);
+        Ok(self.desk.bookmarks.names().await?.into_iter().find(own))
     }
 }
 

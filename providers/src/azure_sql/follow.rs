@@ -1,7 +1,6 @@
 //! Following what Azure was asked to do: by what is there, and by what the operation itself tells where its address is known.
 //!
-//! What is asked for is remembered before it is sent. So an answer that is lost, or a process that is killed, leaves a trace for
-//! five minutes in which nothing is asked for again.
+//! What is asked for is remembered before it is sent, see [`crate::azure::begin`].
 
 use std::time::Duration;
 
@@ -9,9 +8,9 @@ use chrono::Utc;
 use tokio::time::{Instant, sleep};
 
 use super::AzureSqlProvider;
+use crate::azure::begin::Standing;
 use crate::azure::fault::OrError;
 use crate::azure::operation::{self, Progress};
-use crate::bookmarks::Bookmark;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hex::sha256;
 use crate::model::{OperationState, SnapshotState};
@@ -23,23 +22,6 @@ pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Dur
 const STALE: chrono::TimeDelta = chrono::TimeDelta::days(14);
 /// The longest name that is kept as it is.
 const LONGEST: usize = 100;
-
-/// What is known of something that was asked for.
-#[derive(Debug)]
-pub(super) enum Asked {
-    /// Nothing: it was asked for elsewhere, or never.
-    Nothing,
-    /// It was sent lately, and the answer was lost.
-    Lost,
-    /// The same, so long ago that its effect would be seen.
-    LostForGood,
-    Running(Option<u8>),
-    /// It is over, and all is well as far as Azure still tells.
-    Over,
-    /// The same, so long ago that its effect would be seen.
-    OverForLong,
-    Failed(String),
-}
 
 /// What there is of what was asked for.
 #[derive(Debug)]
@@ -65,81 +47,68 @@ pub(super) fn bookmark(kind: &str, name: &str) -> String {
     if whole.len() <= LONGEST && whole.is_ascii() { whole } else { format!("{kind}:{}", &sha256(name)[..32]) }
 }
 
-/// How far something is; `None` when nothing is there and nothing is known of it.
+/// How far something is, and how long Azure asks to wait; `None` when nothing is there and nothing is known of it.
 pub(super) fn state_of<T>(
-    asked: Asked,
+    standing: Standing,
     there: Option<There<T>>,
     trust: Trust,
     failed: impl Fn(ErrorKind, String) -> Error,
 ) -> Option<OperationState<T>> {
     let failed = |kind, reason: &str| Some(OperationState::Failed(failed(kind, reason.to_owned())));
-    let running = |so_far, percent| Some(OperationState::Running { so_far, percent });
-    match (asked, there) {
-        (Asked::Running(percent), there) if trust == Trust::Operation => running(there.map(|there| there.what), percent),
-        (Asked::Lost, Some(there)) if trust == Trust::Operation => running(Some(there.what), None),
-        (Asked::Failed(words), _) if trust == Trust::Operation => failed(ErrorKind::Failed, &words),
+    let running = |there: Option<There<T>>, percent| {
+        Some(OperationState::Running { so_far: there.map(|there| there.what), percent })
+    };
+    match (standing, there) {
+        (Standing::Runs { percent, .. }, there) if trust == Trust::Operation => running(there, percent),
+        (Standing::Unseen, Some(there)) if trust == Trust::Operation => running(Some(there), None),
+        (Standing::Failed(words), _) if trust == Trust::Operation => failed(ErrorKind::Failed, &words),
         (_, Some(There { state: SnapshotState::Available, what, .. })) => Some(OperationState::Done(what)),
-        (Asked::Failed(words), _) => failed(ErrorKind::Failed, &words),
-        (Asked::Running(percent), there) => running(there.map(|there| there.what), percent),
-        (_, Some(There { state: SnapshotState::Pending, what, .. })) => running(Some(what), None),
+        (Standing::Failed(words), _) => failed(ErrorKind::Failed, &words),
+        (Standing::Runs { percent, .. }, there) => running(there, percent),
+        (_, Some(there)) if there.state == SnapshotState::Pending => running(Some(there), None),
         (_, Some(there)) => failed(ErrorKind::Failed, &format!("it is {}", there.word)),
-        (Asked::Lost | Asked::Over, None) => running(None, None),
-        (Asked::LostForGood, None) => failed(ErrorKind::Unavailable, "Azure never began it: the request was lost"),
-        (Asked::OverForLong, None) => failed(ErrorKind::Failed, "Azure says that it is done, and it is not there"),
-        (Asked::Nothing, None) => None,
+        (Standing::Unseen, None) => running(None, None),
+        (Standing::Never, None) => failed(ErrorKind::Unavailable, "Azure never began it: the request was lost"),
+        (Standing::Over, None) => failed(ErrorKind::Failed, "Azure says that it is over, and it is not there"),
+        (Standing::Forgotten, None) => None,
+    }
+}
+
+/// How long Azure asks to wait.
+pub(super) fn pause_of(standing: &Standing) -> Option<Duration> {
+    match standing {
+        Standing::Runs { pause, .. } => *pause,
+        _ => None,
     }
 }
 
 impl AzureSqlProvider {
-    /// Remembers what is about to be asked for.
-    pub(super) async fn intend(&self, mark: &str) -> Result<Bookmark> {
-        let intended = operation::intended();
-        self.bookmarks.keep(mark, &intended).await?;
-        Ok(intended)
-    }
-
-    /// Remembers where Azure tells how far it is. It goes on whether or not that can be kept.
-    pub(super) async fn begun(&self, mark: &str, intended: &Bookmark, answer: &Answer) {
-        let begun = operation::begun(intended, answer);
-        let kept = match &begun {
-            Some(begun) => self.bookmarks.keep(mark, begun).await,
-            // It was done at once.
-            None => self.bookmarks.forget(mark).await,
-        };
-        drop(kept);
-    }
-
-    /// Forgets what was refused, or is over; a trace that stays does no harm.
-    pub(super) async fn forget(&self, mark: &str) {
-        drop(self.bookmarks.forget(mark).await);
-    }
-
     /// Forgets what is over for long.
     pub(super) async fn forget_stale(&self) {
-        for mark in self.bookmarks.names().await.unwrap_or_default() {
-            if let Ok(Some(kept)) = self.bookmarks.kept(&mark).await
+        for mark in self.desk.bookmarks.names().await.unwrap_or_default() {
+            if let Ok(Some(kept)) = self.desk.bookmarks.kept(&mark).await
                 && Utc::now().signed_duration_since(kept.sent_at) > STALE
             {
-                self.forget(&mark).await;
+                self.desk.forget(&mark).await;
             }
         }
     }
 
     /// What is known of what was asked for under that name.
-    pub(super) async fn asked(&self, mark: &str, subject: &str) -> Result<Asked> {
-        let Some(kept) = self.bookmarks.kept(mark).await? else { return Ok(Asked::Nothing) };
-        let settled = operation::is_settled(&kept, Utc::now());
-        let over = if settled { Asked::OverForLong } else { Asked::Over };
-        if kept.status_url.is_none() && kept.result_url.is_none() {
-            return Ok(if settled { Asked::LostForGood } else { Asked::Lost });
-        }
-        match operation::look(&self.api.client, &kept).await {
-            Ok(Progress::Running { percent, .. }) => Ok(Asked::Running(percent)),
-            Ok(Progress::Failed(words)) => Ok(Asked::Failed(words)),
-            Ok(Progress::Succeeded | Progress::Unknown) => Ok(over),
+    pub(super) async fn standing(&self, mark: &str, subject: &str) -> Result<Standing> {
+        match self.desk.look(mark).await? {
+            Ok(standing) => Ok(standing),
             // What is there tells it as well.
-            Err(fault) if !fault.kind().is_retryable() => Ok(over),
+            Err(fault) if !fault.kind().is_retryable() => Ok(Standing::Over),
             Err(fault) => Err(fault).or_error(&self.home, "look at", subject),
+        }
+    }
+
+    /// The same without the secrets that exports and imports are told.
+    pub(super) async fn hidden(&self, standing: Standing) -> Standing {
+        match (standing, &self.bacpacs) {
+            (Standing::Failed(words), Some(bacpacs)) => Standing::Failed(bacpacs.hidden(&words).await),
+            (standing, _) => standing,
         }
     }
 
@@ -168,10 +137,10 @@ impl AzureSqlProvider {
 mod tests {
     use super::*;
 
-    fn state(asked: Asked, there: Option<SnapshotState>, trust: Trust) -> &'static str {
+    fn state(standing: Standing, there: Option<SnapshotState>, trust: Trust) -> &'static str {
         let there = there.map(|state| There { state, word: "Suspect".into(), what: () });
         let failed = |kind, reason: String| Error::new(kind, "azure_sql", "x", "y", reason);
-        match state_of(asked, there, trust, failed) {
+        match state_of(standing, there, trust, failed) {
             None => "unknown",
             Some(OperationState::Running { .. }) => "running",
             Some(OperationState::Done(())) => "done",
@@ -180,44 +149,43 @@ mod tests {
         }
     }
 
+    const RUNS: Standing = Standing::Runs { percent: None, pause: None };
+
+    fn bad() -> Standing {
+        Standing::Failed("no room".into())
+    }
+
     #[test]
     fn what_is_there_and_whole_is_done_whatever_the_operation_says() {
-        let there = Some(SnapshotState::Available);
-        for asked in [Asked::Nothing, Asked::Lost, Asked::Running(None), Asked::Over, Asked::Failed("x".into())] {
-            assert_eq!(state(asked, there, Trust::Thing), "done");
+        for standing in [Standing::Forgotten, Standing::Unseen, RUNS, Standing::Over, Standing::Never, bad()] {
+            assert_eq!(state(standing, Some(SnapshotState::Available), Trust::Thing), "done");
         }
     }
 
     #[test]
     fn what_is_there_before_it_is_whole_is_done_when_the_operation_is() {
-        let there = Some(SnapshotState::Available);
-        for (asked, expected) in [
-            (Asked::Running(None), "running"),
-            (Asked::Lost, "running"),
-            (Asked::Failed("x".into()), "failed"),
-            (Asked::Over, "done"),
-            (Asked::OverForLong, "done"),
-        ] {
-            assert_eq!(state(asked, there, Trust::Operation), expected);
+        for (standing, expected) in
+            [(RUNS, "running"), (Standing::Unseen, "running"), (bad(), "failed"), (Standing::Over, "done")]
+        {
+            assert_eq!(state(standing, Some(SnapshotState::Available), Trust::Operation), expected);
         }
     }
 
     #[test]
     fn what_is_not_there_may_still_come_for_a_while() {
-        for (asked, expected) in [
-            (Asked::Nothing, "unknown"),
-            (Asked::Lost, "running"),
-            (Asked::LostForGood, "lost"),
-            (Asked::Running(Some(7)), "running"),
-            (Asked::Over, "running"),
-            (Asked::OverForLong, "failed"),
-            (Asked::Failed("x".into()), "failed"),
+        for (standing, expected) in [
+            (Standing::Forgotten, "unknown"),
+            (Standing::Unseen, "running"),
+            (Standing::Never, "lost"),
+            (RUNS, "running"),
+            (Standing::Over, "failed"),
+            (bad(), "failed"),
         ] {
-            assert_eq!(state(asked, None, Trust::Thing), expected);
+            assert_eq!(state(standing, None, Trust::Thing), expected);
         }
-        assert_eq!(state(Asked::Nothing, Some(SnapshotState::Pending), Trust::Thing), "running");
-        assert_eq!(state(Asked::Nothing, Some(SnapshotState::Unknown), Trust::Thing), "failed");
-        assert_eq!(state(Asked::Running(None), Some(SnapshotState::Unknown), Trust::Thing), "running");
+        assert_eq!(state(Standing::Forgotten, Some(SnapshotState::Pending), Trust::Thing), "running");
+        assert_eq!(state(Standing::Forgotten, Some(SnapshotState::Unknown), Trust::Thing), "failed");
+        assert_eq!(state(RUNS, Some(SnapshotState::Unknown), Trust::Thing), "running");
     }
 
     #[test]

@@ -14,9 +14,10 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::azure::begin::Desk;
 use crate::azure::fault::OrError;
 use crate::azure::{self, Clients};
-use crate::bookmarks::{Bookmarks, Fleeting};
+use crate::bookmarks::Fleeting;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Check, CopyRequest, CreateRequest, Debris, Details, ListScope, Listing, NativeId, Operation, OperationId,
@@ -42,7 +43,6 @@ mod follow;
 mod moment;
 mod name;
 mod options;
-mod permissions;
 mod record;
 mod restore;
 mod tags;
@@ -86,7 +86,8 @@ impl Home {
         }
         let reason = format!("{:?} can't be its database", home.database);
         let error = home.error(ErrorKind::Usage, "open", target, reason);
-        Err(error.with_hint(format!("correct `database` of [targets.{target}]: a name as the server has it, not master")))
+        Err(error
+            .with_hint(format!("correct `database` of [targets.{target}]: a name as the server has it, not master")))
     }
 
     #[cfg(test)]
@@ -138,14 +139,14 @@ pub(crate) fn open(
         let hint = format!("set `bacpac` in [targets.{target}]: see docs/azure.md#bacpac-files");
         return Err(home.error(ErrorKind::Usage, "open", target, reason).with_hint(hint));
     }
-    let kept = surroundings.bookmarks.cloned();
+    let bookmarks = surroundings.bookmarks.cloned().unwrap_or_else(|| Arc::new(Fleeting::default()));
     Ok(Arc::new(AzureSqlProvider {
         identity: identity(settings),
-        api: Api { client, home: home.server.clone() },
+        api: Api { client: client.clone(), home: home.server.clone() },
+        desk: Desk { client, bookmarks },
         home,
         create: settings.create,
         bacpacs,
-        bookmarks: kept.unwrap_or_else(|| Arc::new(Fleeting::default())),
     }))
 }
 
@@ -162,7 +163,7 @@ struct AzureSqlProvider {
     api: Api,
     create: AzureSqlCreate,
     bacpacs: Option<Bacpacs>,
-    bookmarks: Arc<dyn Bookmarks>,
+    desk: Desk,
 }
 
 /// What was read of a target's snapshots.
@@ -403,7 +404,7 @@ impl Provider for AzureSqlProvider {
     }
 
     async fn restore(&self, id: &NativeId, request: &RestoreRequest, run: &Run) -> Result<Operation<Restored>> {
-        self.unless_cancelled(run, "restore", self.home.id(id), self.begin_restore(id, request)).await
+        self.unless_cancelled(run, "restore", self.home.id(id), self.begin_restore(id, request, run)).await
     }
 
     async fn restore_to_time(

@@ -110,7 +110,9 @@ mod tests {
             assert!(is_database(good), "{good}");
         }
         let long = "x".repeat(129);
-        for wrong in ["", ".", "..", "a.", "a ", " a", "a/b", "../x", "a\\b", "a?b", "a%2f", "a:b", "a\nb", "a&b", &long] {
+        for wrong in
+            ["", ".", "..", "a.", "a ", " a", "a/b", "../x", "a\\b", "a?b", "a%2f", "a:b", "a\nb", "a&b", &long]
+        {
             assert!(!is_database(wrong), "{wrong}");
         }
         assert!(is_system("Master") && !is_system("orders"));

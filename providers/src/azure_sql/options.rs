@@ -115,7 +115,8 @@ mod tests {
     #[test]
     fn what_is_set_stands_where_azure_reads_it() {
         let mut database = json!({ "location": "westeurope", "properties": { "createMode": "Copy" } });
-        let all = [("sku_name", "GP_S_Gen5"), ("sku_capacity", "2"), ("zone_redundant", "false"), ("max_size_bytes", "7")];
+        let all =
+            [("sku_name", "GP_S_Gen5"), ("sku_capacity", "2"), ("zone_redundant", "false"), ("max_size_bytes", "7")];
         set(&mut database, &options(&all)).unwrap();
         assert_eq!(
             database,
@@ -129,7 +130,9 @@ mod tests {
     #[test]
     fn what_cannot_be_set_is_refused_before_azure_is_asked() {
         let refused = |all: &[(&str, &str)]| set(&mut json!({ "properties": {} }), &options(all)).unwrap_err();
-        assert!(refused(&[("tier", "x")]).starts_with("there is no option tier; there are backup_storage_redundancy, "));
+        assert!(
+            refused(&[("tier", "x")]).starts_with("there is no option tier; there are backup_storage_redundancy, ")
+        );
         assert!(refused(&[("sku_name", "S0"), ("sku_capacity", "two")]).contains("is a number, not \"two\""));
         assert!(refused(&[("zone_redundant", "yes")]).contains("is true or false"));
         assert!(refused(&[("sku_name", "")]).contains("is empty"));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::wire::{Database, Dropped, LongTermBackup, LongTermProperties, RestorePoint};
 use super::tags::Marks;
+use super::wire::{Database, Dropped, LongTermBackup, LongTermProperties, RestorePoint};
 use super::{Home, NAME, name};
 use crate::azure::names::Named;
 use crate::model::{NativeId, Origin, Snapshot, SnapshotId, SnapshotState, Tags};
@@ -89,7 +89,8 @@ impl Record {
     /// A database that is a copy of the target's: by its tags and by its name, both.
     pub(super) fn of_copy(home: &Home, database: Database) -> Option<Self> {
         let named = name::moment_of_copy(&database.name, &home.database)?;
-        let marks = Marks::of(&database.tags).filter(|marks| marks.are_of(&home.target, &home.database, &database.name))?;
+        let marks =
+            Marks::of(&database.tags).filter(|marks| marks.are_of(&home.target, &home.database, &database.name))?;
         let properties = database.properties;
         // The copy holds a moment at or after its beginning; while it is made Azure may not tell when that was.
         let created_at = properties.creation_date.unwrap_or(named);
@@ -107,25 +108,15 @@ impl Record {
         let named = Named::parse(name.strip_suffix(BACPAC)?).filter(|named| named.is_of(&home.target))?;
         // What Azure has begun to write is empty at first.
         let status = if size == 0 { "BACPAC, empty" } else { "BACPAC" };
+        let moment = named.moment().unwrap_or(written);
         Some(Self {
             completed_at: Some(written).filter(|_| size > 0),
             size_bytes: Some(size).filter(|size| *size > 0),
             location: Some(place.to_owned()),
             key: named.key().map(str::to_owned),
-            ..Self::new(name.to_owned(), Kind::Bacpac, status, named.moment().or(Some(written)))
-        }
-        .marked(Mark::Name(named)))
-    }
-
-    fn marked(self, mark: Mark) -> Self {
-        Self { marks: Some(mark), ..self }
-    }
-
-    /// The target's own database, while an export of it has no blob yet.
-    pub(super) fn of_export(name: &str, status: &str, at: DateTime<Utc>) -> Self {
-        let named = name.strip_suffix(BACPAC).and_then(Named::parse);
-        let key = named.as_ref().and_then(|named| named.key().map(str::to_owned));
-        Self { key, marks: named.map(Mark::Name), ..Self::new(name.to_owned(), Kind::Bacpac, status, Some(at)) }
+            marks: Some(Mark::Name(named)),
+            ..Self::new(name.to_owned(), Kind::Bacpac, status, Some(moment))
+        })
     }
 
     /// A backup that is kept for long; one of an earlier database of the same name too.
@@ -148,27 +139,20 @@ impl Record {
         }
     }
 
+    pub(super) fn expires_at(&self) -> Option<DateTime<Utc>> {
+        self.expires_at
+    }
+
     /// Until when nobody can delete it, where that has an end.
     fn locked_until(&self) -> Option<DateTime<Utc>> {
         self.expires_at.filter(|_| matches!(self.kind, Kind::LongTerm(Lock::Locked | Lock::Unlocked)))
     }
 
-    /// Azure's words for where a database is in its life. One that is asleep wakes up when it is copied; of one that is in trouble
-    /// nobody knows what it holds, so that it is neither good nor failed.
     pub(super) fn state(&self) -> SnapshotState {
-        if self.kind != Kind::Copy {
-            return if self.kind == Kind::Bacpac && self.size_bytes.is_none() {
-                SnapshotState::Pending
-            } else {
-                SnapshotState::Available
-            };
-        }
-        let status = self.status.to_ascii_lowercase();
-        match status.as_str() {
-            "online" | "paused" | "pausing" | "resuming" | "scaling" | "autoclosed" => SnapshotState::Available,
-            "creating" | "copying" | "restoring" | "recovering" | "starting" => SnapshotState::Pending,
-            "deleting" | "dropping" => SnapshotState::Deleting,
-            _ => SnapshotState::Unknown,
+        match self.kind {
+            Kind::Copy => state_of_database(&self.status),
+            Kind::Bacpac if self.size_bytes.is_none() => SnapshotState::Pending,
+            _ => SnapshotState::Available,
         }
     }
 
@@ -244,6 +228,17 @@ impl From<Dropped> for Record {
     }
 }
 
+/// Azure's words for where a database is in its life. One that is asleep wakes up when it is copied; of one that is in trouble
+/// nobody knows what it holds, so that it is neither good nor failed.
+pub(super) fn state_of_database(status: &str) -> SnapshotState {
+    match status.to_ascii_lowercase().as_str() {
+        "online" | "paused" | "pausing" | "resuming" | "scaling" | "autoclosed" => SnapshotState::Available,
+        "creating" | "copying" | "restoring" | "recovering" | "starting" => SnapshotState::Pending,
+        "deleting" | "dropping" => SnapshotState::Deleting,
+        _ => SnapshotState::Unknown,
+    }
+}
+
 fn lock(properties: &LongTermProperties) -> Lock {
     let enabled = |word: &Option<String>| word.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("Enabled"));
     let locked = |word: &Option<String>| word.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("Locked"));
@@ -301,7 +296,7 @@ mod tests {
 
     const COPY: &str = "orders_sk_20261122t021500z_7f3k";
 
-    fn copy(name: &str, status: &str, tags: Value) -> Option<Record> {
+    fn copy(name: &str, status: &str, tags: &Value) -> Option<Record> {
         let database = json!({
             "name": name, "location": "westeurope", "tags": tags,
             "properties": {"status": status, "creationDate": "2026-11-22T02:15:04.123Z"},
@@ -315,13 +310,13 @@ mod tests {
 
     #[test]
     fn a_copy_is_ours_by_its_name_and_its_tags() {
-        let snapshot = copy(COPY, "Online", ours()).unwrap().snapshot(&Home::for_tests());
+        let snapshot = copy(COPY, "Online", &ours()).unwrap().snapshot(&Home::for_tests());
         assert_eq!((snapshot.origin, snapshot.state), (Origin::Owned, SnapshotState::Available));
         assert_eq!((snapshot.tags["team"].as_str(), snapshot.tags.len()), ("crm", 1));
         assert_eq!(snapshot.created_at.unwrap().to_rfc3339(), "2026-11-22T02:15:04.123+00:00");
-        assert!(copy(COPY, "Online", json!({})).is_none(), "the name alone says nothing");
-        assert!(copy("orders-restored", "Online", ours()).is_none(), "nor do the tags");
-        assert!(copy("orders_sk_20261122t021500z_7f3m", "Online", ours()).is_none(), "nor those of another copy");
+        assert!(copy(COPY, "Online", &json!({})).is_none(), "the name alone says nothing");
+        assert!(copy("orders-restored", "Online", &ours()).is_none(), "nor do the tags");
+        assert!(copy("orders_sk_20261122t021500z_7f3m", "Online", &ours()).is_none(), "nor those of another copy");
     }
 
     #[test]
@@ -338,7 +333,7 @@ mod tests {
             ("Quantum", SnapshotState::Unknown),
             ("", SnapshotState::Unknown),
         ] {
-            assert_eq!(copy(COPY, status, ours()).unwrap().state(), state, "{status}");
+            assert_eq!(copy(COPY, status, &ours()).unwrap().state(), state, "{status}");
         }
     }
 

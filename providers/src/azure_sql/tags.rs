@@ -105,7 +105,9 @@ impl Marks {
                 return Some(wrong);
             }
             if !seen.insert(name.to_lowercase()) {
-                return Some(format!("two tags are called {name}: to Azure capitals make no difference in a tag's name"));
+                return Some(format!(
+                    "two tags are called {name}: to Azure capitals make no difference in a tag's name"
+                ));
             }
         }
         let count = self.to_tags().len();
@@ -210,7 +212,8 @@ mod tests {
         assert!(!read.are_of(&"crm".parse().unwrap(), "Orders", "Orders_sk_20261122t021500z_7f3k"));
         assert!(!read.are_of(&target(), "Crm", "Orders_sk_20261122t021500z_7f3k"));
         assert_eq!(Marks::of(&BTreeMap::from([("team".into(), "crm".into())])), None);
-        let capitals = BTreeMap::from([("SnapKeep:Target".into(), "orders".into()), ("snapkeep:new".into(), "x".into())]);
+        let capitals =
+            BTreeMap::from([("SnapKeep:Target".into(), "orders".into()), ("snapkeep:new".into(), "x".into())]);
         assert_eq!(Marks::of(&capitals).map(|marks| (marks.target, marks.tags.len())), Some(("orders".into(), 0)));
     }
 

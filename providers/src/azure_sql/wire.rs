@@ -85,8 +85,6 @@ pub(super) struct RestorePointProperties {
 /// A backup that is kept for years, also when its database and its server are gone.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct LongTermBackup {
-    #[serde(default)]
-    pub(super) id: String,
     pub(super) name: String,
     pub(super) properties: LongTermProperties,
 }
