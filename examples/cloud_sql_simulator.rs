@@ -24,6 +24,7 @@ mod support {
     mod script;
     mod serve;
     pub(crate) mod sqladmin;
+    mod weather;
 
     pub(crate) use chance::Chance;
     pub(crate) use needed::leave_out;

@@ -41,6 +41,7 @@ mod trial;
 pub use dump::live::leave_nothing;
 pub use error::{Error, ErrorKind, Result};
 
+use azure_flexible::Told;
 use bookmarks::Bookmarks;
 use model::{
     Check, CopyRequest, CopyTo, CreateRequest, Debris, Details, ExportOf, ExportRequest, Exported, ImportRequest,
@@ -87,18 +88,20 @@ pub async fn open(
     settings: &ProviderSettings,
     surroundings: Surroundings<'_>,
 ) -> Result<Arc<dyn Provider>> {
-    let Surroundings { connections, stores, held_stores, held_regions, base, .. } = surroundings;
+    let Surroundings { connections, stores, held_stores, held_regions, bookmarks, base } = surroundings;
     match settings {
         ProviderSettings::Mysql(_) | ProviderSettings::Postgresql(_) | ProviderSettings::Sqlite(_) => {
             dump::open(target, settings, stores, held_stores, base).await
         }
         ProviderSettings::AwsRds(rds) => aws_rds::open(target, rds, &connections.aws, held_regions).await,
         ProviderSettings::GcpCloudSql(sql) => cloud_sql::open(target, sql, &connections.gcp, base),
-        ProviderSettings::AzureSql(sql) => azure_sql::open(target, sql, &connections.azure, &surroundings),
-        ProviderSettings::AzureMysql(_) | ProviderSettings::AzurePostgresql(_) => {
-            let reason = "this version has no such provider yet";
-            Err(Error::new(ErrorKind::Unsupported, settings.name(), "open", target, reason))
+        ProviderSettings::AzureMysql(server) => {
+            azure_flexible::open(target, Told::mysql(server), &connections.azure, bookmarks, base)
         }
+        ProviderSettings::AzurePostgresql(server) => {
+            azure_flexible::open(target, Told::postgresql(server), &connections.azure, bookmarks, base)
+        }
+        ProviderSettings::AzureSql(sql) => azure_sql::open(target, sql, &connections.azure, bookmarks, base),
     }
 }
 
@@ -134,6 +137,12 @@ pub async fn discover(connections: &Connections, settings: &ProviderSettings, ba
             let found = aws_rds::discover(rds, &connections.aws).await?;
             Ok(Discovery { found, problems: Vec::new() })
         }
+        ProviderSettings::AzureMysql(server) => {
+            azure_flexible::discover(Told::mysql(server), &connections.azure, base).await
+        }
+        ProviderSettings::AzurePostgresql(server) => {
+            azure_flexible::discover(Told::postgresql(server), &connections.azure, base).await
+        }
         ProviderSettings::AzureSql(sql) => azure_sql::discover(sql, &connections.azure, base).await,
         ProviderSettings::GcpCloudSql(sql) => cloud_sql::discover(sql, &connections.gcp, base).await,
         _ => {
@@ -156,8 +165,9 @@ pub fn identity_of_cloud(settings: &ProviderSettings) -> Option<String> {
         ProviderSettings::AwsRds(rds) => Some(aws_rds::identity(rds)),
         ProviderSettings::GcpCloudSql(sql) => Some(cloud_sql::identity(sql)),
         ProviderSettings::Mysql(_) | ProviderSettings::Postgresql(_) | ProviderSettings::Sqlite(_) => None,
+        ProviderSettings::AzureMysql(server) => Some(Told::mysql(server).identity()),
+        ProviderSettings::AzurePostgresql(server) => Some(Told::postgresql(server).identity()),
         ProviderSettings::AzureSql(sql) => Some(azure_sql::identity(sql)),
-        ProviderSettings::AzureMysql(_) | ProviderSettings::AzurePostgresql(_) => Some(settings.name().into()),
     }
 }
 

@@ -14,6 +14,7 @@ use object_store::{
 
 use crate::support::{Gcs, assert_names};
 
+mod arm;
 mod proxy;
 mod rds;
 mod sqladmin;

@@ -18,11 +18,11 @@ use crate::rest::{Answer, Called, Client, Fault};
 #[derive(Debug)]
 pub(crate) enum Begun {
     /// It is done already.
-    Done(Answer),
+    Done,
     /// It goes on; Azure asks to wait so long before it is looked at.
     Runs(Option<Duration>),
     /// The answer is lost.
-    Lost(Fault),
+    Lost,
 }
 
 /// How far something is that was asked for, as far as its bookmark tells.
@@ -66,12 +66,12 @@ impl Desk {
         match send.await {
             Ok(answer) => {
                 let pause = answer.pause(self.client.clock().ahead().unwrap_or_default());
-                let Some(bookmark) = begun(&bookmark, &answer) else { return Ok(Ok(Begun::Done(answer))) };
+                let Some(bookmark) = begun(&bookmark, &answer) else { return Ok(Ok(Begun::Done)) };
                 // It goes on, whether or not that could be written down.
                 let _ = self.bookmarks.keep(name, &bookmark).await;
                 Ok(Ok(Begun::Runs(pause)))
             }
-            Err(fault) if is_uncertain(&fault) => Ok(Ok(Begun::Lost(fault))),
+            Err(fault) if is_uncertain(&fault) => Ok(Ok(Begun::Lost)),
             Err(fault) => {
                 self.forget(name).await;
                 Ok(Err(fault))

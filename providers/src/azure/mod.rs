@@ -2,13 +2,19 @@
 //! refusals mean.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+use chrono::{DateTime, NaiveDateTime, Utc};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TargetName;
-use crate::rest::{Call, Client, Place, Pool, Static};
+use crate::rest::{Call, Called, Client, Next, Place, Pool, Static};
 use crate::settings::AzureAccess;
+use crate::toml::{toml_secret, toml_text};
 
 pub(crate) mod begin;
 pub(crate) mod bridge;
@@ -44,7 +50,7 @@ impl Clients {
         let place = Place { authority: Some(cloud.authority.clone()), ..place };
         self.0.open(provider, place, |place, http| match &place.access_token {
             Some((reference, base)) => Arc::new(Static::new(provider, reference.clone(), base)),
-            None => Arc::new(Found::new(provider, environment, http, cloud.authority, cloud.scope)),
+            None => Arc::new(Found::new(environment, http, cloud.authority, cloud.scope)),
         })
     }
 }
@@ -129,4 +135,39 @@ impl Home {
 /// With the version of the API that is meant.
 pub(crate) fn versioned(call: Call, version: &str) -> Call {
     call.query("api-version", version)
+}
+
+/// The lines of a target's settings that say how a subscription is reached, where that is not the usual way.
+pub(crate) fn lines_of_access(access: &AzureAccess) -> Vec<(&'static str, String)> {
+    let AzureAccess { endpoint, authority_host, access_token, .. } = access;
+    let told = [
+        endpoint.as_ref().map(|endpoint| ("endpoint", toml_text(endpoint))),
+        authority_host.as_ref().map(|authority| ("authority_host", toml_text(authority))),
+        access_token.as_ref().map(|token| ("access_token", toml_secret(token))),
+    ];
+    told.into_iter().flatten().collect()
+}
+
+/// All entries of a list whose pages name the next one.
+pub(crate) async fn pages<P: DeserializeOwned, T>(
+    client: &Client,
+    first: &Call,
+    next: impl Fn(&P) -> Option<String>,
+    entries: impl Fn(P) -> Vec<T>,
+) -> Called<Vec<T>> {
+    let mut all = Vec::new();
+    let each = |page: P| {
+        all.extend(entries(page));
+        ControlFlow::Continue(())
+    };
+    client.pages(first, |page| next(page).map(Next::Url), each).await?;
+    Ok(all)
+}
+
+/// A moment as Azure's services write them: some leave out the time zone, which is UTC.
+pub(crate) fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(from)?.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let known = DateTime::parse_from_rfc3339(&text).map(|moment| moment.to_utc());
+    let moment = known.or_else(|_| text.parse::<NaiveDateTime>().map(|moment| moment.and_utc()));
+    moment.map(Some).map_err(|_| D::Error::custom("it is no moment"))
 }

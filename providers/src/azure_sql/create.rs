@@ -152,8 +152,8 @@ impl AzureSqlProvider {
     ) -> Result<Operation<Snapshot>> {
         let pause = match begun? {
             Begun::Runs(pause) => pause,
-            Begun::Lost(_) => None,
-            Begun::Done(_) => {
+            Begun::Lost => None,
+            Begun::Done => {
                 self.desk.forget(mark).await;
                 None
             }

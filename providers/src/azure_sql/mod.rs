@@ -17,14 +17,14 @@ use serde_json::Value;
 use crate::azure::begin::Desk;
 use crate::azure::fault::OrError;
 use crate::azure::{self, Clients};
-use crate::bookmarks::Fleeting;
+use crate::bookmarks::{Bookmarks, Fleeting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Check, CopyRequest, CreateRequest, Debris, Details, ListScope, Listing, NativeId, Operation, OperationId,
     RestoreRequest, Restored, Snapshot, SnapshotState, TargetName, Verification, VerifyRequest,
 };
 use crate::settings::{AzureSql, AzureSqlCreate};
-use crate::{Capabilities, Discovery, Provider, Run, Support, Surroundings};
+use crate::{Capabilities, Discovery, Provider, Run, Support};
 
 use api::Api;
 use bacpac::Bacpacs;
@@ -116,12 +116,12 @@ impl Home {
     }
 }
 
-/// A server's name is unique in all of Azure, a database's on its server. None has case.
+/// A server's name is unique in all of a cloud of Azure's, though its resource group may change, a database's on its server.
+/// Neither has case.
 pub(crate) fn identity(settings: &AzureSql) -> String {
-    let AzureSql { access, resource_group, server_name, database, .. } = settings;
+    let AzureSql { access, server_name, database, .. } = settings;
     let endpoint = access.endpoint.as_ref().map(|endpoint| format!(" at {}", endpoint.trim_end_matches('/')));
-    let place = format!("{}/{resource_group}/{server_name}/{database}", access.subscription_id);
-    format!("{NAME} {}{}", place.to_lowercase(), endpoint.unwrap_or_default())
+    format!("{NAME} {}{}", format!("{server_name}/{database}").to_lowercase(), endpoint.unwrap_or_default())
 }
 
 /// Opens a target; asks Azure nothing.
@@ -129,17 +129,18 @@ pub(crate) fn open(
     target: &TargetName,
     settings: &AzureSql,
     clients: &Clients,
-    surroundings: &Surroundings<'_>,
+    bookmarks: Option<&Arc<dyn Bookmarks>>,
+    base: &Path,
 ) -> Result<Arc<dyn Provider>> {
     let home = Home::new(target, settings)?;
-    let client = clients.open(NAME, &settings.access, surroundings.base)?;
-    let bacpacs = settings.bacpac.as_ref().map(|bacpac| Bacpacs::new(&home, bacpac, surroundings.base)).transpose()?;
+    let client = clients.open(NAME, &settings.access, base)?;
+    let bacpacs = settings.bacpac.as_ref().map(|bacpac| Bacpacs::new(&home, bacpac, base)).transpose()?;
     if settings.create == AzureSqlCreate::Bacpac && bacpacs.is_none() {
         let reason = "create = \"bacpac\" needs to know where to, and as whom";
         let hint = format!("set `bacpac` in [targets.{target}]: see docs/azure.md#bacpac-files");
         return Err(home.error(ErrorKind::Usage, "open", target, reason).with_hint(hint));
     }
-    let bookmarks = surroundings.bookmarks.cloned().unwrap_or_else(|| Arc::new(Fleeting::default()));
+    let bookmarks = bookmarks.cloned().unwrap_or_else(|| Arc::new(Fleeting::default()));
     Ok(Arc::new(AzureSqlProvider {
         identity: identity(settings),
         api: Api { client: client.clone(), home: home.server.clone() },

@@ -160,12 +160,12 @@ impl AzureSqlProvider {
     async fn after_restore(&self, to: &Destination, mark: &str, begun: Result<Begun>) -> Result<Operation<Restored>> {
         let restored = Restored { to: to.place.clone(), warnings: Vec::new() };
         let (state, pause) = match begun? {
-            Begun::Done(_) => {
+            Begun::Done => {
                 self.desk.forget(mark).await;
                 (OperationState::Done(restored), None)
             }
             Begun::Runs(pause) => (OperationState::Running { so_far: Some(restored), percent: None }, pause),
-            Begun::Lost(_) => (OperationState::Running { so_far: None, percent: None }, None),
+            Begun::Lost => (OperationState::Running { so_far: None, percent: None }, None),
         };
         Ok(Operation::begun(OperationId::of_restore(&to.place), state).again_in(pause))
     }

@@ -33,7 +33,7 @@ mod token;
 pub(crate) use call::{Call, Next};
 pub(crate) use fault::{Arrival, Called, Fault};
 pub(crate) use pool::{Place, Pool, is_open};
-pub(crate) use said::bounded;
+pub(crate) use said::{bounded, of_page};
 pub(crate) use token::{Static, Tokens};
 
 use limit::Pace;
@@ -65,6 +65,11 @@ impl Connections {
             .http1_only()
             .build();
         built.map(Self).map_err(|error| Fault::of_network("the HTTP client".into(), error))
+    }
+
+    /// For who speaks another language than the clients here: an OAuth server's.
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        &self.0
     }
 }
 

@@ -55,7 +55,7 @@ impl Said {
 }
 
 /// The title of a page of HTML, as proxies send them; any other text as it is.
-fn of_page(text: &str) -> String {
+pub(crate) fn of_page(text: &str) -> String {
     let title = || {
         let (_, rest) = text.split_once("<title>")?;
         Some(rest.split_once("</title>")?.0.to_owned())

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use snapkeep_providers::{Error, ErrorKind};
 
+pub(crate) mod arm;
 mod bed;
 mod chance;
 mod file;
@@ -19,7 +20,9 @@ mod server;
 pub(crate) mod sqladmin;
 mod stores;
 mod tools;
+mod weather;
 
+pub(crate) use arm::Arm;
 pub(crate) use bed::*;
 pub(crate) use chance::Chance;
 pub(crate) use file::{File, SOURCE, digest, provider};

@@ -18,9 +18,10 @@ use serde_json::Value;
 
 use super::script::Script;
 use super::serve::{Broken, Serving};
+use super::weather::Weather;
 use access::{Scope, Tokens};
 use call::Refusal;
-use fault::{Calls, Weather};
+use fault::Calls;
 use methods::Method;
 use schema::Judge;
 
@@ -334,7 +335,7 @@ fn partial(call: &Call, body: Value) -> call::Outcome<Value> {
 
 impl Shared {
     fn chance(&mut self, call: &Call) -> Option<Fault> {
-        let fault = self.weather.as_mut()?.meet(call);
+        let fault = fault::by_chance(self.weather.as_mut()?, call);
         self.script.fired += usize::from(fault.is_some());
         fault
     }

@@ -1,6 +1,5 @@
 //! Trouble by script, and by chance.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
@@ -9,8 +8,8 @@ use super::access::{denial, unauthenticated};
 use super::call::{Call, Refusal};
 use super::methods::permission;
 use super::operation::{End, IN_PROGRESS};
-use crate::support::Chance;
 use crate::support::script::{self, Wanted};
+use crate::support::weather::Weather;
 
 /// What goes wrong with a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,40 +94,20 @@ impl Trouble {
 
 const ANY: &str = "*";
 
-/// Faults by chance, never more than a few in a row for the same request.
-pub(super) struct Weather {
-    chance: Chance,
-    /// One call in so many meets a fault.
-    one_in: usize,
-    most_in_a_row: usize,
-    rows: BTreeMap<(&'static str, String), usize>,
-}
-
-impl Weather {
-    pub(super) fn new(seed: u64, one_in: usize, most_in_a_row: usize) -> Self {
-        Self { chance: Chance::new(seed), one_in, most_in_a_row, rows: BTreeMap::new() }
-    }
-
-    pub(super) fn meet(&mut self, call: &Call) -> Option<Fault> {
-        let id = [call.project.as_str(), call.instance(), call.id()].join("/");
-        let row = self.rows.entry((call.method, id)).or_default();
-        if *row >= self.most_in_a_row || !self.chance.one_in(self.one_in) {
-            *row = 0;
-            return None;
-        }
-        *row += 1;
-        Some(match self.chance.below(10) {
-            0 => Fault::Throttled(Some(0)),
-            1 => Fault::Status(503),
-            2 => Fault::Status(500),
-            3 => Fault::Html(502),
-            4 => Fault::StatusAfter(500),
-            5 => Fault::CutBefore,
-            6 | 7 => Fault::CutAfter,
-            8 if call.is_change() => Fault::InProgress(409),
-            _ => Fault::Truncated,
-        })
-    }
+/// What goes wrong with a call by chance.
+pub(super) fn by_chance(weather: &mut Weather, call: &Call) -> Option<Fault> {
+    let about = [call.project.as_str(), call.instance(), call.id()].join("/");
+    Some(match weather.meet(call.method, about, 10)? {
+        0 => Fault::Throttled(Some(0)),
+        1 => Fault::Status(503),
+        2 => Fault::Status(500),
+        3 => Fault::Html(502),
+        4 => Fault::StatusAfter(500),
+        5 => Fault::CutBefore,
+        6 | 7 => Fault::CutAfter,
+        8 if call.is_change() => Fault::InProgress(409),
+        _ => Fault::Truncated,
+    })
 }
 
 impl Fault {

@@ -1,0 +1,224 @@
+//! Making a backup, once for a key, and following it.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use tokio::time::{Instant, sleep};
+
+use super::wire::Server;
+use super::{Flavor, FlexibleProvider};
+use crate::Run;
+use crate::azure::begin::{Begun, Standing, settled_after};
+use crate::azure::fault::{OrError, into_error, is_busy};
+use crate::azure::names::{self, Named};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{CreateRequest, Operation, OperationId, OperationState, Origin, Snapshot, SnapshotState, Work};
+
+const VERB: &str = "snapshot";
+/// How long other operations on the server are waited for.
+const QUEUE: Duration = Duration::from_secs(30 * 60);
+/// The first and the longest pause meanwhile.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+/// How often what Azure says is done is looked for, with pauses that double.
+const LOOKS: u32 = 4;
+
+impl FlexibleProvider {
+    pub(super) async fn begin_snapshot(&self, request: &CreateRequest, run: &Run) -> Result<Operation<Snapshot>> {
+        let home = &self.home;
+        let records = self.records(VERB).await?;
+        if let Some(key) = &request.key {
+            let of_key = records.iter().find(|record| {
+                let failed = matches!(record.state(), SnapshotState::Failed | SnapshotState::Deleting);
+                let marks = record.marks(home).is_some_and(|marks| marks.is_of_key(key));
+                marks && !failed && record.origin(home) == Origin::Owned
+            });
+            if let Some(record) = of_key {
+                let server = self.server(VERB).await.ok();
+                let id = OperationId::new(record.native.as_str());
+                return Ok(progress(id, self.snapshot(record, server.as_ref())).found());
+            }
+            if let Some(going) = self.going(key).await? {
+                return Ok(going.found());
+            }
+        }
+        let server = self.server(VERB).await?;
+        let on_demand = records.iter().filter(|record| record.is_on_demand()).count() as u64;
+        self.refuse_impossible(&server, on_demand)?;
+        if !request.tags.is_empty() {
+            run.reporter.warn(&format!("{} keeps no tags of a backup: they are left out", self.flavor.product()));
+        }
+        self.ask(&names::of_backup(&home.target, request.key.as_deref(), Utc::now()), run).await
+    }
+
+    /// One of this key that was asked for and may go on, by whichever process.
+    async fn going(&self, key: &str) -> Result<Option<Operation<Snapshot>>> {
+        for name in self.desk.bookmarks.names().await? {
+            let same = Named::parse(&name).is_some_and(|named| named.is_of(&self.home.target) && named.is_of_key(key));
+            if !same {
+                continue;
+            }
+            match self.look_at_snapshot(&OperationId::new(name)).await {
+                Ok(Operation { state: OperationState::Failed(_), .. }) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                found => return found.map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What Azure would say later, or in words that don't tell what to do.
+    fn refuse_impossible(&self, server: &Server, on_demand: u64) -> Result<()> {
+        let (home, product) = (&self.home, self.flavor.product());
+        let refuse =
+            |kind, reason: String, hint: String| Err(home.error(kind, VERB, &home.target, reason).with_hint(hint));
+        if server.is_in_state("Stopped") || server.is_in_state("Stopping") {
+            let reason = format!("the server is {}, and {product} makes no backup of it", server.state());
+            return refuse(ErrorKind::Failed, reason, self.start_command());
+        }
+        if self.flavor == Flavor::Postgresql && (server.is_burstable() || is_premium_v2(server)) {
+            let what = if server.is_burstable() { "the Burstable tier" } else { "Premium SSD v2" };
+            let reason = format!("{product} makes no backups on demand of a server with {what}");
+            let hint = format!(
+                "its automatic ones are there: `snapkeep list {}`; for others dump it: a target with provider = \"postgresql\"",
+                home.target
+            );
+            return refuse(ErrorKind::Unsupported, reason, hint);
+        }
+        let most = self.flavor.most_on_demand();
+        if on_demand >= most {
+            let reason = format!("the server has {on_demand} backups on demand, and {product} permits {most}");
+            let hint =
+                format!("prune first: `snapkeep prune plan {0}`, then `snapkeep prune apply {0} --yes`", home.target);
+            return refuse(ErrorKind::Quota, reason, hint);
+        }
+        Ok(())
+    }
+
+    pub(super) fn start_command(&self) -> String {
+        let (service, group, server) = (self.flavor.command(), &self.home.group, &self.home.server);
+        format!("start it: az {service} flexible-server start --resource-group {group} --name {server}")
+    }
+
+    /// Asks for a backup of this name, when it is the server's turn.
+    async fn ask(&self, name: &str, run: &Run) -> Result<Operation<Snapshot>> {
+        let home = &self.home;
+        let (since, mut pause) = (Instant::now(), PAUSES.0);
+        let id = OperationId::new(name);
+        loop {
+            let fault = match self.desk.begin(name, self.api.create_backup(name)).await? {
+                // It goes on, whether or not one look at it succeeds.
+                Ok(Begun::Runs(asked)) => return Ok(running(id, None).again_in(asked)),
+                Ok(Begun::Done | Begun::Lost) => {
+                    let looked = self.look_at_snapshot(&id).await;
+                    return Ok(looked.unwrap_or_else(|_| running(id, None)));
+                }
+                Err(fault) => fault,
+            };
+            if !is_busy(&fault) || since.elapsed() > QUEUE {
+                return Err(into_error(fault, home, VERB, &home.target));
+            }
+            if pause == PAUSES.0 {
+                run.reporter
+                    .warn(&format!("waiting for the server {}, which is busy with another operation", home.server));
+            }
+            sleep(pause.mul_f64(rand::random_range(0.5..1.5))).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// By the name that was asked for, or by that which Azure gave.
+    pub(super) async fn look_at_snapshot(&self, operation: &OperationId) -> Result<Operation<Snapshot>> {
+        let (home, subject) = (&self.home, self.home.id(operation));
+        let Work::Snapshot(name) = operation.work() else { return Err(home.no_operation(&subject)) };
+        let standing = self.desk.look(name).await?.or_error(home, "look at", &subject)?;
+        match &standing {
+            Standing::Runs { percent, pause } => {
+                return Ok(running(operation.clone(), *percent).again_in(*pause));
+            }
+            Standing::Failed(words) => {
+                self.desk.forget(name).await;
+                return Ok(Operation::begun(operation.clone(), OperationState::Failed(self.failed(&subject, words))));
+            }
+            Standing::Forgotten | Standing::Over | Standing::Unseen | Standing::Never => {}
+        }
+        let looks = if matches!(standing, Standing::Over) { LOOKS } else { 1 };
+        if let Some(found) = self.seen(operation, name, looks).await? {
+            self.desk.forget(name).await;
+            return Ok(found);
+        }
+        match standing {
+            Standing::Unseen => Ok(running(operation.clone(), None)),
+            Standing::Forgotten => Err(home.no_operation(&subject)),
+            Standing::Never => {
+                self.desk.forget(name).await;
+                Ok(Operation::begun(operation.clone(), OperationState::Failed(self.never(&subject))))
+            }
+            _ => {
+                let reason = "Azure says that it is done, and shows no such backup";
+                let error = home.error(ErrorKind::Failed, VERB, &subject, reason);
+                self.desk.forget(name).await;
+                Ok(Operation::begun(operation.clone(), OperationState::Failed(error)))
+            }
+        }
+    }
+
+    /// The backup of a name, as an operation that goes by that name.
+    async fn seen(&self, operation: &OperationId, name: &str, looks: u32) -> Result<Option<Operation<Snapshot>>> {
+        for look in 0..looks {
+            if look > 0 {
+                sleep(Duration::from_millis(250) * 2_u32.pow(look)).await;
+            }
+            if let Some((record, _)) = self.seek("find", name).await? {
+                let server = self.server("find").await.ok();
+                return Ok(Some(progress(operation.clone(), self.snapshot(&record, server.as_ref()))));
+            }
+        }
+        Ok(None)
+    }
+
+    fn failed(&self, subject: &str, words: &str) -> Error {
+        let error = self.home.error(ErrorKind::Failed, VERB, subject, "the backup was begun and failed");
+        error.with_source(words.to_owned())
+    }
+
+    fn never(&self, subject: &str) -> Error {
+        let reason = format!("its answer was lost, and {} later Azure shows nothing of it", settled_after());
+        let error = self.home.error(ErrorKind::Unavailable, VERB, subject, reason);
+        error.with_hint(format!("try again: `snapkeep create {}`", self.home.target))
+    }
+}
+
+impl Flavor {
+    /// What Azure's own CLI calls it.
+    pub(super) fn command(self) -> &'static str {
+        match self {
+            Self::Mysql => "mysql",
+            Self::Postgresql => "postgres",
+        }
+    }
+}
+
+pub(super) fn is_premium_v2(server: &Server) -> bool {
+    let kind = server.properties().storage.and_then(|storage| storage.kind);
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case("PremiumV2_LRS"))
+}
+
+/// How far it is.
+fn progress(id: OperationId, snapshot: Snapshot) -> Operation<Snapshot> {
+    let state = match snapshot.state {
+        SnapshotState::Available => OperationState::Done(snapshot),
+        SnapshotState::Failed | SnapshotState::Deleting => {
+            let word = snapshot.provider_state.as_deref().unwrap_or_default().to_owned();
+            let error = Error::new(ErrorKind::Failed, snapshot.provider.as_ref(), VERB, &snapshot.id, "it failed");
+            OperationState::Failed(error.with_source(word))
+        }
+        SnapshotState::Pending | SnapshotState::Unknown => {
+            OperationState::Running { so_far: Some(snapshot), percent: None }
+        }
+    };
+    Operation::begun(id, state)
+}
+
+fn running(id: OperationId, percent: Option<u8>) -> Operation<Snapshot> {
+    Operation::begun(id, OperationState::Running { so_far: None, percent })
+}

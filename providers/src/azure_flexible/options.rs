@@ -1,0 +1,197 @@
+//! What a restored server is like: as its source, and where `--set` says so otherwise.
+
+use serde_json::{Map, Value, json};
+
+use super::Flavor;
+use super::wire::{Network, Server};
+use crate::model::RestoreOptions;
+
+/// How a value is written in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Text,
+    Number,
+    /// `Enabled` or `Disabled`.
+    Switch,
+}
+
+/// Each option, and its place in a server of MySQL and in one of PostgreSQL.
+const OPTIONS: &[(&str, &str, &str, Form)] = &[
+    ("availability_zone", "properties/availabilityZone", "properties/availabilityZone", Form::Text),
+    (
+        "backup_retention_days",
+        "properties/backup/backupRetentionDays",
+        "properties/backup/backupRetentionDays",
+        Form::Number,
+    ),
+    (
+        "delegated_subnet_id",
+        "properties/network/delegatedSubnetResourceId",
+        "properties/network/delegatedSubnetResourceId",
+        Form::Text,
+    ),
+    (
+        "geo_redundant_backup",
+        "properties/backup/geoRedundantBackup",
+        "properties/backup/geoRedundantBackup",
+        Form::Switch,
+    ),
+    ("location", "location", "location", Form::Text),
+    (
+        "private_dns_zone_id",
+        "properties/network/privateDnsZoneResourceId",
+        "properties/network/privateDnsZoneArmResourceId",
+        Form::Text,
+    ),
+    (
+        "public_network_access",
+        "properties/network/publicNetworkAccess",
+        "properties/network/publicNetworkAccess",
+        Form::Switch,
+    ),
+    ("sku_name", "sku/name", "sku/name", Form::Text),
+    ("sku_tier", "sku/tier", "sku/tier", Form::Text),
+    ("storage_size_gb", "properties/storage/storageSizeGB", "properties/storage/storageSizeGB", Form::Number),
+];
+
+/// A new server as Azure is told of it, without what says of when it is to be. In another region the source's network and
+/// zone are of no use.
+pub(super) fn server(flavor: Flavor, source: &Server, options: &RestoreOptions) -> Result<Value, String> {
+    let properties = source.properties();
+    let mut made = json!({ "location": source.location, "properties": {} });
+    if let Some(sku) = &source.sku {
+        made["sku"] = json!({ "name": sku.name, "tier": sku.tier });
+    }
+    if !is_elsewhere(source, options) {
+        if let Some(zone) = properties.availability_zone.filter(|zone| !zone.is_empty()) {
+            made["properties"]["availabilityZone"] = zone.into();
+        }
+        if let Some(network) = properties.network {
+            made["properties"]["network"] = Value::Object(like(flavor, &network));
+        }
+    }
+    for (name, text) in options {
+        let known = OPTIONS.iter().find(|(known, ..)| known == name);
+        let Some((_, mysql, postgresql, form)) = known else { return Err(unknown(name)) };
+        let path = if flavor == Flavor::Mysql { mysql } else { postgresql };
+        set(&mut made, path, value(name, text, *form)?);
+    }
+    if made.get("sku").is_some_and(|sku| sku.get("name").is_none() || sku.get("tier").is_none()) {
+        return Err("sku_name and sku_tier belong together".into());
+    }
+    Ok(made)
+}
+
+/// Whether a server is to be in another region than its source. Azure writes `North Europe` and `northeurope`.
+pub(super) fn is_elsewhere(source: &Server, options: &RestoreOptions) -> bool {
+    let plain = |text: &str| text.to_ascii_lowercase().replace(' ', "");
+    options.get("location").is_some_and(|location| plain(location) != plain(&source.location))
+}
+
+/// The part of a network that a new server can be given. With a subnet of its own a server has no public access to speak of.
+fn like(flavor: Flavor, network: &Network) -> Map<String, Value> {
+    let zone = match flavor {
+        Flavor::Mysql => "privateDnsZoneResourceId",
+        Flavor::Postgresql => "privateDnsZoneArmResourceId",
+    };
+    let subnet = network.delegated_subnet_resource_id.as_deref().filter(|subnet| !subnet.is_empty());
+    let told = match subnet {
+        Some(subnet) => vec![
+            ("delegatedSubnetResourceId", Some(subnet)),
+            (zone, network.private_dns_zone().filter(|zone| !zone.is_empty())),
+        ],
+        None => vec![("publicNetworkAccess", network.public_network_access.as_deref())],
+    };
+    told.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))).collect()
+}
+
+/// Sets a value at `a/b/c`.
+fn set(made: &mut Value, path: &str, value: Value) {
+    let mut at = made;
+    for part in path.split('/') {
+        if !at[part].is_object() && !at[part].is_null() {
+            at[part] = Value::Null;
+        }
+        at = &mut at[part];
+    }
+    *at = value;
+}
+
+fn value(name: &str, text: &str, form: Form) -> Result<Value, String> {
+    match form {
+        Form::Text if !text.is_empty() => Ok(text.into()),
+        Form::Text => Err(format!("the option {name} is empty")),
+        Form::Number => match text.parse::<u32>() {
+            Ok(number) => Ok(number.into()),
+            Err(_) => Err(format!("{name} is a number, not {text:?}")),
+        },
+        Form::Switch => match text.to_ascii_lowercase().as_str() {
+            "true" | "enabled" => Ok("Enabled".into()),
+            "false" | "disabled" => Ok("Disabled".into()),
+            _ => Err(format!("{name} is true or false, not {text:?}")),
+        },
+    }
+}
+
+fn unknown(name: &str) -> String {
+    let known: Vec<&str> = OPTIONS.iter().map(|(name, ..)| *name).collect();
+    format!("there is no option {name}; there are {}", known.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source() -> Server {
+        serde_json::from_value(json!({
+            "name": "crm", "location": "North Europe", "sku": {"name": "Standard_D2ds_v4", "tier": "GeneralPurpose"},
+            "properties": {
+                "availabilityZone": "2",
+                "network": {
+                    "publicNetworkAccess": "Disabled", "delegatedSubnetResourceId": "/subnet", "privateDnsZoneResourceId": "/zone",
+                },
+            },
+        }))
+        .unwrap()
+    }
+
+    fn made(flavor: Flavor, set: &[(&str, &str)]) -> Result<Value, String> {
+        let options = set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        server(flavor, &source(), &options)
+    }
+
+    #[test]
+    fn a_new_server_has_the_machine_the_network_and_the_zone_of_its_source() {
+        let sku = json!({"name": "Standard_D2ds_v4", "tier": "GeneralPurpose"});
+        let like = made(Flavor::Mysql, &[]).unwrap();
+        assert_eq!(
+            like,
+            json!({
+                "location": "North Europe", "sku": sku,
+                "properties": {
+                    "availabilityZone": "2",
+                    "network": {"delegatedSubnetResourceId": "/subnet", "privateDnsZoneResourceId": "/zone"},
+                },
+            })
+        );
+        let set = [("location", "northeurope"), ("availability_zone", "3"), ("private_dns_zone_id", "/other")];
+        let other = made(Flavor::Postgresql, &set).unwrap();
+        assert_eq!(other["properties"]["network"]["privateDnsZoneArmResourceId"], "/other");
+        assert_eq!(other["properties"]["availabilityZone"], "3");
+    }
+
+    #[test]
+    fn in_another_region_the_network_of_the_source_is_left_out() {
+        let there = made(Flavor::Mysql, &[("location", "westeurope"), ("public_network_access", "true")]).unwrap();
+        assert_eq!(there["properties"], json!({"network": {"publicNetworkAccess": "Enabled"}}));
+    }
+
+    #[test]
+    fn what_cannot_be_set_is_refused_before_azure_is_asked() {
+        let refused = |set: &[(&str, &str)]| made(Flavor::Mysql, set).unwrap_err();
+        assert!(refused(&[("port", "1")]).starts_with("there is no option port; there are availability_zone, "));
+        assert!(refused(&[("storage_size_gb", "big")]).contains("is a number"));
+        assert!(refused(&[("public_network_access", "maybe")]).contains("is true or false"));
+        assert!(refused(&[("sku_name", "")]).contains("is empty"));
+    }
+}
