@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use hyper::{HeaderMap, Request};
 use serde_json::{Value, json};
 
-use crate::support::arm::{Backup, Fault, Links, Operation, Server, Service, Trouble};
+use crate::support::arm::{Backup, Fault, Links, Operation, Server, Service, SqlServer, Trouble};
 use crate::support::{Arm, assert_names, exchange};
 
 mod access;
 mod faults;
 mod flexible;
+mod sql;
 
 const MYSQL: &str = "2023-12-30";
 const POSTGRESQL: &str = "2026-10-01";

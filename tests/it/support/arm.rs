@@ -40,6 +40,8 @@ mod operations;
 mod page;
 mod server;
 mod servers;
+mod sql;
+mod table;
 mod world;
 
 pub(crate) use backup::Backup;
@@ -48,6 +50,7 @@ pub(crate) use fault::{Fault, Trouble};
 pub(crate) use methods::Service;
 pub(crate) use operation::{Links, Operation};
 pub(crate) use server::Server;
+pub(crate) use sql::{Database, LongTermRetention, SqlServer};
 pub(crate) use world::World;
 
 /// A simulator of the service. It is gone when dropped, and fails its test when it was asked what it doesn't simulate, or
@@ -271,11 +274,15 @@ async fn answer(shared: Arc<Mutex<Shared>>, request: Request<Incoming>) -> Resul
     let (head, body) = request.into_parts();
     let in_flight = InFlight::new(&shared, &head);
     let body = body.collect().await?.to_bytes();
-    let (reply, pause) = {
+    let (reply, pause, uploads) = {
         let shared = &mut *lock(&shared);
         let (reply, slow) = shared.respond(&head, &body, in_flight.count);
-        (reply.map(|reply| shared.dated(reply)), slow.unwrap_or_default() + shared.latency)
+        let uploads = std::mem::take(&mut shared.world.sql.uploads);
+        (reply.map(|reply| shared.dated(reply)), slow.unwrap_or_default() + shared.latency, uploads)
     };
+    for upload in uploads {
+        upload.write().await;
+    }
     if !pause.is_zero() {
         tokio::time::sleep(pause).await;
     }
@@ -290,6 +297,7 @@ impl Shared {
             Err(refusal) => return (Ok(self.refused(&refusal)), None),
         };
         self.calls.push(call.clone());
+        self.note_resent(&call);
         let fault = self.script.meet(&call).or_else(|| self.chance(&call));
         if fault == Some(Fault::CutBefore) {
             return (Err("cut before".into()), None);
@@ -297,7 +305,6 @@ impl Shared {
         if let Some(refusal) = fault.as_ref().and_then(|fault| fault.refusal(&call)) {
             return (Ok(self.refused(&refusal)), None);
         }
-        self.note_resent(&call);
         self.world.end = fault.as_ref().map_or(operation::End::Well, Fault::end);
         let answer = match method.carry_out(&mut self.world, &call) {
             Ok(answer) => answer,
@@ -363,15 +370,15 @@ impl Shared {
 
     /// Notes what is asked to be made while the same, or the same key's, is being made.
     fn note_resent(&mut self, call: &Call) {
-        if !["put", "post"].contains(&call.verb()) {
+        if !["put", "post", "export", "import"].contains(&call.verb()) {
             return;
         }
-        let path = call.path().to_ascii_lowercase();
-        let (folder, name) = path.rsplit_once('/').unwrap_or_default();
+        let asked = call.subject();
+        let (folder, name) = asked.rsplit_once('/').unwrap_or_default();
         let same = |operation: &&Operation| {
             let (other_folder, other) = operation.subject.rsplit_once('/').unwrap_or_default();
             let same_key = names::key(name).is_some_and(|key| names::key(other) == Some(key));
-            operation.is_running() && (operation.subject == path || (folder == other_folder && same_key))
+            operation.is_running() && (operation.subject == asked || (folder == other_folder && same_key))
         };
         if let Some(running) = self.world.operations.iter().find(same) {
             self.resent.push(format!("{} {} while {} runs", call.method, call.path(), running.subject));

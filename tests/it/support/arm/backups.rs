@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::backup::Backup;
 use super::call::{Answer, Call, Outcome, not_found, refuse};
 use super::methods::Service;
-use super::operation::{Begin, Effect, End};
+use super::operation::{Addresses, Begin, Effect, End};
 use super::world::{World, server_path};
 
 /// How many on-demand backups a server can have.
@@ -61,6 +61,7 @@ pub(super) fn put(world: &mut World, call: &Call) -> Outcome {
         scope: server.path(),
         kind: "SnapshotManagementOperation",
         location: server.location.clone(),
+        addresses: Addresses::FLEXIBLE,
         effect: Effect::Backup(made),
     };
     let mut answer = world.begin(call, begin);
@@ -94,6 +95,7 @@ pub(super) fn put_long_running(world: &mut World, call: &Call) -> Outcome {
         scope: server.path(),
         kind: "CreateBackupManagementOperation",
         location: server.location.clone(),
+        addresses: Addresses::FLEXIBLE,
         effect: Effect::Backup(made),
     };
     Ok(world.begin(call, begin))
@@ -137,6 +139,7 @@ pub(super) fn delete(world: &mut World, call: &Call) -> Outcome {
         scope: server.path(),
         kind: "DeleteBackupManagementOperation",
         location: server.location.clone(),
+        addresses: Addresses::FLEXIBLE,
         effect: Effect::NoBackup(path),
     };
     Ok(Answer { body: None, ..world.begin(call, begin) })

@@ -139,6 +139,13 @@ impl Call {
         resource.to_owned()
     }
 
+    /// What it is about, in lower case: the path, and the file that is to be written or read.
+    pub(super) fn subject(&self) -> String {
+        let file = self.field("/storageUri").or_else(|| self.field("/backupSettings/backupName"));
+        let file = file.map(|file| format!("#{file}")).unwrap_or_default();
+        format!("{}{file}", self.path()).to_ascii_lowercase()
+    }
+
     /// A query parameter by its name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str)

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Call, Outcome, not_found, refuse};
 use super::methods::Service;
-use super::operation::{Begin, Effect};
+use super::operation::{Addresses, Begin, Effect};
 use super::world::{World, server_path, time};
 
 /// A long-term backup, or the way to one.
@@ -61,6 +61,7 @@ pub(super) fn start(world: &mut World, call: &Call) -> Outcome {
         scope: path,
         kind: "LtrBackupManagementOperation",
         location: world.servers[place].location.clone(),
+        addresses: Addresses::FLEXIBLE,
         effect: Effect::LongTerm(name),
     };
     Ok(world.begin(call, begin))

@@ -1,5 +1,4 @@
-//! The methods that are simulated, with the version from which on each is there, the parameters that it takes and the
-//! permission that it needs.
+//! Which method a request is of, and whether it may be called.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +6,8 @@ use hyper::http::request::Parts;
 
 use super::call::{Answer, Call, Outcome, not_simulated, query, refuse};
 use super::names;
+use super::table::{FLEXIBLE, SQL};
 use super::world::World;
-use super::{accounts, backups, long_term, operations, servers};
 use crate::support::query::decoded;
 
 type Handler = fn(&mut World, &Call) -> Outcome;
@@ -50,107 +49,19 @@ impl Service {
 /// A method of the API.
 pub(super) struct Method {
     pub(super) name: &'static str,
-    verb: &'static str,
+    pub(super) verb: &'static str,
     /// In which a capital letter stands for what many paths have in common.
-    path: &'static str,
+    pub(super) path: &'static str,
     pub(super) service: Service,
-    since: &'static str,
-    parameters: &'static [&'static str],
+    pub(super) since: &'static str,
+    pub(super) parameters: &'static [&'static str],
     pub(super) action: &'static str,
-    handler: Handler,
+    pub(super) handler: Handler,
 }
 
-macro_rules! methods {
-    ($($verb:ident $path:literal $name:literal $service:ident $since:literal [$($parameter:literal)*]
-       $action:literal $handler:path;)*) => {
-        &[$(Method {
-            name: $name,
-            verb: stringify!($verb),
-            path: $path,
-            service: Service::$service,
-            since: $since,
-            parameters: &[$($parameter),*],
-            action: $action,
-            handler: $handler,
-        }),*]
-    };
+fn all() -> impl Iterator<Item = &'static Method> {
+    FLEXIBLE.iter().chain(SQL)
 }
-
-const METHODS: &[Method] = methods! {
-    GET "subscriptions" "subscriptions.list" Resources "" [] "Microsoft.Resources/subscriptions/read"
-        accounts::subscriptions;
-    GET "S" "subscriptions.get" Resources "" [] "Microsoft.Resources/subscriptions/read" accounts::subscription;
-    GET "G" "resourceGroups.get" Resources "" [] "Microsoft.Resources/subscriptions/resourceGroups/read"
-        accounts::group;
-    GET "G/M/flexibleServers/{server}/A/permissions" "permissions.list" Authorization "" []
-        "Microsoft.Authorization/permissions/read" accounts::permissions;
-    GET "G/P/flexibleServers/{server}/A/permissions" "permissions.list" Authorization "" []
-        "Microsoft.Authorization/permissions/read" accounts::permissions;
-    GET "G/Q/servers/{server}/A/permissions" "permissions.list" Authorization "" []
-        "Microsoft.Authorization/permissions/read" accounts::permissions;
-    GET "G/Q/servers/{server}/databases/{database}/A/permissions" "permissions.list" Authorization "" []
-        "Microsoft.Authorization/permissions/read" accounts::permissions;
-
-    GET "S/M/flexibleServers" "mysql.servers.list" MySql "" [] "Microsoft.DBforMySQL/flexibleServers/read"
-        servers::list;
-    GET "G/M/flexibleServers" "mysql.servers.list" MySql "" [] "Microsoft.DBforMySQL/flexibleServers/read"
-        servers::list;
-    GET "G/M/flexibleServers/{server}" "mysql.servers.get" MySql "" [] "Microsoft.DBforMySQL/flexibleServers/read"
-        servers::get;
-    PUT "G/M/flexibleServers/{server}" "mysql.servers.put" MySql "" [] "Microsoft.DBforMySQL/flexibleServers/write"
-        servers::put;
-    DELETE "G/M/flexibleServers/{server}" "mysql.servers.delete" MySql "" []
-        "Microsoft.DBforMySQL/flexibleServers/delete" servers::delete;
-    GET "G/M/flexibleServers/{server}/backups" "mysql.backups.list" MySql "" []
-        "Microsoft.DBforMySQL/flexibleServers/backups/read" backups::list;
-    GET "G/M/flexibleServers/{server}/backups/{id}" "mysql.backups.get" MySql "" []
-        "Microsoft.DBforMySQL/flexibleServers/backups/read" backups::get;
-    PUT "G/M/flexibleServers/{server}/backups/{id}" "mysql.backups.put" MySql "2022-01-01" []
-        "Microsoft.DBforMySQL/flexibleServers/backups/write" backups::put;
-    GET "G/M/flexibleServers/{server}/backupsV2" "mysql.backupsV2.list" MySql "2023-12-30" []
-        "Microsoft.DBforMySQL/flexibleServers/backupsV2/read" backups::list;
-    GET "G/M/flexibleServers/{server}/backupsV2/{id}" "mysql.backupsV2.get" MySql "2023-12-30" []
-        "Microsoft.DBforMySQL/flexibleServers/backupsV2/read" backups::get;
-    PUT "G/M/flexibleServers/{server}/backupsV2/{id}" "mysql.backupsV2.put" MySql "2023-12-30" []
-        "Microsoft.DBforMySQL/flexibleServers/backupsV2/write" backups::put_long_running;
-    DELETE "G/M/flexibleServers/{server}/backupsV2/{id}" "mysql.backupsV2.delete" MySql "2025-06-01-preview" []
-        "Microsoft.DBforMySQL/flexibleServers/backupsV2/delete" backups::delete;
-    GET "S/M/L/azureAsyncOperation/{id}" "mysql.operations.get" MySql "" ["t" "c" "s" "h"]
-        "Microsoft.DBforMySQL/locations/azureAsyncOperation/read" operations::get;
-    GET "S/M/L/operationResults/{id}" "mysql.results.get" MySql "" ["t" "c" "s" "h"]
-        "Microsoft.DBforMySQL/locations/operationResults/read" operations::result;
-
-    GET "S/P/flexibleServers" "postgresql.servers.list" PostgreSql "" []
-        "Microsoft.DBforPostgreSQL/flexibleServers/read" servers::list;
-    GET "G/P/flexibleServers" "postgresql.servers.list" PostgreSql "" []
-        "Microsoft.DBforPostgreSQL/flexibleServers/read" servers::list;
-    GET "G/P/flexibleServers/{server}" "postgresql.servers.get" PostgreSql "" []
-        "Microsoft.DBforPostgreSQL/flexibleServers/read" servers::get;
-    PUT "G/P/flexibleServers/{server}" "postgresql.servers.put" PostgreSql "" []
-        "Microsoft.DBforPostgreSQL/flexibleServers/write" servers::put;
-    DELETE "G/P/flexibleServers/{server}" "postgresql.servers.delete" PostgreSql "" []
-        "Microsoft.DBforPostgreSQL/flexibleServers/delete" servers::delete;
-    GET "G/P/flexibleServers/{server}/backups" "postgresql.backups.list" PostgreSql "" []
-        "Microsoft.DBforPostgreSQL/flexibleServers/backups/read" backups::list;
-    GET "G/P/flexibleServers/{server}/backups/{id}" "postgresql.backups.get" PostgreSql "" []
-        "Microsoft.DBforPostgreSQL/flexibleServers/backups/read" backups::get;
-    PUT "G/P/flexibleServers/{server}/backups/{id}" "postgresql.backups.put" PostgreSql "2024-08-01" []
-        "Microsoft.DBforPostgreSQL/flexibleServers/backups/write" backups::put;
-    DELETE "G/P/flexibleServers/{server}/backups/{id}" "postgresql.backups.delete" PostgreSql "2024-08-01" []
-        "Microsoft.DBforPostgreSQL/flexibleServers/backups/delete" backups::delete;
-    POST "G/P/flexibleServers/{server}/ltrPreBackup" "postgresql.ltrPreBackup.post" PostgreSql "" []
-        "Microsoft.DBforPostgreSQL/flexibleServers/ltrPreBackup/action" long_term::prepare;
-    POST "G/P/flexibleServers/{server}/startLtrBackup" "postgresql.startLtrBackup.post" PostgreSql "" []
-        "Microsoft.DBforPostgreSQL/flexibleServers/startLtrBackup/action" long_term::start;
-    GET "G/P/flexibleServers/{server}/ltrBackupOperations" "postgresql.ltrBackupOperations.list" PostgreSql "" []
-        "Microsoft.DBforPostgreSQL/flexibleServers/ltrBackupOperations/read" long_term::list;
-    GET "G/P/flexibleServers/{server}/ltrBackupOperations/{id}" "postgresql.ltrBackupOperations.get" PostgreSql "" []
-        "Microsoft.DBforPostgreSQL/flexibleServers/ltrBackupOperations/read" long_term::get;
-    GET "S/P/L/azureAsyncOperation/{id}" "postgresql.operations.get" PostgreSql "" ["t" "c" "s" "h"]
-        "Microsoft.DBforPostgreSQL/locations/azureAsyncOperation/read" operations::get;
-    GET "S/P/L/operationResults/{id}" "postgresql.results.get" PostgreSql "" ["t" "c" "s" "h"]
-        "Microsoft.DBforPostgreSQL/locations/operationResults/read" operations::result;
-};
 
 /// What a capital letter of a path stands for.
 fn expanded(segment: &str) -> &[&str] {
@@ -170,7 +81,7 @@ impl Method {
     /// The method of a request, with the names in its path, if all of it is simulated.
     pub(super) fn of(head: &Parts) -> Outcome<(&'static Self, BTreeMap<&'static str, String>)> {
         let path = head.uri.path();
-        let found = METHODS.iter().filter(|method| method.verb == head.method.as_str());
+        let found = all().filter(|method| method.verb == head.method.as_str());
         let mut found = found.filter_map(|method| Some((method, method.names(path)?)));
         let Some((method, names)) = found.next() else { return not_simulated(format!("{} {path}", head.method)) };
         let known = |name: &str| ["api-version", "$skiptoken"].contains(&name) || method.parameters.contains(&name);
@@ -261,6 +172,6 @@ impl World {
 
 /// The permission that a method needs.
 pub(super) fn action(name: &str) -> &'static str {
-    let known = METHODS.iter().find(|method| method.name == name);
+    let known = all().find(|method| method.name == name);
     known.unwrap_or_else(|| panic!("no method: {name}")).action
 }

@@ -7,6 +7,7 @@ use super::backup::Backup;
 use super::call::{Answer, Call, Outcome, refuse};
 use super::fault::busy;
 use super::methods::Service;
+use super::sql::Change;
 use super::world::{World, time};
 
 /// How an operation ends.
@@ -37,6 +38,7 @@ pub(crate) enum Effect {
     NoServer(String),
     /// The long-term backup of this name, finished.
     LongTerm(String),
+    Sql(Change),
 }
 
 /// How far an operation is.
@@ -56,6 +58,27 @@ pub(crate) enum Links {
     OnlyAsyncOperation,
 }
 
+/// What the two addresses of an operation are called, and whether they are in its resource group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Addresses {
+    async_operation: &'static str,
+    location: &'static str,
+    in_group: bool,
+}
+
+impl Addresses {
+    pub(super) const FLEXIBLE: Self = Self::new("azureAsyncOperation", "operationResults", false);
+    pub(super) const DATABASE: Self = Self::new("databaseAzureAsyncOperation", "databaseOperationResults", true);
+    pub(super) const TRANSFER: Self =
+        Self::new("importExportAzureAsyncOperation", "importExportOperationResults", true);
+    pub(super) const KEPT: Self =
+        Self::new("longTermRetentionBackupAzureAsyncOperation", "longTermRetentionBackupOperationResults", false);
+
+    const fn new(async_operation: &'static str, location: &'static str, in_group: bool) -> Self {
+        Self { async_operation, location, in_group }
+    }
+}
+
 /// An operation on a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Operation {
@@ -64,7 +87,7 @@ pub(crate) struct Operation {
     pub(crate) status: Status,
     /// The path of the server that is busy meanwhile, in lower case.
     pub(super) scope: String,
-    /// The path of what is made, changed or removed, in lower case.
+    /// What is made, changed or removed, in lower case.
     pub(super) subject: String,
     /// The paths and queries at which it may be looked at: of `Azure-AsyncOperation` and of `Location`.
     pub(super) links: [String; 2],
@@ -83,6 +106,7 @@ pub(super) struct Begin {
     pub(super) scope: String,
     pub(super) kind: &'static str,
     pub(super) location: String,
+    pub(super) addresses: Addresses,
     pub(super) effect: Effect,
 }
 
@@ -127,7 +151,7 @@ impl World {
             kind: begin.kind,
             status: Status::Running,
             scope: begin.scope.to_ascii_lowercase(),
-            subject: call.path().to_ascii_lowercase(),
+            subject: call.subject(),
             started,
             ended: None,
             error: None,
@@ -147,8 +171,10 @@ impl World {
 
     /// The addresses of an operation, signed: some kilobytes each, which only the service can read.
     fn links_of(&self, call: &Call, begin: &Begin, id: &str) -> [String; 2] {
+        let group =
+            if begin.addresses.in_group { format!("/resourceGroups/{}", call.name("group")) } else { String::new() };
         let base = format!(
-            "/subscriptions/{}/providers/{}/locations/{}",
+            "/subscriptions/{}{group}/providers/{}/locations/{}",
             call.name("subscription"),
             begin.service.namespace(),
             begin.location.replace(' ', "%20")
@@ -161,8 +187,8 @@ impl World {
             format!("api-version={version}&t={ticks}&c={certificate}&s={signature}&h={hash}")
         };
         [
-            format!("{base}/azureAsyncOperation/{id}?{}", signed(1)),
-            format!("{base}/operationResults/{id}?{}", signed(5)),
+            format!("{base}/{}/{id}?{}", begin.addresses.async_operation, signed(1)),
+            format!("{base}/{}/{id}?{}", begin.addresses.location, signed(5)),
         ]
     }
 
@@ -174,6 +200,13 @@ impl World {
         refuse(409, "ServerIsBusy", busy(server))
     }
 
+    /// The same of a database.
+    pub(super) fn is_free(&mut self, scope: &str) -> Outcome<()> {
+        let message =
+            "There is already some operation on the database and the current operation should wait till it is done.";
+        self.free(scope, "").or_else(|_| refuse(409, "ConflictingDatabaseOperation", message))
+    }
+
     /// A look at everything that is under way.
     pub(crate) fn tick(&mut self) {
         self.look_at_all(|_| true);
@@ -182,6 +215,12 @@ impl World {
     /// A look at what is done to a server or in it.
     pub(super) fn look_at_server(&mut self, path: &str) {
         self.look_at_all(|operation| operation.scope.eq_ignore_ascii_case(path));
+    }
+
+    /// A look at what is done in what is under a path.
+    pub(super) fn look_at_part(&mut self, path: &str) {
+        let path = format!("{}/", path.to_ascii_lowercase());
+        self.look_at_all(|operation| operation.scope.starts_with(&path));
     }
 
     fn look_at_all(&mut self, of: impl Fn(&Operation) -> bool) {
@@ -241,6 +280,7 @@ impl World {
             (Effect::Server(path), false) => self.servers.retain(|server| !server.is(&path)),
             (Effect::NoServer(path), true) => self.drop_server(&path),
             (Effect::LongTerm(name), done) => self.end_long_term(&name, done, now),
+            (Effect::Sql(change), done) => self.change_sql(change, done, now),
         }
     }
 }

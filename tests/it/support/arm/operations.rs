@@ -43,6 +43,7 @@ impl World {
             }
             Effect::Server(path) => Some(self.servers.iter().find(|server| server.is(path))?.resource()),
             Effect::LongTerm(name) => Some(self.long_terms.iter().find(|backup| backup.name == *name)?.resource()),
+            Effect::Sql(change) => self.made_sql(change),
             Effect::NoBackup(_) | Effect::NoServer(_) => None,
         }
     }

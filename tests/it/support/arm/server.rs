@@ -26,9 +26,11 @@ pub(crate) struct Server {
     history: Vec<(DateTime<Utc>, String)>,
 }
 
-pub(super) fn path(service: Service, subscription: &str, group: &str, name: &str) -> String {
+/// The path of a server, flexible or logical.
+pub(super) fn server_id(service: Service, subscription: &str, group: &str, name: &str) -> String {
     let namespace = service.namespace();
-    format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{namespace}/flexibleServers/{name}")
+    let kind = if service == Service::Sql { "servers" } else { "flexibleServers" };
+    format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{namespace}/{kind}/{name}")
 }
 
 impl Server {
@@ -91,7 +93,7 @@ impl Server {
     }
 
     pub(crate) fn path(&self) -> String {
-        path(self.service, &self.subscription, &self.group, &self.name)
+        server_id(self.service, &self.subscription, &self.group, &self.name)
     }
 
     pub(super) fn is(&self, path: &str) -> bool {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::call::{Answer, Call, Outcome, invalid, not_simulated, refuse};
 use super::methods::Service;
-use super::operation::{Begin, Effect};
+use super::operation::{Addresses, Begin, Effect};
 use super::server::Server;
 use super::world::{World, server_path};
 
@@ -43,6 +43,7 @@ pub(super) fn delete(world: &mut World, call: &Call) -> Outcome {
         scope: path.clone(),
         kind: "DropServerManagementOperation",
         location: server.location.clone(),
+        addresses: Addresses::FLEXIBLE,
         effect: Effect::NoServer(path),
     };
     Ok(Answer { body: None, ..world.begin(call, begin) })
@@ -83,6 +84,7 @@ pub(super) fn put(world: &mut World, call: &Call) -> Outcome {
         scope: path.clone(),
         kind: "RestoreServerManagementOperation",
         location: made.location.clone(),
+        addresses: Addresses::FLEXIBLE,
         effect: Effect::Server(path),
     };
     world.servers.push(made);

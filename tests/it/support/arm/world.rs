@@ -12,6 +12,7 @@ use super::methods::Service;
 use super::operation::{End, Links, Operation};
 use super::page::Markers;
 use super::server::Server;
+use super::sql::Sql;
 
 /// Everything there is.
 pub(crate) struct World {
@@ -25,6 +26,7 @@ pub(crate) struct World {
     /// Backups of flexible servers, in the order in which they were made.
     pub(crate) backups: Vec<Backup>,
     pub(crate) long_terms: Vec<LongTerm>,
+    pub(crate) sql: Sql,
     pub(crate) operations: Vec<Operation>,
     /// How many looks at an operation, or at what it makes, show it as unfinished. With none it is done when the
     /// answer to the request that began it is written.
@@ -67,6 +69,7 @@ impl World {
             dropped: Vec::new(),
             backups: Vec::new(),
             long_terms: Vec::new(),
+            sql: Sql::default(),
             operations: Vec::new(),
             looks: 1,
             page: 20,
@@ -168,7 +171,7 @@ impl World {
 /// The path of the flexible server in a call's path.
 pub(super) fn server_path(call: &Call) -> String {
     let service = if call.method.starts_with("mysql") { Service::MySql } else { Service::PostgreSql };
-    super::server::path(service, call.name("subscription"), call.name("group"), call.name("server"))
+    super::server::server_id(service, call.name("subscription"), call.name("group"), call.name("server"))
 }
 
 /// A moment as Azure writes it.
