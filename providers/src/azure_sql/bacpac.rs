@@ -136,7 +136,6 @@ impl Bacpacs {
             ("storageKeyType".to_owned(), json!("StorageAccessKey")),
             ("storageKey".to_owned(), json!(secrets.storage_key.expose())),
             ("storageUri".to_owned(), json!(self.url(name))),
-            ("authenticationType".to_owned(), json!("SQL")),
             ("administratorLogin".to_owned(), json!(self.settings.administrator_login)),
             ("administratorLoginPassword".to_owned(), json!(secrets.password.expose())),
         ])
