@@ -192,6 +192,18 @@ pub fn unsatisfiable(policy: &Retention, days: u32) -> Option<String> {
         .then(|| format!("snapshots live {days} days at most here, so {} can't be met", beyond.join(", ")))
 }
 
+/// Why a policy may keep so many that the next has no place, where there is room for `room`; `None` when it can't.
+pub fn overfull(policy: &Retention, room: u32) -> Option<String> {
+    let rules: Vec<Rule> = Rule::ALL.into_iter().filter(|rule| rule.count(policy) > 0).collect();
+    // The newest is one of each rule's.
+    let kept = rules.iter().fold(1_u32, |sum, rule| sum.saturating_add(rule.count(policy) - 1));
+    let names: Vec<String> = rules.iter().map(|rule| format!("keep_{rule}")).collect();
+    (!rules.is_empty() && kept >= room).then(|| {
+        let names = names.join(", ");
+        format!("there is room for {room} snapshots here, the next one included, and {names} may keep {kept}")
+    })
+}
+
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

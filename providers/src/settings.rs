@@ -64,6 +64,16 @@ impl ProviderSettings {
         }
     }
 
+    /// How many on-demand snapshots there may be of one server, where that is fixed (Microsoft's documentation of both
+    /// services); what an account may ask to have raised is no such limit.
+    pub fn holds_at_most(&self) -> Option<u32> {
+        match self {
+            Self::AzureMysql(_) => Some(50),
+            Self::AzurePostgresql(_) => Some(7),
+            _ => None,
+        }
+    }
+
     /// Whether its snapshots are dumps, which need a store.
     pub fn is_dump(&self) -> bool {
         matches!(self, Self::Mysql(_) | Self::Postgresql(_) | Self::Sqlite(_))

@@ -36,7 +36,7 @@ impl ConfigCommand {
                     app.report.info(&message);
                     for target in config.targets.values() {
                         let policy = target.retention.as_ref().and_then(|name| config.retention.get(name));
-                        if let Some(warning) = policy.and_then(|policy| target.cannot_meet(policy)) {
+                        for warning in policy.map(|policy| target.cannot_meet(policy)).unwrap_or_default() {
                             app.report.warn(&format!("{}: {warning}", target.name));
                         }
                     }

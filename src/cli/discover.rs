@@ -8,7 +8,9 @@ use clap::builder::NonEmptyStringValueParser;
 use futures::{StreamExt, stream};
 use serde::Serialize;
 use snapkeep_providers::model::TargetName;
-use snapkeep_providers::settings::{AwsRds, GcpCloudSql, ProviderSettings};
+use snapkeep_providers::settings::{
+    AwsRds, AzureAccess, AzurePostgresql, AzureServer, AzureSql, GcpCloudSql, ProviderSettings,
+};
 use snapkeep_providers::{Connections, Discovery, Found, identity_of_cloud};
 
 use super::{App, Outcome};
@@ -25,7 +27,7 @@ const NAME_LIMIT: usize = 63;
 /// Where to look.
 #[derive(Debug, Args)]
 pub(super) struct Discover {
-    /// Every database of the targets' accounts, regions and projects, with the config of those that are no target
+    /// Every database of the targets' accounts, regions, projects and subscriptions, with the config of those that are no target
     #[arg(long)]
     pub(super) discover: bool,
     /// An AWS region to look at too, also without a config; may be given several times
@@ -37,6 +39,9 @@ pub(super) struct Discover {
     /// A Google Cloud project to look at too, also without a config; may be given several times
     #[arg(long, value_name = "PROJECT", requires = "discover", value_parser = NonEmptyStringValueParser::new())]
     project: Vec<String>,
+    /// An Azure subscription to look at too, also without a config; may be given several times
+    #[arg(long, value_name = "SUBSCRIPTION_ID", requires = "discover", value_parser = NonEmptyStringValueParser::new())]
+    subscription: Vec<String>,
 }
 
 /// A database that was found.
@@ -120,44 +125,58 @@ impl Discover {
                     outcome.items.extend(found.into_iter().map(|found| rows.row(&place, found)));
                     outcome.failures.extend(problems.into_iter().map(failed));
                 }
-                Err(error) => outcome.failures.push(failed(error)),
+                // The three services of a subscription may lack one and the same thing.
+                Err(error) => {
+                    let failure = failed(error);
+                    if !outcome.failures.contains(&failure) {
+                        outcome.failures.push(failure);
+                    }
+                }
             }
         }
         Ok(outcome)
     }
 
-    /// The config; none where there is no file and regions or projects are named: who begins has none.
+    /// The config; none where there is no file and places are named: who begins has none.
     fn load(&self, app: &App) -> Result<Option<Catalog>, Vec<Failure>> {
         let process = Surroundings::of_process();
         let by_variable = process.snapkeep_config.as_ref().is_some_and(|path| !path.is_empty());
         let is_named = app.config.is_some() || by_variable;
-        if (self.region.is_empty() && self.project.is_empty()) || is_named || config::find(None, &process).is_ok() {
+        let names_none = self.region.is_empty() && self.project.is_empty() && self.subscription.is_empty();
+        if names_none || is_named || config::find(None, &process).is_ok() {
             return app.load().map(Some);
         }
         app.report.debug("there is no config");
         Ok(None)
     }
 
-    /// Each account, region and project of the config, and those that are named, once.
+    /// Each account, region, project and subscription of the config, and those that are named, once.
     fn places(&self, config: Option<&Config>) -> Result<Vec<ProviderSettings>, Vec<Failure>> {
         let configured = config.into_iter().flat_map(|config| config.targets.values());
         let mut places: Vec<ProviderSettings> = Vec::new();
         let regions = self.region.iter().map(|region| in_region(region, self.profile.as_ref()));
-        for place in configured.filter_map(|target| place_of(&target.settings)).chain(regions) {
+        for place in configured.flat_map(|target| places_of(&target.settings)).chain(regions) {
             if !places.contains(&place) {
                 places.push(place);
             }
         }
-        // A project is the same one whoever asks, and who asks by the config may.
+        // A project or a subscription is the same one whoever asks, and who asks by the config may.
         for project in &self.project {
             let is_it = |place: &ProviderSettings| matches!(place, ProviderSettings::GcpCloudSql(sql) if sql.project == *project);
             if !places.iter().any(is_it) {
                 places.push(in_project(project));
             }
         }
+        for subscription in &self.subscription {
+            let is_it = |access: &AzureAccess| access.subscription_id.eq_ignore_ascii_case(subscription);
+            if !places.iter().filter_map(access).any(is_it) {
+                let access = AzureAccess { subscription_id: subscription.clone(), ..AzureAccess::default() };
+                places.extend(in_subscription(&access));
+            }
+        }
         if places.is_empty() {
-            let hint =
-                "name a region of AWS, `--region eu-central-1`, or a project of Google Cloud, `--project acme-prod`";
+            let hint = "name a region of AWS, `--region eu-central-1`, a project of Google Cloud, `--project acme-prod`, or a \
+                        subscription of Azure, `--subscription ID`";
             return Err(vec![Failure::usage("no target's cloud can be asked for its databases").with_hint(hint)]);
         }
         Ok(places)
@@ -172,27 +191,47 @@ fn in_project(project: &str) -> ProviderSettings {
     ProviderSettings::GcpCloudSql(GcpCloudSql { project: project.to_owned(), ..GcpCloudSql::default() })
 }
 
-/// The account and region, or the project, of a target, without what names the one database; `None` where a provider can't
-/// look.
-fn place_of(settings: &ProviderSettings) -> Option<ProviderSettings> {
+/// What a subscription may have: one service has nothing of another's.
+fn in_subscription(access: &AzureAccess) -> [ProviderSettings; 3] {
+    let server = AzureServer { access: access.clone(), ..AzureServer::default() };
+    [
+        ProviderSettings::AzureMysql(server.clone()),
+        ProviderSettings::AzurePostgresql(AzurePostgresql { server, ..AzurePostgresql::default() }),
+        ProviderSettings::AzureSql(AzureSql { access: access.clone(), ..AzureSql::default() }),
+    ]
+}
+
+/// How a target's subscription is reached, if it is in one.
+fn access(settings: &ProviderSettings) -> Option<&AzureAccess> {
     match settings {
-        ProviderSettings::AwsRds(rds) => Some(ProviderSettings::AwsRds(AwsRds {
+        ProviderSettings::AzureMysql(server) => Some(&server.access),
+        ProviderSettings::AzurePostgresql(postgresql) => Some(&postgresql.server.access),
+        ProviderSettings::AzureSql(sql) => Some(&sql.access),
+        _ => None,
+    }
+}
+
+/// The account and region, the project, or the services of the subscription, of a target, without what names the one database;
+/// nothing where a provider can't look.
+fn places_of(settings: &ProviderSettings) -> Vec<ProviderSettings> {
+    match settings {
+        ProviderSettings::AwsRds(rds) => vec![ProviderSettings::AwsRds(AwsRds {
             db_instance_identifier: None,
             db_cluster_identifier: None,
             copy_to: Vec::new(),
             export: None,
             ..rds.clone()
-        })),
-        ProviderSettings::GcpCloudSql(sql) => Some(ProviderSettings::GcpCloudSql(GcpCloudSql {
+        })],
+        ProviderSettings::GcpCloudSql(sql) => vec![ProviderSettings::GcpCloudSql(GcpCloudSql {
             instance: String::new(),
             backup_location: None,
             ..sql.clone()
-        })),
-        _ => None,
+        })],
+        _ => access(settings).map(|access| in_subscription(access).into()).unwrap_or_default(),
     }
 }
 
-/// `eu-central-1, profile prod`, or the project.
+/// `eu-central-1, profile prod`, or the project, or the subscription.
 fn location(place: &ProviderSettings) -> String {
     match place {
         ProviderSettings::AwsRds(AwsRds { region, profile, role_arn, .. }) => {
@@ -201,7 +240,7 @@ fn location(place: &ProviderSettings) -> String {
             format!("{region}{profile}{role}")
         }
         ProviderSettings::GcpCloudSql(sql) => sql.project.clone(),
-        _ => place.name().to_owned(),
+        _ => access(place).map_or_else(|| place.name().to_owned(), |access| access.subscription_id.clone()),
     }
 }
 
@@ -224,13 +263,14 @@ impl<'c> Rows<'c> {
         FoundRow { name, provider: place.name(), location: location(place), engine, provider_state, target, config }
     }
 
-    /// The target that it is: of the same account, and of the same database. Of a project all accounts see the same.
+    /// The target that it is: of the same account, and of the same database. Of a project or a subscription all accounts see the
+    /// same.
     fn target(&self, place: &ProviderSettings, found: &Found) -> Option<&'c TargetName> {
         let targets = self.config.into_iter().flat_map(|config| config.targets.values());
         let is_it = |settings: &ProviderSettings| {
-            let same_account =
-                matches!(settings, ProviderSettings::GcpCloudSql(_)) || place_of(settings).as_ref() == Some(place);
-            same_account && identity_of_cloud(settings).as_ref() == Some(&found.identity)
+            let is_of_account = matches!(settings, ProviderSettings::AwsRds(_));
+            (!is_of_account || places_of(settings).contains(place))
+                && identity_of_cloud(settings).as_ref() == Some(&found.identity)
         };
         targets.into_iter().find(|target| is_it(&target.settings)).map(|target| &target.name)
     }
@@ -297,9 +337,10 @@ access_token = { env = "TOKEN" }
     }
 
     fn discover(region: &[&str], profile: Option<&str>, project: &[&str]) -> Discover {
+        let subscription = Vec::new();
         let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
         let (region, project) = (owned(region), owned(project));
-        Discover { discover: true, region, profile: profile.map(ToOwned::to_owned), project }
+        Discover { discover: true, region, profile: profile.map(ToOwned::to_owned), project, subscription }
     }
 
     fn found(name: &str, identity: &str) -> Found {
@@ -340,10 +381,41 @@ access_token = { env = "TOKEN" }
     }
 
     #[test]
+    fn a_subscription_is_looked_at_for_each_service_that_it_may_have() {
+        let text = r#"
+version = 1
+[targets.crm]
+provider = "azure_postgresql"
+subscription_id = "AA-1"
+resource_group = "crm"
+server_name = "crm-pg"
+endpoint = "https://arm.example"
+[targets.shop]
+provider = "azure_sql"
+subscription_id = "AA-1"
+resource_group = "shop"
+server_name = "shop-sql"
+database = "shop"
+endpoint = "https://arm.example"
+"#;
+        let config = config::parse(text, std::path::Path::new("snapkeep.toml")).unwrap();
+        let subscription = ["aa-1", "bb-2", "bb-2"].map(ToOwned::to_owned).to_vec();
+        let places = Discover { subscription, ..discover(&[], None, &[]) }.places(Some(&config)).unwrap();
+        let looked: Vec<_> = places.iter().map(|place| (place.name(), location(place))).collect();
+        let of = |id: &str| ["azure_mysql", "azure_postgresql", "azure_sql"].map(|name| (name, id.to_owned()));
+        assert_eq!(looked, [of("AA-1"), of("bb-2")].concat());
+        let ProviderSettings::AzurePostgresql(AzurePostgresql { server, .. }) = &places[1] else {
+            panic!("{places:?}")
+        };
+        assert_eq!(server.access.endpoint.as_deref(), Some("https://arm.example"));
+        assert!(server.resource_group.is_empty() && server.server_name.is_empty());
+    }
+
+    #[test]
     fn what_is_a_target_is_told_from_what_could_be_one() {
         let config = config();
         let settings = &config.targets.values().find(|target| target.name.as_str() == "orders").unwrap().settings;
-        let (place, identity) = (place_of(settings).unwrap(), identity_of_cloud(settings).unwrap());
+        let (place, identity) = (places_of(settings).remove(0), identity_of_cloud(settings).unwrap());
         let mut rows = Rows::of(Some(&config));
         let known = rows.row(&place, found("orders-prod", &identity));
         assert_eq!((known.target.as_deref(), known.config), (Some("orders"), None));

@@ -93,8 +93,9 @@ impl Findings<'_> {
 
     fn policy(&mut self, config: &Config) {
         let policy = self.target.retention.as_ref().and_then(|name| config.retention.get(name));
-        if let Some(warning) = policy.and_then(|policy| self.target.cannot_meet(policy)) {
-            self.advise("retention", warning, "copy snapshots elsewhere, or ask for less");
+        for warning in policy.map(|policy| self.target.cannot_meet(policy)).unwrap_or_default() {
+            let hint = "ask for less, and keep dumps of the database for longer: a target of its own";
+            self.advise("retention", warning, hint);
         }
     }
 

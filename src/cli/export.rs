@@ -23,7 +23,7 @@ pub(super) struct Export {
     /// The snapshot; or the target, where the cloud exports its database as it is now
     #[arg(value_name = "ID|TARGET")]
     of: Named,
-    /// Where to: s3://bucket/prefix or gs://bucket/file.sql.gz
+    /// Where to: s3://bucket/prefix, gs://bucket/file.sql.gz, or the https address of a blob container
     #[arg(long, value_name = "URL", value_parser = destination)]
     to: String,
     /// A database to export, where the cloud can choose; may be given several times
@@ -94,12 +94,23 @@ impl Of<'_> {
     }
 }
 
-/// `s3://bucket/prefix` or `gs://bucket/object`
+/// `s3://bucket/prefix`, `gs://bucket/object` or `https://account.blob.core.windows.net/container`
 fn destination(text: &str) -> Result<String, String> {
+    if text.contains('?') {
+        return Err(
+            "leave out what follows the question mark: a signature is a secret, and belongs to the config".into()
+        );
+    }
+    let web = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    if web.is_some_and(|place| !place.contains(char::is_control) && !place.contains('@') && place.contains('/')) {
+        return Ok(text.to_owned());
+    }
     let place = text.strip_prefix("s3://").filter(|place| !place.contains(char::is_control));
     match place.and_then(|place| place.split('/').next()) {
         Some(bucket) if !bucket.is_empty() => Ok(text.to_owned()),
-        _ => object(text).map_err(|_| "write s3://BUCKET/PREFIX or gs://BUCKET/OBJECT".into()),
+        _ => object(text).map_err(|_| {
+            "write s3://BUCKET/PREFIX, gs://BUCKET/OBJECT or https://ACCOUNT.blob.core.windows.net/CONTAINER".into()
+        }),
     }
 }
 

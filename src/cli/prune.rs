@@ -267,7 +267,7 @@ async fn plan_target<'c>(
 ) -> Result<Made<'c>, Failure> {
     let opened = catalog::open(config, target).await?;
     let plan = plan_opened(&opened, policy, limits).await?;
-    let warnings = target.cannot_meet(policy).into_iter().collect();
+    let warnings = target.cannot_meet(policy);
     let (target, config) = (target.name.as_str(), config_digest(config, target, policy));
     Ok(Made { target, config, plan, rules: rule_names(policy), warnings })
 }

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use snapkeep_providers::model::{Tags, TargetName};
 use snapkeep_providers::settings::{ProviderSettings, StoreSettings, Verify};
 
+use crate::retention::{overfull, unsatisfiable};
+
 mod document;
 mod duration;
 mod error;
@@ -63,8 +65,10 @@ impl Target {
     }
 
     /// Why `policy` can't come true here, if it can't.
-    pub fn cannot_meet(&self, policy: &Retention) -> Option<String> {
-        self.settings.keeps_at_most_days().and_then(|days| crate::retention::unsatisfiable(policy, days))
+    pub fn cannot_meet(&self, policy: &Retention) -> Vec<String> {
+        let days = self.settings.keeps_at_most_days().and_then(|days| unsatisfiable(policy, days));
+        let room = self.settings.holds_at_most().and_then(|room| overfull(policy, room));
+        days.into_iter().chain(room).collect()
     }
 }
 

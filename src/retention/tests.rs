@@ -297,6 +297,18 @@ fn a_span_of_any_length_can_be_compared_with_what_a_cloud_keeps() {
     assert_eq!(unsatisfiable(&policy(wishes), 35).as_deref(), Some(warning));
 }
 
+#[test]
+fn a_policy_that_fills_all_the_room_there_is_leaves_none_for_the_next() {
+    for fits in ["keep_last = 6", "keep_last = 3\nkeep_daily = 4", "keep_within = '9y'"] {
+        assert_eq!(overfull(&policy(fits), 7), None, "{fits}");
+    }
+    let warning = "there is room for 7 snapshots here, the next one included, and keep_daily, keep_weekly may keep 10";
+    assert_eq!(overfull(&policy("keep_daily = 7\nkeep_weekly = 4"), 7).as_deref(), Some(warning));
+    let most = policy("keep_last = 4294967295\nkeep_yearly = 4294967295");
+    assert!(overfull(&most, 7).unwrap().ends_with("may keep 4294967295"));
+    assert!(overfull(&policy("keep_last = 7"), 7).is_some());
+}
+
 /// Leap days, ends of ISO years and of months, a quiet day.
 const EDGES: [&str; 9] = [
     "2020-02-29T12:00:00Z",

@@ -107,3 +107,60 @@ impl Desk {
 pub(crate) fn settled_after() -> String {
     format!("{} minutes", SETTLED.num_minutes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bookmarks::Fleeting;
+    use crate::rest::Call;
+    use crate::rest::scripted::{Answer as Told, Scripted, client};
+
+    async fn desk(answers: impl IntoIterator<Item = Told>) -> (Scripted, Desk) {
+        let server = Scripted::start(answers).await;
+        let desk = Desk { client: client(&server.url, &["t0ken"]), bookmarks: Arc::new(Fleeting::default()) };
+        (server, desk)
+    }
+
+    /// Asks for something, and tells what the bookmark was while the request was on its way.
+    async fn begin(desk: &Desk) -> (Result<Begun, Fault>, Option<Bookmark>) {
+        let mut while_sent = None;
+        let send = async {
+            while_sent = desk.bookmarks.kept("b").await.unwrap();
+            desk.client.ask(&Call::put(&["b"], None::<&()>)).await
+        };
+        let begun = desk.begin("b", send).await.unwrap();
+        (begun, while_sent)
+    }
+
+    #[tokio::test]
+    async fn it_is_written_down_before_it_is_sent_and_with_its_addresses_after() {
+        let addresses =
+            vec![("Azure-AsyncOperation", "http://127.0.0.1:1/op".to_owned()), ("Retry-After", "3".to_owned())];
+        let (_server, desk) = desk([Told::Whole(202, addresses, String::new())]).await;
+        let (begun, while_sent) = begin(&desk).await;
+        assert!(matches!(begun, Ok(Begun::Runs(Some(pause))) if pause.as_secs() == 3));
+        assert_eq!(while_sent.unwrap().status_url, None);
+        let after = desk.bookmarks.kept("b").await.unwrap().unwrap();
+        assert_eq!(after.status_url.as_deref(), Some("http://127.0.0.1:1/op"));
+    }
+
+    #[tokio::test]
+    async fn what_was_lost_stays_written_down_and_what_was_refused_does_not() {
+        let (server, desk) = desk([Told::Lost, Told::refusal(409, r#"{"error": {"code": "ServerIsBusy"}}"#)]).await;
+        assert!(matches!(begin(&desk).await.0, Ok(Begun::Lost)));
+        assert!(matches!(desk.look("b").await.unwrap(), Ok(Standing::Unseen)));
+        assert!(begin(&desk).await.0.is_err());
+        assert!(matches!(desk.look("b").await.unwrap(), Ok(Standing::Forgotten)));
+        assert_eq!(server.asked().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_was_lost_long_ago_was_never_made() {
+        let bookmarks = Arc::new(Fleeting::default());
+        let server = Scripted::start([Told::Lost]).await;
+        let desk = Desk { client: client(&server.url, &["t0ken"]), bookmarks: bookmarks.clone() };
+        let _ = begin(&desk).await;
+        bookmarks.alter(|bookmark| bookmark.sent_at -= SETTLED * 2);
+        assert!(matches!(desk.look("b").await.unwrap(), Ok(Standing::Never)));
+    }
+}

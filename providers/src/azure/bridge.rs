@@ -74,7 +74,8 @@ fn call(base: &Url, request: &Request) -> Called<Call> {
     let azure_core::Body::Bytes(body) = request.body() else { return Err(unsent("its body is a stream")) };
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| unsent("there is no such method"))?;
     // A next page is where the service says; what the crate puts together leaves out what is before the path.
-    if method == Method::GET && url.path().starts_with(base.path()) {
+    let is_ours = url.origin() == base.origin();
+    if !is_ours || method == Method::GET && url.path().starts_with(base.path()) {
         return Ok(Call::get_at(url.as_str(), &[url.path().trim_start_matches('/')]));
     }
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -136,4 +137,64 @@ fn into_fault(error: azure_core::Error) -> Fault {
     let words = error.to_string();
     let own = error.into_inner().ok().and_then(|inner| inner.downcast::<Fault>().ok());
     own.map_or_else(|| Fault::useless("azure_mgmt_mysql", crate::rest::bounded(&words, 300)), |fault| *fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rest::Arrival;
+    use crate::rest::scripted::{Answer as Told, Scripted, client};
+
+    /// The crate's client for a server below a path, as a proxy may have it.
+    fn below(server: &Scripted, path: &str) -> mysql_api::Client {
+        mysql(&client(&format!("{}{path}", server.url), &["t0ken"])).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_change_without_a_body_says_how_long_it_is_and_is_not_sent_again() {
+        let told = Told::json(r#"{"name": "customer-x-b"}"#);
+        let server = Scripted::start([told, Told::refusal(503, "")]).await;
+        let api = below(&server, "/arm");
+        let put = async || answer("PUT x", api.backups_client().put("s", "rg (a)", "srv", "b").send().await).await;
+        let body: serde_json::Value = put().await.unwrap().parsed().unwrap();
+        assert_eq!(body["name"], "customer-x-b");
+        let fault = put().await.unwrap_err();
+        assert_eq!((fault.status(), fault.arrival(), server.asked().len()), (Some(503), Arrival::Unknown, 2));
+        let asked = &server.asked()[0];
+        let path =
+            "subscriptions/s/resourceGroups/rg%20%28a%29/providers/Microsoft.DBforMySQL/flexibleServers/srv/backups/b";
+        assert_eq!(asked.line, format!("PUT /arm/{path}?api-version=2023-12-30 HTTP/1.1"));
+        assert_eq!((asked.header("Content-Length"), asked.body.as_str()), (Some("0"), ""));
+        assert_eq!(asked.header("Authorization"), Some("Bearer t0ken"), "ours, not the crate's");
+    }
+
+    #[tokio::test]
+    async fn pages_are_walked_to_their_end_and_never_to_another_server() {
+        let other = Scripted::start([]).await;
+        let server = Scripted::start([]).await;
+        let page = |name: &str, next: Option<&str>| {
+            let next = next.map(|next| format!(", \"nextLink\": \"{next}\"")).unwrap_or_default();
+            Told::json(&format!("{{\"value\": [{{\"name\": \"{name}\"}}]{next}}}"))
+        };
+        let [second, again] = ["?$skiptoken=2%2Fx&api-version=2023-12-30", "?$skiptoken=3&api-version=2023-12-30"]
+            .map(|query| format!("{}/arm/subscriptions/s/next{query}", server.url));
+        let list = async || {
+            let api = below(&server, "/arm");
+            pages::<_, serde_json::Value>("GET b", api.backups_client().list_by_server("s", "rg", "srv").into_stream())
+                .await
+        };
+        server.then([page("a", Some(&second)), page("b", None)]);
+        assert_eq!(list().await.unwrap().len(), 2);
+        assert_eq!(
+            server.asked()[1].line,
+            "GET /arm/subscriptions/s/next?$skiptoken=2%2Fx&api-version=2023-12-30 HTTP/1.1"
+        );
+        server.then([page("a", Some(&again)), page("b", Some(&again))]);
+        assert!(list().await.unwrap_err().to_string().contains("no end"));
+        server.then([page("a", Some(&format!("{}/x", other.url)))]);
+        assert!(list().await.unwrap_err().to_string().contains("another server"));
+        assert!(other.asked().is_empty());
+        server.then([Told::json(r#"{"value": [{"name": "a", "properties": {"completedTime": "yesterday"}}]}"#)]);
+        assert!(list().await.is_err(), "what can't be read is no end of the list");
+    }
 }

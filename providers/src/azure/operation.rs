@@ -14,6 +14,9 @@ use super::fault::is_missing;
 use crate::bookmarks::Bookmark;
 use crate::rest::{Answer, Arrival, Call, Called, Client, Fault, bounded};
 
+#[cfg(test)]
+mod tests;
+
 /// How long after a request whose answer was lost what it makes may still come into sight. Only then it is asked for again.
 pub(crate) const SETTLED: TimeDelta = TimeDelta::minutes(5);
 /// How many letters of Azure's words are told.

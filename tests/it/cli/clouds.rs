@@ -152,10 +152,10 @@ fn a_dump_is_exported_nowhere() {
     error: there is no target "nots" in snapkeep.toml
     hint: did you mean "notes"?
     "#);
-    assert_snapshot!(bench.run("export notes --to https://bucket/x"), @"
+    assert_snapshot!(bench.run("export notes --to ftp://bucket/x"), @"
     exit 2
     --- stderr
-    error: invalid value 'https://bucket/x' for '--to <URL>': write s3://BUCKET/PREFIX or gs://BUCKET/OBJECT
+    error: invalid value 'ftp://bucket/x' for '--to <URL>': write s3://BUCKET/PREFIX, gs://BUCKET/OBJECT or https://ACCOUNT.blob.core.windows.net/CONTAINER
 
     For more information, try '--help'.
     ");
@@ -253,13 +253,15 @@ fn databases_are_looked_for_in_clouds_only() {
     exit 2
     --- stderr
     error: no target's cloud can be asked for its databases
-    hint: name a region of AWS, `--region eu-central-1`, or a project of Google Cloud, `--project acme-prod`
+    hint: name a region of AWS, `--region eu-central-1`, a project of Google Cloud, `--project acme-prod`, or a subscription of Azure, `--subscription ID`
     ");
     for line in [
         "--region eu-central-1",
         "--project acme",
+        "--subscription 7",
         "--discover --profile prod",
         "--discover --project=",
+        "--discover --subscription=",
         "--discover --region=",
     ] {
         let ran = bench.run(&format!("targets list {line}"));

@@ -47,6 +47,40 @@ fn a_good_config_has_no_problem() {
     assert_eq!(bench.run("config check -q").err, "");
 }
 
+const AZURE: &str = r#"
+version = 1
+
+[targets.crm]
+provider = "azure_postgresql"
+subscription_id = "00000000-0000-0000-0000-000000000000"
+resource_group = "crm"
+server_name = "crm-pg"
+retention = "long"
+
+[targets.shop]
+provider = "azure_mysql"
+subscription_id = "00000000-0000-0000-0000-000000000000"
+resource_group = "shop"
+server_name = "shop-mysql"
+retention = "long"
+
+[retention.long]
+keep_daily = 7
+keep_monthly = 12
+"#;
+
+#[test]
+fn what_a_cloud_has_no_room_for_is_told_before_any_call() {
+    assert_snapshot!(with_config(AZURE).run("config check"), @"
+    exit 0
+    --- stderr
+    snapkeep.toml: 2 targets, 0 stores, no problem
+    warning: crm: snapshots live 35 days at most here, so keep_monthly can't be met
+    warning: crm: there is room for 7 snapshots here, the next one included, and keep_daily, keep_monthly may keep 18
+    warning: shop: snapshots live 35 days at most here, so keep_monthly can't be met
+    ");
+}
+
 #[test]
 fn every_problem_is_shown_at_once_with_its_place() {
     let bench = with_config(WRONG);

@@ -137,9 +137,9 @@ fn the_first_that_names_somebody_is_the_only_one() {
     let secret = Some(Secret::new("s".into()));
     assert_eq!(ways(named.clone()), ["Identity Machine", "Az Az"]);
     assert_eq!(ways(Environment { secret: secret.clone(), ..named.clone() }), ["Application Application"]);
-    let federated = Environment { federated: Some("/token".into()), ..named.clone() };
+    let federated = Environment { federated: Some("/token".into()), ..named };
     assert_eq!(ways(federated.clone()), ["Application Application"]);
-    let both = Environment { secret, ..federated.clone() };
+    let both = Environment { secret, ..federated };
     let by = |permitted: &str| Environment { permitted: Some(permitted.into()), ..both.clone() };
     assert_eq!(ways(by("dev")), ["Az Az"]);
     assert_eq!(ways(by("PROD")), ["Application Application"]);
