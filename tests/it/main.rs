@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod aws;
+mod azure;
 mod bad_input;
 mod cli;
 mod conformance;

@@ -49,8 +49,6 @@ pub(super) struct Record {
     /// Azure's word for its state, or for what it is.
     pub(super) status: String,
     pub(super) created_at: Option<DateTime<Utc>>,
-    /// The first moment that it can be restored to, of what has more than one.
-    pub(super) earliest: Option<DateTime<Utc>>,
     completed_at: Option<DateTime<Utc>>,
     expires_at: Option<DateTime<Utc>>,
     pub(super) size_bytes: Option<u64>,
@@ -75,7 +73,6 @@ impl Record {
             kind,
             status: status.into(),
             created_at,
-            earliest: None,
             completed_at: None,
             expires_at: None,
             size_bytes: None,
@@ -213,7 +210,7 @@ impl From<RestorePoint> for Record {
         let label = properties.restore_point_label.filter(|label| !label.is_empty());
         let kind = Kind::Point(label);
         let location = text(point.location);
-        Self { earliest, location, ..Self::new(point.name, kind, properties.restore_point_type, moment) }
+        Self { location, ..Self::new(point.name, kind, properties.restore_point_type, moment) }
     }
 }
 
@@ -221,7 +218,6 @@ impl From<Dropped> for Record {
     fn from(dropped: Dropped) -> Self {
         let properties = dropped.properties;
         Self {
-            earliest: properties.earliest_restore_date,
             location: text(dropped.location),
             ..Self::new(dropped.name, Kind::Dropped, "Dropped", properties.deletion_date)
         }
@@ -337,7 +333,7 @@ mod tests {
         }
     }
 
-    fn long_term(properties: Value) -> Record {
+    fn long_term(properties: &Value) -> Record {
         let backup = json!({"name": "5555;131637960820000000;Hot", "properties": properties});
         Record::of_long_term(serde_json::from_value(backup).unwrap(), "japaneast")
     }
@@ -346,7 +342,7 @@ mod tests {
     fn what_locks_a_long_term_backup_is_told() {
         let expires = "2027-08-23T08:00:00Z";
         let of = |hold: &str, time: &str, mode: &str| {
-            long_term(json!({
+            long_term(&json!({
                 "backupTime": "2017-08-23T08:00:00Z", "backupExpirationTime": expires, "legalHoldImmutability": hold,
                 "timeBasedImmutability": time, "timeBasedImmutabilityMode": mode, "backupStorageAccessTier": "Hot",
             }))
@@ -364,7 +360,7 @@ mod tests {
             assert_eq!((snapshot.origin, snapshot.size_bytes), (Origin::Automated, None));
             assert!(snapshot.expires_at.is_some());
         }
-        assert_eq!(long_term(json!({"isBackupImmutable": true})).kind, Kind::LongTerm(Lock::Unlocked));
+        assert_eq!(long_term(&json!({"isBackupImmutable": true})).kind, Kind::LongTerm(Lock::Unlocked));
     }
 
     #[test]
@@ -374,14 +370,15 @@ mod tests {
             serde_json::from_value::<RestorePoint>(point).unwrap().into()
         };
         let all = point(json!({"restorePointType": "CONTINUOUS", "earliestRestoreDate": "2017-06-12T00:00:00Z"}));
-        assert_eq!((all.created_at, all.status.as_str()), (all.earliest, "CONTINUOUS"));
+        assert_eq!(all.created_at.unwrap().to_rfc3339(), "2017-06-12T00:00:00+00:00");
+        assert_eq!(all.status, "CONTINUOUS");
         let one = point(json!({
             "restorePointType": "DISCRETE", "restorePointCreationDate": "2017-03-10T08:00:00Z",
             "restorePointLabel": "mylabel1",
         }));
         let snapshot = one.snapshot(&Home::for_tests());
         assert_eq!(snapshot.created_at.unwrap().to_rfc3339(), "2017-03-10T08:00:00+00:00");
-        assert_eq!((snapshot.tags["label"].as_str(), one.earliest), ("mylabel1", None));
+        assert_eq!(snapshot.tags["label"], "mylabel1");
     }
 
     #[test]

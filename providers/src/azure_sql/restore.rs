@@ -66,7 +66,7 @@ impl AzureSqlProvider {
         let is_here = to.api.is_at(&self.api);
         let properties = match &record.kind {
             Kind::Bacpac => return self.import(record, to, &options, (verb, subject)).await,
-            Kind::Copy => of("Copy", "sourceDatabaseId", self.api.id(&["databases", &record.native])),
+            Kind::Copy => of("Copy", "sourceDatabaseId", &self.api.id(&["databases", &record.native])),
             Kind::Point(_) if !is_here => return Err(self.here_only(subject, "a restore point")),
             Kind::Dropped if !is_here => return Err(self.here_only(subject, "a deleted database")),
             Kind::Point(_) => {
@@ -77,7 +77,7 @@ impl AzureSqlProvider {
             Kind::LongTerm(_) => {
                 let no_id = || self.home.error(ErrorKind::Failed, verb, subject, "Azure doesn't tell its id");
                 let id = raw.get("id").and_then(Value::as_str).ok_or_else(no_id)?;
-                of("RestoreLongTermRetentionBackup", "longTermRetentionBackupResourceId", id.to_owned())
+                of("RestoreLongTermRetentionBackup", "longTermRetentionBackupResourceId", id)
             }
         };
         let wanted = Wanted { properties, options, verb, subject };
@@ -107,7 +107,7 @@ impl AzureSqlProvider {
             found.pointer("/properties/lastAvailableBackupDate").and_then(Value::as_str).unwrap_or("some time ago");
         let last: String = last.chars().filter(char::is_ascii_graphic).take(40).collect();
         let id = self.api.id(&["recoverableDatabases", &self.home.database]);
-        let properties = of("Recovery", "recoverableDatabaseId", id);
+        let properties = of("Recovery", "recoverableDatabaseId", &id);
         run.reporter.warn(&format!("it will hold the last backup that has arrived in another region, of {last}"));
         self.restore_as(to, Wanted { properties, options, verb: VERB, subject }, None).await
     }
@@ -206,6 +206,6 @@ impl AzureSqlProvider {
 }
 
 /// How a database is made, and from what.
-fn of(mode: &str, key: &str, id: String) -> Map<String, Value> {
+fn of(mode: &str, key: &str, id: &str) -> Map<String, Value> {
     Map::from_iter([("createMode".to_owned(), json!(mode)), (key.to_owned(), json!(id))])
 }

@@ -1,0 +1,3 @@
+//! Azure: the promises of the contract, and what faults do, against its Resource Manager in this process.
+
+mod sql;
