@@ -204,8 +204,8 @@ impl AzureSqlProvider {
             word: record.status.clone(),
             what: record.snapshot(&self.home),
         });
-        // A file is written for as long as its operation goes on.
-        let trust = if of == Some(Form::Copy) { Trust::Thing } else { Trust::Operation };
+        // A file may be written for as long as its operation goes on.
+        let trust = if of == Some(Form::Copy) { Trust::Thing } else { Trust::Both };
         let failed = |kind, words: String| {
             let reason = if of == Some(Form::Copy) { "the copy was begun and failed" } else { "the export failed" };
             self.home.error(kind, VERB, &subject, reason).with_source(words)

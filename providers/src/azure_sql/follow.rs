@@ -37,6 +37,8 @@ pub(super) struct There<T> {
 pub(super) enum Trust {
     /// The thing: it is available only when it is whole.
     Thing,
+    /// The operation while it is known to go on, else the thing.
+    Both,
     /// The operation: the thing is there before it is whole.
     Operation,
 }
@@ -59,9 +61,9 @@ pub(super) fn state_of<T>(
         Some(OperationState::Running { so_far: there.map(|there| there.what), percent })
     };
     match (standing, there) {
-        (Standing::Runs { percent, .. }, there) if trust == Trust::Operation => running(there, percent),
+        (Standing::Runs { percent, .. }, there) if trust != Trust::Thing => running(there, percent),
         (Standing::Unseen, Some(there)) if trust == Trust::Operation => running(Some(there), None),
-        (Standing::Failed(words), _) if trust == Trust::Operation => failed(ErrorKind::Failed, &words),
+        (Standing::Failed(words), _) if trust != Trust::Thing => failed(ErrorKind::Failed, &words),
         (_, Some(There { state: SnapshotState::Available, what, .. })) => Some(OperationState::Done(what)),
         (Standing::Failed(words), _) => failed(ErrorKind::Failed, &words),
         (Standing::Runs { percent, .. }, there) => running(there, percent),
@@ -168,6 +170,9 @@ mod tests {
             [(RUNS, "running"), (Standing::Unseen, "running"), (bad(), "failed"), (Standing::Over, "done")]
         {
             assert_eq!(state(standing, Some(SnapshotState::Available), Trust::Operation), expected);
+        }
+        for (standing, expected) in [(RUNS, "running"), (Standing::Unseen, "done"), (bad(), "failed")] {
+            assert_eq!(state(standing, Some(SnapshotState::Available), Trust::Both), expected);
         }
     }
 

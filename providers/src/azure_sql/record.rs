@@ -140,6 +140,11 @@ impl Record {
         self.expires_at
     }
 
+    /// Whether it stands for all moments from its own on.
+    pub(super) fn is_continuous(&self) -> bool {
+        matches!(self.kind, Kind::Point(_)) && self.status.eq_ignore_ascii_case(CONTINUOUS)
+    }
+
     /// Until when nobody can delete it, where that has an end.
     fn locked_until(&self) -> Option<DateTime<Utc>> {
         self.expires_at.filter(|_| matches!(self.kind, Kind::LongTerm(Lock::Locked | Lock::Unlocked)))

@@ -2,6 +2,7 @@
 //!
 //! <https://learn.microsoft.com/azure/azure-sql/database/recovery-using-backups>
 
+use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 
 use super::bacpac::Bacpacs;
@@ -19,6 +20,8 @@ use crate::model::{
 };
 use crate::{Run, random};
 
+/// The first moment that Azure can restore moves on while it is asked for.
+const SLIDE: TimeDelta = TimeDelta::minutes(1);
 const RESTORE: &str = "restore";
 pub(super) const IMPORT: &str = "import";
 
@@ -50,6 +53,11 @@ impl AzureSqlProvider {
         if from == From::Geo {
             return self.restore_from_region(&to, &record, options, (&subject, run)).await;
         }
+        if record.is_continuous() {
+            run.reporter.warn(
+                "it stands for all moments from its own on, of which the first is restored: --time names another",
+            );
+        }
         self.restore_record(&record, &raw, &to, options, (VERB, &subject), None).await
     }
 
@@ -71,7 +79,8 @@ impl AzureSqlProvider {
             Kind::Dropped if !is_here => return Err(self.here_only(subject, "a deleted database")),
             Kind::Point(_) => {
                 let no_moment = || self.home.error(ErrorKind::Failed, verb, subject, "Azure doesn't tell its moment");
-                self.of_live(record.created_at.ok_or_else(no_moment)?)
+                let moment = record.created_at.ok_or_else(no_moment)?;
+                self.of_live(if record.is_continuous() { (moment + SLIDE).min(self.now()) } else { moment })
             }
             Kind::Dropped => self.of_dropped(&record.native, None),
             Kind::LongTerm(_) => {

@@ -18,7 +18,14 @@ fn keyed() -> CreateRequest {
 fn a_copy_says_in_its_tags_whose_it_is() {
     let cloud = Cloud::new("tags = { team = \"shop\" }");
     let ran = cloud.done("create orders --key before-7 --tag app=1.9");
-    insta::assert_snapshot!(cloud.shown(&ran), @"");
+    insta::assert_snapshot!(cloud.shown(&ran), @"
+    exit 0
+    --- stdout
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    orders/[COPY-1]  [TIME]  [AGE]  -  available  owned  sqlserver  northeurope  -  -
+    --- stderr
+    orders: made orders/[COPY-1] in northeurope, in [DURATION]
+    ");
     let made = cloud.made();
     let copy = cloud.databases().pop().unwrap();
     let tags = serde_json::json!({
@@ -132,14 +139,20 @@ fn a_copy_that_fails_says_why_and_its_key_is_free_again() {
 fn what_can_not_be_made_says_why() {
     let cloud = Cloud::new("");
     cloud.arm.world(|world| world.database("orders").unwrap().status = "Offline".into());
-    insta::assert_snapshot!(cloud.whole("create orders"), @"");
+    insta::assert_snapshot!(cloud.whole("create orders"), @"
+    exit 1
+    --- stderr
+    error: azure_sql: cannot snapshot orders: the database is Offline, and Azure copies it only while it is Online
+    hint: look at it: az sql db show -n orders -s shop-sql -g Acme-Prod --subscription 11111111-2222-4333-8444-555555555555
+    ");
     cloud.arm.world(|world| world.database("orders").unwrap().status = "Restoring".into());
     cloud.exits(6, "create orders");
     cloud.arm.world(|world| {
         world.database("orders").unwrap().status = "Online".into();
         world.denied.insert("Microsoft.Sql/servers/databases/write".to_owned());
     });
-    insta::assert_snapshot!(cloud.whole("create orders"), @"");
+    let ran = cloud.exits(5, "create orders");
+    assert!(ran.err.contains("the role lacks the action Microsoft.Sql/servers/databases/write"), "{ran}");
     cloud.arm.world(|world| world.denied.clear());
     let ran = cloud.exits(2, "create orders --tag a/b=x");
     assert!(ran.err.contains("no '/' in a tag's name"), "{ran}");

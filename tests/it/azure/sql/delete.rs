@@ -77,7 +77,12 @@ fn long_term_backups_are_deleted_unless_they_are_immutable() {
     let item = items.iter().find(|item| item["id"] == locked.as_str()).unwrap();
     assert_eq!(item["locked_until"], item["expires_at"]);
     let ran = cloud.exits(10, &format!("delete {locked} --yes --force"));
-    insta::assert_snapshot!(cloud.shown(&ran), @"");
+    insta::assert_snapshot!(cloud.shown(&ran), @"
+    exit 10
+    --- stderr
+    error: azure_sql: cannot delete orders/[LONG-TERM-1]: it is immutable until [TIME], and locked
+    hint: it goes by itself when it expires
+    ");
     assert_eq!(cloud.arm.world(|world| world.sql.kept.len()), 1);
 }
 
@@ -85,7 +90,12 @@ fn long_term_backups_are_deleted_unless_they_are_immutable() {
 fn what_azure_ends_by_itself_nobody_deletes() {
     let cloud = Cloud::new("");
     cloud.create("orders");
-    insta::assert_snapshot!(cloud.whole("delete orders/ContinuousRestorePoint --yes --force"), @"");
+    insta::assert_snapshot!(cloud.whole("delete orders/ContinuousRestorePoint --yes --force"), @"
+    exit 12
+    --- stderr
+    error: azure_sql: cannot delete orders/ContinuousRestorePoint: Azure keeps a restore point for as long as backups are retained, and nobody can delete it
+    hint: it goes by itself; shorten the retention: az sql db str-policy set --retention-days DAYS
+    ");
     cloud.arm.world(|world| {
         let mut gone = world.database("orders").unwrap().clone();
         gone.deleted = Some(world.now());

@@ -37,7 +37,14 @@ fn all_kinds_are_listed_newest_first_and_of_this_database_only() {
     assert_eq!(kinds(&items), pairs(&expected));
     assert!(items[0]["expires_at"].is_string() && items[0]["size_bytes"].is_null(), "{}", items[0]);
     assert_eq!((&items[0]["location"], &items[1]["engine"]), (&"northeurope".into(), &"sqlserver".into()));
-    insta::assert_snapshot!(cloud.whole("list orders"), @"");
+    insta::assert_snapshot!(cloud.whole("list orders"), @"
+    exit 0
+    --- stdout
+    ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
+    orders/[LONG-TERM-1]  [TIME]  [AGE]  -  available  automated  sqlserver  northeurope  -  -
+    orders/[COPY-1]  [TIME]  [AGE]  -  available  owned  sqlserver  northeurope  -  -
+    orders/ContinuousRestorePoint  [TIME]  [AGE]  -  available  automated  sqlserver  northeurope  -  -
+    ");
 }
 
 #[test]
@@ -90,7 +97,12 @@ fn a_server_or_a_database_that_is_not_there_is_said_to_be_missing() {
     let ran = cloud.exits(4, "list orders");
     assert!(ran.err.contains("there is no database nothing on the server shop-sql"), "{ran}");
     cloud.arm.world(|world| world.sql.servers.clear());
-    insta::assert_snapshot!(cloud.whole("list orders"), @"");
+    insta::assert_snapshot!(cloud.whole("list orders"), @"
+    exit 4
+    --- stderr
+    error: azure_sql: cannot list orders: there is no server shop-sql in the resource group Acme-Prod
+    hint: see what is there: `snapkeep targets list --discover`, then correct `server_name` or `resource_group` of [targets.orders]
+    ");
     for (database, words) in [("master", "can't be its database"), ("a/b", "can't be its database")] {
         cloud.configure(&cloud.target("orders", database, ""));
         let ran = cloud.exits(2, "list orders");
@@ -117,7 +129,18 @@ fn a_snapshot_says_how_it_is_restored_without_snapkeep() {
 #[test]
 fn a_check_tells_what_azure_keeps_and_what_the_role_lacks() {
     let cloud = Cloud::new("");
-    insta::assert_snapshot!(cloud.whole("targets check"), @"");
+    insta::assert_snapshot!(cloud.whole("targets check"), @"
+    exit 0
+    --- stdout
+    TARGET  CHECK  RESULT  DETAIL
+    orders  server  ok  server shop-sql in northeurope, Ready
+    orders  database  ok  database orders, GP_S_Gen5 2 (GeneralPurpose), Online
+    orders  retention  ok  any moment of the last 7 days can be restored, from [TIME] on
+    orders  long-term  look  Azure keeps no backup for long
+                                 hint: keep one of each week for 12: az sql db ltr-policy set -n orders -s shop-sql -g Acme-Prod --weekly-retention P12W --subscription 11111111-2222-4333-8444-555555555555
+    orders  snapshots  ok  they can be listed
+    orders  permissions  ok  the role has the actions that are needed
+    ");
     cloud.arm.world(|world| {
         world.database("orders").unwrap().long_term = ["P12W", "P12M", "P5Y"].map(ToOwned::to_owned);
         world.granted = vec!["*/read".to_owned()];

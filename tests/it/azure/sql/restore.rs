@@ -21,7 +21,14 @@ fn a_copy_is_restored_as_a_database_that_is_nobodys_copy() {
     let cloud = Cloud::new("");
     let id = cloud.create("orders");
     cloud.arm.world(|world| world.write_database("orders", "two"));
-    insta::assert_snapshot!(cloud.whole(&format!("restore {id} --to orders-check")), @"");
+    insta::assert_snapshot!(cloud.whole(&format!("restore {id} --to orders-check")), @"
+    exit 0
+    --- stdout
+    SNAPSHOT  RESTORED TO
+    orders/[COPY-1]  orders-check
+    --- stderr
+    orders: restored orders/[COPY-1] to orders-check, in [DURATION]
+    ");
     assert_eq!(data(&cloud, "orders-check").as_deref(), Some("one"));
     let made = cloud.made();
     let tags = made["tags"].as_object().unwrap();
@@ -111,7 +118,12 @@ fn names_that_are_taken_or_snapkeeps_own_are_refused_before_anything_is_made() {
     let cloud = Cloud::new("");
     let id = cloud.create("orders");
     let before = puts(&cloud);
-    insta::assert_snapshot!(cloud.whole(&format!("restore {id} --to orders")), @"");
+    insta::assert_snapshot!(cloud.whole(&format!("restore {id} --to orders")), @"
+    exit 10
+    --- stderr
+    error: azure_sql: cannot restore orders/[COPY-1]: there is a database orders already
+    hint: choose another name with `--to NAME`
+    ");
     cloud.exits(10, &format!("restore {id} --to ORDERS"));
     for name in
         ["master", "a*b", "x/y", "Acme-Prod/shop-sql/a:b", "orders_sk_20261122t021500z_7f3k", "sk-verify-abcdefghijkm"]
@@ -119,7 +131,7 @@ fn names_that_are_taken_or_snapkeeps_own_are_refused_before_anything_is_made() {
         let ran = cloud.exits(2, &format!("restore {id} --to {name}"));
         assert!(!ran.err.is_empty(), "{name}");
     }
-    insta::assert_snapshot!(cloud.whole(&format!("restore {id} --in-place --confirm orders")), @"");
+    cloud.exits(12, &format!("restore {id} --in-place --confirm orders"));
     cloud.exits(4, "restore orders/orders_sk_20261122t021500z_7f3k --to other");
     assert_eq!(puts(&cloud), before);
 }

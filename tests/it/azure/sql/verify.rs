@@ -11,7 +11,14 @@ fn a_copy_is_restored_on_trial_and_nothing_is_left() {
     let cloud = Cloud::new("");
     cloud.arm.world(|world| world.looks = 1);
     let id = cloud.create("orders");
-    insta::assert_snapshot!(cloud.whole(&format!("verify {id} --level restore")), @"");
+    insta::assert_snapshot!(cloud.whole(&format!("verify {id} --level restore")), @"
+    exit 0
+    --- stdout
+    SNAPSHOT  LEVEL  RESULT  CHECK  DETAIL
+    orders/[COPY-1]  restore  ok  restore  a scratch database was there within 0 min
+    --- stderr
+    orders: verified orders/[COPY-1]: restore, in [DURATION]
+    ");
     assert_eq!(cloud.databases().len(), 2);
     assert_eq!(cloud.made()["tags"], json!({"snapkeep:scratch": "orders"}));
     assert_eq!(cloud.done("-o name latest orders --verified").out.trim_end(), id);
