@@ -60,6 +60,8 @@ impl HttpClient for Bridge {
     /// A refusal comes back as the [`Fault`] that it is, inside of the crate's own error.
     async fn execute_request(&self, request: &Request) -> Sent<Response> {
         let answer = match call(self.0.base(), request) {
+            // What the crate then can't read it won't ask for again.
+            Ok(call) if *request.method() == azure_core::Method::Get => self.0.ask_whole(&call).await,
             Ok(call) => self.0.ask(&call).await,
             Err(fault) => Err(fault),
         };

@@ -72,7 +72,13 @@ pub(crate) async fn look(client: &Client, bookmark: &Bookmark) -> Called<Progres
         (None, Some(url)) => (url, "the result of the operation"),
         (None, None) => return Ok(Progress::Unknown),
     };
-    match client.ask(&Call::get_at(url, &[what])).await {
+    let call = Call::get_at(url, &[what]);
+    let asked = match &bookmark.status_url {
+        Some(_) => client.ask_whole(&call).await,
+        // A result may be in any form.
+        None => client.ask(&call).await,
+    };
+    match asked {
         Ok(answer) => Ok(read(client, bookmark, &answer)?),
         Err(fault) if is_missing(&fault) => Ok(Progress::Unknown),
         // A result that can't be had since it went wrong is told by the status of the answer.

@@ -144,6 +144,11 @@ impl Client {
         self.send_for(call, Ok).await
     }
 
+    /// The same of what is read: an answer that broke off is asked for again.
+    pub(crate) async fn ask_whole(&self, call: &Call) -> Called<Answer> {
+        self.send_for(call, |answer| answer.parsed::<serde::de::IgnoredAny>().map(|_| answer)).await
+    }
+
     async fn send_for<T>(&self, call: &Call, read: impl Fn(Answer) -> Called<T>) -> Called<T> {
         let began = Instant::now();
         let mut tries = Tries::new(call.repeat);

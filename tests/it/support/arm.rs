@@ -1,5 +1,5 @@
 //! Azure Resource Manager in this process: the part of Azure Database for MySQL and for PostgreSQL, both flexible servers,
-//! and of Azure SQL that backups need. What it doesn't simulate it answers with 501 and remembers, so that no test passes
+//! and of Azure SQL that backups need. What it doesn't simulate it refuses with 400 and remembers, so that no test passes
 //! by a method, parameter or field that was ignored; and so it does with what no client may send: names that can't be, a
 //! token that follows a link to another host, an operation's address that was changed.
 //!

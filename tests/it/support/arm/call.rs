@@ -89,10 +89,10 @@ pub(super) fn not_found<T>(call: &Call) -> Outcome<T> {
     refuse(404, "ResourceNotFound", message)
 }
 
-/// Makes the test fail, too.
+/// Makes the test fail, too. No client tries a 400 again, so that its error shows what is missing.
 pub(super) fn not_simulated<T>(what: impl Into<String>) -> Outcome<T> {
     let what = format!("not simulated: {}", what.into());
-    Err(Refusal { finding: true, ..Refusal::new(501, "NotImplemented", what) })
+    Err(Refusal { finding: true, ..Refusal::new(400, "NotSimulated", what) })
 }
 
 /// What no client may send. Makes the test fail, too.

@@ -105,7 +105,7 @@ const ANY: &str = "*";
 /// What goes wrong with a call by chance.
 pub(super) fn by_chance(weather: &mut Weather, call: &Call) -> Option<Fault> {
     let about = call.path().to_ascii_lowercase();
-    Some(match weather.meet(call.method, about, 12)? {
+    Some(match weather.meet(call.method, about, 11)? {
         0 => Fault::Throttled(Some(0)),
         1 => Fault::Status(503),
         2 => Fault::Status(500),
@@ -115,7 +115,6 @@ pub(super) fn by_chance(weather: &mut Weather, call: &Call) -> Option<Fault> {
         6 | 7 => Fault::CutAfter,
         8 if call.is_change() => Fault::Busy("ServerIsBusy"),
         9 if call.is_change() => Fault::EndsLate(2),
-        10 => Fault::Expired,
         _ => Fault::Truncated,
     })
 }

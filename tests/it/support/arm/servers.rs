@@ -53,8 +53,7 @@ pub(super) fn delete(world: &mut World, call: &Call) -> Outcome {
 pub(super) fn put(world: &mut World, call: &Call) -> Outcome {
     let (service, path, name) = (service(call), server_path(call), call.name("server").to_owned());
     let moment_field = if service == Service::MySql { "restorePointInTime" } else { "pointInTimeUTC" };
-    call.only("", &["location", "tags", "properties"])?;
-    call.only("/properties", &["createMode", "sourceServerResourceId", moment_field])?;
+    has_known_fields(call, moment_field)?;
     world.free(&path, &name)?;
     let taken = world.servers.iter().any(|server| server.service == service && server.name.eq_ignore_ascii_case(&name));
     if taken {
@@ -78,6 +77,9 @@ pub(super) fn put(world: &mut World, call: &Call) -> Outcome {
     }
     let mut made = source.restored(&name, (call.name("subscription"), call.name("group")), moment, now);
     made.state.clone_from(&world.state_of_new);
+    if let Some(tier) = call.field("/sku/tier") {
+        tier.clone_into(&mut made.tier);
+    }
     made.tags = call.body.as_ref().and_then(|body| body.get("tags")).cloned().unwrap_or_else(|| made.tags.clone());
     let begin = Begin {
         service,
@@ -89,6 +91,18 @@ pub(super) fn put(world: &mut World, call: &Call) -> Outcome {
     };
     world.servers.push(made);
     Ok(world.begin(call, begin))
+}
+
+/// Nothing may be in a request that isn't known. Of what a new server is to be like, only its tier counts for backups.
+fn has_known_fields(call: &Call, moment_field: &str) -> Outcome<()> {
+    call.only("", &["location", "tags", "sku", "properties"])?;
+    call.only("/sku", &["name", "tier"])?;
+    let settings = ["availabilityZone", "backup", "network", "storage"];
+    call.only("/properties", &[&["createMode", "sourceServerResourceId", moment_field], &settings[..]].concat())?;
+    call.only("/properties/backup", &["backupRetentionDays", "geoRedundantBackup"])?;
+    call.only("/properties/storage", &["storageSizeGB"])?;
+    let zone = if service(call) == Service::MySql { "privateDnsZoneResourceId" } else { "privateDnsZoneArmResourceId" };
+    call.only("/properties/network", &["publicNetworkAccess", "delegatedSubnetResourceId", zone])
 }
 
 /// The server that is to be restored; it may be gone.
