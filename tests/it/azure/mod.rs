@@ -4,3 +4,4 @@ mod cloud;
 mod conformance;
 mod flexible;
 mod random;
+mod sql;
