@@ -64,12 +64,12 @@ impl ProviderSettings {
         }
     }
 
-    /// How many on-demand snapshots there may be of one server, where that is fixed (Microsoft's documentation of both
-    /// services); what an account may ask to have raised is no such limit.
+    /// How many on-demand snapshots there may be of one server, where that is fixed; what an account may ask to have raised is no
+    /// such limit.
     pub fn holds_at_most(&self) -> Option<u32> {
         match self {
-            Self::AzureMysql(_) => Some(50),
-            Self::AzurePostgresql(_) => Some(7),
+            Self::AzureMysql(_) => Some(AzureServer::MOST_OF_MYSQL),
+            Self::AzurePostgresql(_) => Some(AzureServer::MOST_OF_POSTGRESQL),
             _ => None,
         }
     }
@@ -256,6 +256,14 @@ pub struct AzureServer {
     /// The server.
     #[schemars(length(min = 1))]
     pub server_name: String,
+}
+
+impl AzureServer {
+    /// How many backups on demand a server may have.
+    /// <https://learn.microsoft.com/azure/mysql/flexible-server/concepts-backup-restore>
+    pub(crate) const MOST_OF_MYSQL: u32 = 50;
+    /// <https://learn.microsoft.com/azure/postgresql/flexible-server/concepts-backup-restore>
+    pub(crate) const MOST_OF_POSTGRESQL: u32 = 7;
 }
 
 /// An Azure flexible server for PostgreSQL.

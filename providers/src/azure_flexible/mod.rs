@@ -86,12 +86,10 @@ impl Flavor {
     }
 
     /// How many backups on demand a server may have.
-    /// <https://learn.microsoft.com/azure/mysql/flexible-server/concepts-backup-restore>,
-    /// <https://learn.microsoft.com/azure/postgresql/flexible-server/concepts-backup-restore>
     fn most_on_demand(self) -> u64 {
         match self {
-            Self::Mysql => 50,
-            Self::Postgresql => 7,
+            Self::Mysql => AzureServer::MOST_OF_MYSQL.into(),
+            Self::Postgresql => AzureServer::MOST_OF_POSTGRESQL.into(),
         }
     }
 

@@ -45,7 +45,7 @@ fn a_key_means_the_same_in_every_provider() {
 #[test]
 fn defaults_have_every_key_but_a_targets_own() {
     let names: Vec<_> = section("defaults").keys.into_keys().collect();
-    insta::assert_snapshot!(names.join(" "), @"access_token backup_location compression copy_to endpoint exclude_table_data exclude_tables export external_id host password port profile project region resource_group retention role_arn store subscription_id tags tls tool_dir user");
+    insta::assert_snapshot!(names.join(" "), @"access_token authority_host backup_location bacpac compression copy_to create endpoint exclude_table_data exclude_tables export external_id host long_term_container password port profile project region resource_group retention role_arn store subscription_id tags tls tool_dir user");
 }
 
 #[test]
