@@ -13,6 +13,7 @@ use crate::azure::fault::{OrError, into_error, is_busy};
 use crate::azure::names::{self, Named};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{CreateRequest, Operation, OperationId, OperationState, Origin, Snapshot, SnapshotState, Work};
+use crate::rest::{Answer, Called, Fault};
 
 const VERB: &str = "snapshot";
 /// How long other operations on the server are waited for.
@@ -101,27 +102,42 @@ impl FlexibleProvider {
 
     /// Asks for a backup of this name, when it is the server's turn.
     async fn ask(&self, name: &str, run: &Run) -> Result<Operation<Snapshot>> {
-        let home = &self.home;
-        let (since, mut pause) = (Instant::now(), PAUSES.0);
         let id = OperationId::new(name);
+        match self.begin_in_turn(name, || self.api.create_backup(name), run).await? {
+            // It goes on, whether or not one look at it succeeds.
+            Ok(Begun::Runs(asked)) => Ok(running(id, None).again_in(asked)),
+            Ok(Begun::Done | Begun::Lost) => {
+                let looked = self.look_at_snapshot(&id).await;
+                Ok(looked.unwrap_or_else(|_| running(id, None)))
+            }
+            Err(fault) => Err(into_error(fault, &self.home, VERB, &self.home.target)),
+        }
+    }
+
+    /// Sends what begins something, again while the server is busy with something else.
+    pub(super) async fn begin_in_turn<S>(
+        &self,
+        name: &str,
+        send: impl Fn() -> S,
+        run: &Run,
+    ) -> Result<Result<Begun, Fault>>
+    where
+        S: Future<Output = Called<Answer>>,
+    {
+        let (since, mut pause) = (Instant::now(), PAUSES.0);
         loop {
-            let fault = match self.desk.begin(name, self.api.create_backup(name)).await? {
-                // It goes on, whether or not one look at it succeeds.
-                Ok(Begun::Runs(asked)) => return Ok(running(id, None).again_in(asked)),
-                Ok(Begun::Done | Begun::Lost) => {
-                    let looked = self.look_at_snapshot(&id).await;
-                    return Ok(looked.unwrap_or_else(|_| running(id, None)));
-                }
-                Err(fault) => fault,
+            let fault = match self.desk.begin(name, send()).await? {
+                Err(fault) if is_busy(&fault) && since.elapsed() < QUEUE => fault,
+                begun => return Ok(begun),
             };
-            if !is_busy(&fault) || since.elapsed() > QUEUE {
-                return Err(into_error(fault, home, VERB, &home.target));
-            }
             if pause == PAUSES.0 {
-                run.reporter
-                    .warn(&format!("waiting for the server {}, which is busy with another operation", home.server));
+                let server = &self.home.server;
+                run.reporter.warn(&format!("waiting for the server {server}, which is busy with another operation"));
             }
-            sleep(pause.mul_f64(rand::random_range(0.5..1.5))).await;
+            tokio::select! {
+                () = run.cancel.cancelled() => return Ok(Err(fault)),
+                () = sleep(pause.mul_f64(rand::random_range(0.5..1.5))) => {}
+            }
             pause = (pause * 2).min(PAUSES.1);
         }
     }
