@@ -88,7 +88,8 @@ impl Desk {
         }
     }
 
-    /// The same when it is the turn of `server`: while that is busy with another operation it is waited for.
+    /// The same when it is the turn of `server`: while that is busy with another operation it is waited for,
+    /// unless the run is cancelled.
     pub(crate) async fn begin_in_turn<S: Future<Output = Called<Answer>>>(
         &self,
         name: &str,
@@ -97,15 +98,17 @@ impl Desk {
     ) -> Result<Called<Begun>> {
         let (since, mut pause) = (Instant::now(), PAUSES.0);
         loop {
-            let begun = self.begin(name, send()).await?;
-            let busy = matches!(&begun, Err(fault) if is_busy(fault));
-            if !busy || since.elapsed() > QUEUE {
-                return Ok(begun);
-            }
+            let fault = match self.begin(name, send()).await? {
+                Err(fault) if is_busy(&fault) && since.elapsed() < QUEUE => fault,
+                begun => return Ok(begun),
+            };
             if pause == PAUSES.0 {
                 run.reporter.warn(&format!("waiting for the server {server}, which is busy with another operation"));
             }
-            sleep(pause.mul_f64(rand::random_range(JITTER))).await;
+            tokio::select! {
+                () = run.cancel.cancelled() => return Ok(Err(fault)),
+                () = sleep(pause.mul_f64(rand::random_range(JITTER))) => {}
+            }
             pause = (pause * 2).min(PAUSES.1);
         }
     }
