@@ -208,7 +208,11 @@ impl AzureSqlProvider {
         let trust = if of == Some(Form::Copy) { Trust::Thing } else { Trust::Both };
         let failed = |kind, words: String| {
             let reason = if of == Some(Form::Copy) { "the copy was begun and failed" } else { "the export failed" };
-            self.home.error(kind, VERB, &subject, reason).with_source(words)
+            let error = self.home.error(kind, VERB, &subject, reason).with_source(words);
+            if kind != ErrorKind::Unavailable {
+                return error;
+            }
+            error.with_hint(format!("try again: `snapkeep create {}`", self.home.target))
         };
         let state = state_of(standing, there, trust, failed).ok_or_else(missing)?;
         Ok(Operation::begun(operation.clone(), state).again_in(pause))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::AzureSqlProvider;
-use super::api::{self, Api};
+use super::api::{self, Api, VERSION};
 use super::bacpac::Bacpacs;
 use super::follow::PAUSES;
 use super::record::{Form, Kind, Lock, Record, form};
@@ -14,6 +14,7 @@ use crate::azure::fault::{into_error, is_busy, is_missing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::NativeId;
 use crate::rest::{Answer, Called};
+use crate::shell::shell_word;
 
 const VERB: &str = "delete";
 /// How long a busy server is waited for, and how long a deletion is followed.
@@ -76,8 +77,8 @@ impl AzureSqlProvider {
                 Ok(Ok(None))
             }
             Kind::LongTerm(lock) => {
-                self.refuse_locked(*lock, record, subject)?;
                 let location = api::location(&self.server(VERB).await?.location);
+                self.refuse_locked(*lock, record, &location, subject)?;
                 Ok(api.delete_long_term(&location, database, &record.native).await.map(Some))
             }
             Kind::Point(_) | Kind::Dropped => {
@@ -91,20 +92,21 @@ impl AzureSqlProvider {
     }
 
     /// Refuses what Azure would refuse: an immutable backup.
-    fn refuse_locked(&self, lock: Lock, record: &Record, subject: &str) -> Result<()> {
+    fn refuse_locked(&self, lock: Lock, record: &Record, location: &str, subject: &str) -> Result<()> {
         let until = record.expires_at().map(|until| format!(" until {}", super::moment::text(until)));
         let until = until.unwrap_or_default();
+        let free = |action: &str| {
+            let id = self.api.long_term_id(location, &self.home.database, &record.native);
+            let url = shell_word(&format!("{id}/{action}?api-version={VERSION}"));
+            format!("whoever may can lift it: az rest --method post --url {url}")
+        };
         let (reason, hint) = match lock {
             Lock::None => return Ok(()),
-            Lock::LegalHold => (
-                "a legal hold is on it".to_owned(),
-                "whoever set the hold can remove it: az sql db ltr-backup remove-legal-hold-immutability",
-            ),
-            Lock::Locked => (format!("it is immutable{until}, and locked"), "it goes by itself when it expires"),
-            Lock::Unlocked => (
-                format!("it is immutable{until}"),
-                "it is not locked yet: az sql db ltr-backup remove-time-based-immutability",
-            ),
+            Lock::LegalHold => ("a legal hold is on it".to_owned(), free("removeLegalHoldImmutability")),
+            Lock::Unlocked => (format!("it is immutable{until}"), free("removeTimeBasedImmutability")),
+            Lock::Locked => {
+                (format!("it is immutable{until}, and locked"), "it goes by itself when it expires".to_owned())
+            }
         };
         Err(self.home.error(ErrorKind::Refused, VERB, subject, reason).with_hint(hint))
     }
