@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::bacpac::Bacpacs;
 use super::destination::{Destination, VERB};
-use super::follow::{There, Trust, bookmark, pause_of, state_of};
+use super::follow::{There, Trust, bookmark, or_there, pause_of, state_of};
 use super::options::{self, From};
 use super::record::{Kind, Record, state_of_database};
 use super::wire::Database;
@@ -156,7 +156,7 @@ impl AzureSqlProvider {
         let Some(bacpacs) = &self.bacpacs else { return Err(self.home.missing(verb, &record.native)) };
         self.server_of(to, verb, subject).await?;
         self.refuse_taken(to, verb, subject).await?;
-        let secrets = bacpacs.secrets().await?;
+        let secrets = self.secrets(bacpacs, verb, subject).await?;
         let mut body = bacpacs.told(&record.native, &secrets);
         body.insert("databaseName".into(), json!(to.name));
         body.extend(told);
@@ -186,21 +186,18 @@ impl AzureSqlProvider {
         let Work::Restore(place) = operation.work() else { return Err(missing()) };
         let to = Destination::parse(&self.api, place).ok_or_else(missing)?;
         let imported = self.standing(&bookmark(IMPORT, &to.place), &subject).await?;
-        let (standing, trust) = match imported {
-            Standing::Forgotten => (self.standing(&bookmark(RESTORE, &to.place), &subject).await?, Trust::Thing),
-            imported => (self.hidden(imported).await, Trust::Operation),
+        let (looked, trust) = match imported {
+            Ok(Standing::Forgotten) => (self.standing(&bookmark(RESTORE, &to.place), &subject).await?, Trust::Thing),
+            Ok(imported) => (Ok(self.hidden(imported).await), Trust::Operation),
+            Err(error) => return Err(error),
         };
         let found = to.api.database(&to.name).await.or_error(&to.api.home, "look at", &subject)?;
         let found = found.map(|found| self.parsed::<Database>("look at", &found)).transpose()?;
+        let standing = or_there(looked, found.is_some(), trust)?;
         // A database says itself that it was restored; where nothing is known of the operation, only that tells.
         let unsure =
             trust == Trust::Thing && matches!(standing, Standing::Forgotten | Standing::Unseen | Standing::Never);
-        let target = &self.home.target;
-        let is_ours = |database: &Database| {
-            tags::restore_of(&database.tags, target).is_some()
-                || tags::scratch_of(&database.tags) == Some(target.as_str())
-        };
-        let there = found.filter(|database| !unsure || is_ours(database)).map(|database| There {
+        let there = found.filter(|database| !unsure || self.is_restored(database)).map(|database| There {
             state: state_of_database(&database.properties.status),
             word: database.properties.status,
             what: Restored { to: to.place.clone(), warnings: Vec::new() },
@@ -211,6 +208,13 @@ impl AzureSqlProvider {
         };
         let state = state_of(standing, there, trust, failed).ok_or_else(missing)?;
         Ok(Operation::begun(operation.clone(), state).again_in(pause))
+    }
+
+    /// Whether a database says that a restore of this target made it.
+    fn is_restored(&self, database: &Database) -> bool {
+        let target = &self.home.target;
+        let scratch = tags::scratch_of(&database.tags) == Some(target.as_str());
+        scratch || tags::restore_of(&database.tags, target).is_some()
     }
 }
 
