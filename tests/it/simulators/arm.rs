@@ -11,6 +11,7 @@ use crate::support::{Arm, assert_names, exchange};
 mod access;
 mod faults;
 mod flexible;
+mod official;
 mod sql;
 
 const MYSQL: &str = "2023-12-30";

@@ -1,5 +1,7 @@
 //! Looks at operations, at the addresses that they were given.
 
+use serde_json::{Value, json};
+
 use super::call::{Answer, Call, Outcome, refuse, violated};
 use super::operation::{Effect, Status};
 use super::world::World;
@@ -36,13 +38,16 @@ pub(super) fn result(world: &mut World, call: &Call) -> Outcome {
 
 impl World {
     /// What an operation has made, if that is still there.
-    fn made(&self, effect: &Effect) -> Option<serde_json::Value> {
+    fn made(&self, effect: &Effect) -> Option<Value> {
         match effect {
             Effect::Backup(made) => {
                 Some(self.backups.iter().find(|backup| backup.is(&made.path()))?.resource(made.long_running))
             }
             Effect::Server(path) => Some(self.servers.iter().find(|server| server.is(path))?.resource()),
-            Effect::LongTerm(name) => Some(self.long_terms.iter().find(|backup| backup.name == *name)?.resource()),
+            Effect::LongTerm(name) => {
+                let found = self.long_terms.iter().find(|backup| backup.name == *name)?;
+                Some(json!({"properties": found.resource()["properties"]}))
+            }
             Effect::Sql(change) => self.made_sql(change),
             Effect::NoBackup(_) | Effect::NoServer(_) => None,
         }
