@@ -14,6 +14,7 @@ use url::{Host, Url};
 use super::create::VERB;
 use super::record::{BACPAC, Record};
 use super::{AzureSqlProvider, Home};
+use crate::Run;
 use crate::azure;
 use crate::azure::fault::into_error;
 use crate::azure::names::of_backup;
@@ -213,12 +214,18 @@ impl AzureSqlProvider {
         bacpacs.secrets().await
     }
 
-    pub(super) async fn begin_export(&self, bacpacs: &Bacpacs, key: Option<&str>) -> Result<Operation<Snapshot>> {
+    pub(super) async fn begin_export(
+        &self,
+        bacpacs: &Bacpacs,
+        key: Option<&str>,
+        run: &Run,
+    ) -> Result<Operation<Snapshot>> {
         let name = format!("{}{BACPAC}", of_backup(&self.home.target, key, self.now()));
         let secrets = self.secrets(bacpacs, VERB, self.home.target.as_str()).await?;
         let mark = Bacpacs::mark(&name);
         let body = Value::from(bacpacs.told(&name, &secrets));
-        let begun = self.desk.begin(&mark, self.api.export(&self.home.database, &body)).await?;
+        let send = || self.api.export(&self.home.database, &body);
+        let begun = self.desk.begin_in_turn(&mark, (&self.home.server.server, run), send).await?;
         let subject = self.home.target.to_string();
         let begun = begun.map_err(|fault| Bacpacs::refused(fault, &secrets, &self.home, VERB, &subject));
         self.after_snapshot(OperationId::new(name), &mark, begun).await

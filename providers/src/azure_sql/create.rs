@@ -8,6 +8,7 @@ use super::record::{Form, Record, form};
 use super::tags::Marks;
 use super::wire::Database;
 use super::{AzureSqlProvider, Read, name};
+use crate::Run;
 use crate::azure::begin::{Begun, Standing};
 use crate::azure::fault::{into_error, is_busy};
 use crate::azure::names::Named;
@@ -23,7 +24,7 @@ pub(super) const VERB: &str = "snapshot";
 const MARK: &str = "copy:";
 
 impl AzureSqlProvider {
-    pub(super) async fn begin_snapshot(&self, request: &CreateRequest) -> Result<Operation<Snapshot>> {
+    pub(super) async fn begin_snapshot(&self, request: &CreateRequest, run: &Run) -> Result<Operation<Snapshot>> {
         let key = request.key.as_deref();
         if self.create == AzureSqlCreate::Copy {
             // What Azure can't keep is refused before anything is asked.
@@ -47,8 +48,8 @@ impl AzureSqlProvider {
         self.refuse_asleep(&source)?;
         self.forget_stale().await;
         match (&self.bacpacs, self.create) {
-            (Some(bacpacs), AzureSqlCreate::Bacpac) => self.begin_export(bacpacs, key).await,
-            _ => self.begin_copy(&source, request).await,
+            (Some(bacpacs), AzureSqlCreate::Bacpac) => self.begin_export(bacpacs, key, run).await,
+            _ => self.begin_copy(&source, request, run).await,
         }
     }
 
@@ -125,7 +126,7 @@ impl AzureSqlProvider {
         Err(error.with_hint(format!("{look} --subscription {subscription}")))
     }
 
-    async fn begin_copy(&self, source: &Database, request: &CreateRequest) -> Result<Operation<Snapshot>> {
+    async fn begin_copy(&self, source: &Database, request: &CreateRequest, run: &Run) -> Result<Operation<Snapshot>> {
         let key = request.key.as_deref();
         let copy = name::copy_of(&self.home.database, self.now());
         let marks = self.marks(&copy, key, &request.tags)?;
@@ -138,7 +139,8 @@ impl AzureSqlProvider {
             },
         });
         let mark = mark_of(&copy, key);
-        let begun = self.desk.begin(&mark, self.api.put_database(&copy, &body)).await?;
+        let send = || self.api.put_database(&copy, &body);
+        let begun = self.desk.begin_in_turn(&mark, (&self.home.server.server, run), send).await?;
         let begun = begun.map_err(|fault| self.refused(fault));
         self.after_snapshot(OperationId::new(&copy), &mark, begun).await
     }

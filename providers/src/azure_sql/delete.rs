@@ -19,15 +19,16 @@ use crate::shell::shell_word;
 const VERB: &str = "delete";
 /// How long a busy server is waited for, and how long a deletion is followed.
 const QUEUE: Duration = Duration::from_secs(10 * 60);
-const FOLLOWED: Duration = Duration::from_secs(10 * 60);
+/// An operation that is over is followed no longer, and what it leaves is looked for as long again.
+const FOLLOWED: Duration = Duration::from_secs(5 * 60);
 // What is left is for the requests themselves.
-const _: () = assert!(QUEUE.as_secs() + FOLLOWED.as_secs() + 300 <= DELETION_LIMIT.as_secs());
+const _: () = assert!(QUEUE.as_secs() + 2 * FOLLOWED.as_secs() + 300 <= DELETION_LIMIT.as_secs());
 
 impl AzureSqlProvider {
     pub(super) async fn remove(&self, id: &NativeId) -> Result<()> {
         let (subject, since) = (self.home.id(id), Instant::now());
         let mut pause = PAUSES.0;
-        let answer = loop {
+        let (kind, answer) = loop {
             // Looked at right before: a database is deleted only while its name and its tags say that it is a copy.
             let record = match self.find(VERB, id).await {
                 Ok((record, _)) => record,
@@ -35,7 +36,7 @@ impl AzureSqlProvider {
                 Err(error) => return Err(error),
             };
             match self.send_deletion(&record, &subject).await? {
-                Ok(Some(answer)) => break answer,
+                Ok(Some(answer)) => break (record.kind, answer),
                 Ok(None) => return Ok(()),
                 Err(fault) if is_missing(&fault) => return Ok(()),
                 Err(fault) if is_busy(&fault) && since.elapsed() < QUEUE => {
@@ -45,14 +46,28 @@ impl AzureSqlProvider {
                 Err(fault) => return Err(into_error(fault, &self.home, VERB, &subject)),
             }
         };
-        match self.followed(&self.api.client, &answer, FOLLOWED).await {
-            Some(words) => Err(self.deletion_failed(&subject, words)),
-            None => {
-                if let Some(mark) = self.mark_of_copy(id.as_str()).await? {
-                    self.desk.forget(&mark).await;
-                }
-                Ok(())
+        if let Some(words) = self.followed(&self.api.client, &answer, FOLLOWED).await {
+            return Err(self.deletion_failed(&subject, words));
+        }
+        if kind == Kind::Copy {
+            self.await_gone(&self.api, id.as_str()).await;
+            if let Some(mark) = self.mark_of_copy(id.as_str()).await? {
+                self.desk.forget(&mark).await;
             }
+        }
+        Ok(())
+    }
+
+    /// Waits until a database is no longer told of, also where the operation can't be looked at, or for so long.
+    async fn await_gone(&self, api: &Api, name: &str) {
+        let (since, mut pause) = (Instant::now(), PAUSES.0);
+        while since.elapsed() < FOLLOWED {
+            match api.database(name).await {
+                Ok(Some(_)) => sleep(pause).await,
+                Err(fault) if fault.kind().is_retryable() => sleep(pause).await,
+                Ok(None) | Err(_) => return,
+            }
+            pause = (pause * 2).min(PAUSES.1);
         }
     }
 
@@ -131,7 +146,10 @@ impl AzureSqlProvider {
         };
         match self.followed(&api.client, &answer, FOLLOWED).await {
             Some(words) => Err(self.deletion_failed(name, words)),
-            None => Ok(()),
+            None => {
+                self.await_gone(api, name).await;
+                Ok(())
+            }
         }
     }
 }

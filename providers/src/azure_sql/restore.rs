@@ -30,8 +30,15 @@ pub(super) struct Wanted<'w> {
     /// From what it is made.
     pub(super) properties: Map<String, Value>,
     pub(super) options: RestoreOptions,
+    pub(super) told: Told<'w>,
+}
+
+/// For what it is made, and where that is told of.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'t> {
     pub(super) verb: &'static str,
-    pub(super) subject: &'w str,
+    pub(super) subject: &'t str,
+    pub(super) run: &'t Run,
 }
 
 impl AzureSqlProvider {
@@ -48,17 +55,18 @@ impl AzureSqlProvider {
         let (from, options) = options::from(&request.options).map_err(usage)?;
         // An option that there isn't is refused before anything is asked.
         options::set(&mut json!({}), &options).map_err(usage)?;
+        let told = Told { verb: VERB, subject: &subject, run };
         let (record, raw) = self.find(VERB, id).await?;
         self.refuse_unavailable(VERB, &subject, &record)?;
         if from == From::Geo {
-            return self.restore_from_region(&to, &record, options, (&subject, run)).await;
+            return self.restore_from_region(&to, &record, options, told).await;
         }
         if record.is_continuous() {
             run.reporter.warn(
                 "it stands for all moments from its own on, of which the first is restored: --time names another",
             );
         }
-        self.restore_record(&record, &raw, &to, options, (VERB, &subject), None).await
+        self.restore_record(&record, &raw, &to, options, told, None).await
     }
 
     /// Restores a snapshot that is whole; `tags` instead of those that a restored database gets.
@@ -68,12 +76,13 @@ impl AzureSqlProvider {
         raw: &Value,
         to: &Destination,
         options: RestoreOptions,
-        (verb, subject): (&'static str, &str),
+        told: Told<'_>,
         tags: Option<Tags>,
     ) -> Result<Operation<Restored>> {
+        let Told { verb, subject, .. } = told;
         let is_here = to.api.is_at(&self.api);
         let properties = match &record.kind {
-            Kind::Bacpac => return self.import(record, to, &options, (verb, subject)).await,
+            Kind::Bacpac => return self.import(record, to, &options, told).await,
             Kind::Copy => of("Copy", "sourceDatabaseId", &self.api.id(&["databases", &record.native])),
             Kind::Point(_) if !is_here => return Err(self.here_only(subject, "a restore point")),
             Kind::Dropped if !is_here => return Err(self.here_only(subject, "a deleted database")),
@@ -89,8 +98,7 @@ impl AzureSqlProvider {
                 of("RestoreLongTermRetentionBackup", "longTermRetentionBackupResourceId", id)
             }
         };
-        let wanted = Wanted { properties, options, verb, subject };
-        self.restore_as(to, wanted, tags).await
+        self.restore_as(to, Wanted { properties, options, told }, tags).await
     }
 
     /// Restores the last backup that has arrived in another region: what is left when this one is down.
@@ -99,8 +107,9 @@ impl AzureSqlProvider {
         to: &Destination,
         record: &Record,
         options: RestoreOptions,
-        (subject, run): (&str, &Run),
+        told: Told<'_>,
     ) -> Result<Operation<Restored>> {
+        let Told { subject, run, .. } = told;
         if !matches!(record.kind, Kind::Point(_)) {
             let reason = "another region has the last of the backups that restore points stand for, and nothing else";
             let hint = format!("name a restore point: `snapkeep list {} --origin automated`", self.home.target);
@@ -118,7 +127,7 @@ impl AzureSqlProvider {
         let id = self.api.id(&["recoverableDatabases", &self.home.database]);
         let properties = of("Recovery", "recoverableDatabaseId", &id);
         run.reporter.warn(&format!("it will hold the last backup that has arrived in another region, of {last}"));
-        self.restore_as(to, Wanted { properties, options, verb: VERB, subject }, None).await
+        self.restore_as(to, Wanted { properties, options, told }, None).await
     }
 
     /// Makes a database where there is none of that name.
@@ -128,7 +137,7 @@ impl AzureSqlProvider {
         wanted: Wanted<'_>,
         tags: Option<Tags>,
     ) -> Result<Operation<Restored>> {
-        let Wanted { properties, options, verb, subject } = wanted;
+        let Wanted { properties, options, told: Told { verb, subject, run } } = wanted;
         let tags = tags.unwrap_or_else(|| tags::restored(&self.home.target, &random::letters(10)));
         let server = self.server_of(to, verb, subject).await?;
         let mut body = json!({ "location": server.location, "tags": tags, "properties": properties });
@@ -138,7 +147,8 @@ impl AzureSqlProvider {
         // Of an import that once went there.
         self.desk.forget(&bookmark(IMPORT, &to.place)).await;
         let mark = bookmark(RESTORE, &to.place);
-        let begun = self.desk.begin(&mark, to.api.put_database(&to.name, &body)).await?;
+        let send = || to.api.put_database(&to.name, &body);
+        let begun = self.desk.begin_in_turn(&mark, (&to.api.home.server, run), send).await?;
         let begun = begun.map_err(|fault| into_error(fault, &to.api.home, verb, subject));
         self.after_restore(to, &mark, begun).await
     }
@@ -149,7 +159,7 @@ impl AzureSqlProvider {
         record: &Record,
         to: &Destination,
         options: &RestoreOptions,
-        (verb, subject): (&'static str, &str),
+        Told { verb, subject, run }: Told<'_>,
     ) -> Result<Operation<Restored>> {
         let usage = |reason: String| self.home.error(ErrorKind::Usage, verb, subject, reason);
         let told = options::of_import(options).map_err(usage)?;
@@ -161,7 +171,9 @@ impl AzureSqlProvider {
         body.insert("databaseName".into(), json!(to.name));
         body.extend(told);
         let mark = bookmark(IMPORT, &to.place);
-        let begun = self.desk.begin(&mark, to.api.import(&Value::from(body))).await?;
+        let body = Value::from(body);
+        let send = || to.api.import(&body);
+        let begun = self.desk.begin_in_turn(&mark, (&to.api.home.server, run), send).await?;
         let begun = begun.map_err(|fault| Bacpacs::refused(fault, &secrets, &to.api.home, verb, subject));
         self.after_restore(to, &mark, begun).await
     }

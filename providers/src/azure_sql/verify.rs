@@ -7,7 +7,7 @@ use super::AzureSqlProvider;
 use super::destination::Destination;
 use super::follow::{PAUSES, bookmark};
 use super::record::Record;
-use super::restore::IMPORT;
+use super::restore::{IMPORT, Told};
 use super::tags;
 use super::wire::Database;
 use crate::azure::fault::OrError;
@@ -35,16 +35,17 @@ impl AzureSqlProvider {
         self.refuse_unavailable(VERB, &subject, &record)?;
         let scratch = Destination::here(&self.api, of_scratch());
         // Not cut off: of a call that is under way nobody knows what it has made.
-        let restored = match self.begin_scratch(&record, &raw, &scratch, &subject).await {
-            Ok(operation) => tokio::select! {
-                biased;
-                () = run.cancel.cancelled() => {
-                    Err(home.error(ErrorKind::Interrupted, VERB, &subject, "it was interrupted"))
-                }
-                restored = self.await_scratch(operation) => restored,
-            },
-            Err(error) => Err(error),
-        };
+        let restored =
+            match self.begin_scratch(&record, &raw, &scratch, Told { verb: VERB, subject: &subject, run }).await {
+                Ok(operation) => tokio::select! {
+                    biased;
+                    () = run.cancel.cancelled() => {
+                        Err(home.error(ErrorKind::Interrupted, VERB, &subject, "it was interrupted"))
+                    }
+                    restored = self.await_scratch(operation) => restored,
+                },
+                Err(error) => Err(error),
+            };
         if run.cancel.is_cancelled() {
             run.reporter
                 .warn(&format!("deleting the scratch database {}; it costs money while it is there", scratch.name));
@@ -65,10 +66,10 @@ impl AzureSqlProvider {
         record: &Record,
         raw: &serde_json::Value,
         scratch: &Destination,
-        subject: &str,
+        told: Told<'_>,
     ) -> Result<Operation<Restored>> {
         let tags = tags::scratch(&self.home.target);
-        self.restore_record(record, raw, scratch, RestoreOptions::new(), (VERB, subject), Some(tags)).await
+        self.restore_record(record, raw, scratch, RestoreOptions::new(), told, Some(tags)).await
     }
 
     async fn await_scratch(&self, operation: Operation<Restored>) -> Result<String> {

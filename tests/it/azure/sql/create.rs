@@ -182,13 +182,21 @@ fn what_can_not_be_made_says_why() {
     cloud.arm.world(|world| world.denied.clear());
     let ran = cloud.exits(2, "create orders --tag a/b=x");
     assert!(ran.err.contains("no '/' in a tag's name"), "{ran}");
-    cloud.arm.fail(Trouble::on("sql.databases.put", Fault::Busy("ConflictingDatabaseOperation")));
-    let ran = cloud.exits(6, "create orders");
-    assert!(ran.err.contains("az sql db op list -d orders"), "{ran}");
     assert_eq!(cloud.databases(), ["orders"]);
     cloud.arm.world(|world| world.sql.databases.retain(|database| database.name == "master"));
     let ran = cloud.exits(4, "create orders");
     assert!(ran.err.contains("there is no database orders on the server shop-sql"), "{ran}");
+}
+
+#[test]
+fn a_busy_server_is_waited_for() {
+    let cloud = Cloud::new("");
+    for line in ["create orders", "restore orders/latest --to orders-check"] {
+        cloud.arm.fail(Trouble::on("sql.databases.put", Fault::Busy("ConflictingDatabaseOperation")));
+        let ran = cloud.done(line);
+        assert!(ran.err.contains("waiting for the server shop-sql"), "{ran}");
+    }
+    assert_eq!(cloud.databases().len(), 3);
 }
 
 #[test]
