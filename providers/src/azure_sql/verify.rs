@@ -12,7 +12,7 @@ use super::AzureSqlProvider;
 use super::destination::Destination;
 use super::follow::{PAUSES, bookmark};
 use super::record::Record;
-use super::restore::IMPORT;
+use super::restore::{IMPORT, Told};
 use super::tags;
 use super::wire::Database;
 use crate::Run;
@@ -31,6 +31,7 @@ struct Scratch<'v> {
     raw: Value,
     to: Destination,
     subject: String,
+    run: &'v Run,
 }
 
 #[async_trait]
@@ -52,9 +53,10 @@ impl Trial for Scratch<'_> {
     }
 
     async fn begin(&self) -> Result<Operation<Restored>> {
-        let Self { provider, record, raw, to, subject } = self;
+        let Self { provider, record, raw, to, subject, run } = self;
         let tags = tags::scratch(&provider.home.target);
-        provider.restore_record(record, raw, to, RestoreOptions::new(), (VERB, subject), Some(tags)).await
+        let told = Told { verb: VERB, subject, run };
+        provider.restore_record(record, raw, to, RestoreOptions::new(), told, Some(tags)).await
     }
 
     async fn look(&self, id: &OperationId) -> Result<Operation<Restored>> {
@@ -78,7 +80,7 @@ impl AzureSqlProvider {
         let (record, raw) = self.find(VERB, id).await?;
         self.refuse_unavailable(VERB, &subject, &record)?;
         let to = Destination::here(&self.api, of_scratch());
-        trial::prove(&Scratch { provider: self, record, raw, to, subject }, run).await
+        trial::prove(&Scratch { provider: self, record, raw, to, subject, run }, run).await
     }
 
     /// Scratch databases that a killed process has left.
