@@ -323,3 +323,33 @@ fn servers_of_the_subscription_are_found_with_the_lines_of_their_targets() {
     let names: Vec<&Value> = found["items"].as_array().unwrap().iter().map(|item| &item["name"]).collect();
     assert!(names.iter().any(|name| **name == "billing-pg"), "{found}");
 }
+
+#[test]
+fn a_long_term_backup_is_an_export_into_the_configured_container() {
+    let cloud = Cloud::postgresql("long_term_container = { file = \"container\" }");
+    std::fs::write(cloud.bench.path("container"), "https://acme.blob.core.windows.net/tickets?sv=2026&sig=s3cr%2Ft\n")
+        .unwrap();
+    cloud.arm.world(|world| world.looks = 1);
+    let to = "--to https://acme.blob.core.windows.net/tickets/";
+    let ran = cloud.done(&format!("export tickets {to}"));
+    assert!(!ran.to_string().contains("s3cr"), "{ran}");
+    let call = &cloud.arm.calls_of("postgresql.startLtrBackup.post")[0];
+    let address = call.field("/targetDetails/sasUriList/0");
+    assert_eq!(address, Some("https://acme.blob.core.windows.net/tickets?sv=2026&sig=s3cr%2Ft"));
+    assert!(cloud.items("list").is_empty(), "it can't be restored by Azure's API");
+    let listed = cloud.items("list --all-origins");
+    assert_eq!(
+        (listed.len(), &listed[0]["origin"], &listed[0]["state"]),
+        (1, &json!("automated"), &json!("available"))
+    );
+    cloud.arm.world(|world| world.looks = 1000);
+    let begun = cloud.done(&format!("-o json export tickets {to} --no-wait")).document();
+    let again = cloud.done(&format!("-o json export tickets {to} --no-wait")).document();
+    assert_eq!(begun["items"][0]["id"], again["items"][0]["id"], "one that goes on is not begun again");
+    cloud.exits(2, "export tickets --to https://acme.blob.core.windows.net/other");
+    cloud.exits(2, "export tickets --to https://acme.blob.core.windows.net/tickets?sig=x");
+    cloud.exits(2, &format!("export tickets {to} --serverless"));
+    let plain = Cloud::postgresql("");
+    plain.exits(12, &format!("export tickets {to}"));
+    Cloud::mysql("").exits(12, &format!("export crm {to}"));
+}
