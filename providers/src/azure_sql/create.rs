@@ -48,7 +48,12 @@ impl AzureSqlProvider {
         self.refuse_asleep(&source)?;
         self.forget_stale().await;
         match (&self.bacpacs, self.create) {
-            (Some(bacpacs), AzureSqlCreate::Bacpac) => self.begin_export(bacpacs, key, run).await,
+            (Some(bacpacs), AzureSqlCreate::Bacpac) => {
+                if !request.tags.is_empty() {
+                    run.reporter.warn("a BACPAC file keeps no tags: they are left out");
+                }
+                self.begin_export(bacpacs, key, run).await
+            }
             _ => self.begin_copy(&source, request, run).await,
         }
     }

@@ -70,8 +70,11 @@ fn a_lost_answer_makes_no_second_file() {
     let cloud = with_files(&store);
     cloud.arm.fail(Trouble::on("sql.databases.export", Fault::CutAfter));
     cloud.create("orders --key k");
-    cloud.create("orders --key k");
+    let ran = cloud.done("create orders --key k --tag team=shop");
+    assert!(ran.err.contains("with the same key"), "{ran}");
     assert_eq!(cloud.arm.calls_of("sql.databases.export").len(), 1);
+    let ran = cloud.done("create orders --tag team=shop");
+    assert!(ran.err.contains("a BACPAC file keeps no tags"), "{ran}");
 }
 
 #[test]

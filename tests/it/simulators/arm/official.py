@@ -138,10 +138,11 @@ seen["sql restored"] = database("restored", "PointInTimeRestore", sourceDatabase
 recoverable = done(sql.recoverable_databases.get(*acme, "orders")).id
 seen["sql recovered"] = database("recovered", "Recovery", recoverableDatabaseId=recoverable)
 seen["sql recoverable"] = names(done(sql.recoverable_databases.list_by_server(*acme)))
-kept = done(sql.long_term_retention_backups.list_by_database("northeurope", "acme-sql", "orders"))
-kept_one = done(sql.long_term_retention_backups.get("northeurope", "acme-sql", "orders", kept[0].name))
+kept_backups, of_orders = sql.long_term_retention_backups, (acme[0], "northeurope", "acme-sql", "orders")
+kept = done(kept_backups.list_by_resource_group_database(*of_orders))
+kept_one = done(kept_backups.get_by_resource_group(*of_orders, kept[0].name))
 seen["sql kept"] = database("kept", "RestoreLongTermRetentionBackup", longTermRetentionBackupResourceId=kept_one.id)
-done(sql.long_term_retention_backups.begin_delete("northeurope", "acme-sql", "orders", kept_one.name))
+done(kept_backups.begin_delete_by_resource_group(*of_orders, kept_one.name))
 seen["sql kept left"] = len(done(sql.long_term_retention_backups.list_by_server("northeurope", "acme-sql")))
 seen["sql tagged"] = done(sql.databases.begin_update(*acme, "copied", {"tags": {"kept": "yes"}})).tags
 file = {
