@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use tokio::time::{Instant, sleep};
 
 use super::fault::{is_busy, is_uncertain};
@@ -16,6 +16,8 @@ use crate::bookmarks::{Bookmark, Bookmarks};
 use crate::error::Result;
 use crate::rest::{Answer, Called, Client, Fault};
 
+/// No operation takes this long.
+const STALE: TimeDelta = TimeDelta::days(14);
 /// How long other operations on a server are waited for.
 const QUEUE: Duration = Duration::from_secs(30 * 60);
 /// The first and the longest pause meanwhile.
@@ -129,6 +131,17 @@ impl Desk {
             Progress::Succeeded | Progress::Unknown => Standing::Over,
             Progress::Failed(words) => Standing::Failed(words),
         })
+    }
+
+    /// Forgets what was asked for so long ago that it is over, whoever waited for it or did not.
+    pub(crate) async fn forget_stale(&self) {
+        for name in self.bookmarks.names().await.unwrap_or_default() {
+            if let Ok(Some(kept)) = self.bookmarks.kept(&name).await
+                && Utc::now().signed_duration_since(kept.sent_at) > STALE
+            {
+                self.forget(&name).await;
+            }
+        }
     }
 
     /// Keeps the bookmark no longer; one that stays does no harm.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use super::fault::is_missing;
 use crate::bookmarks::Bookmark;
@@ -19,6 +20,8 @@ mod tests;
 
 /// How long after a request whose answer was lost what it makes may still come into sight. Only then it is asked for again.
 pub(crate) const SETTLED: TimeDelta = TimeDelta::minutes(5);
+/// The first and the longest pause between two looks, where somebody waits for the end here.
+pub(crate) const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 /// How many letters of Azure's words are told.
 const WORDS: usize = 500;
 const ASYNC: &str = "azure-asyncoperation";
@@ -85,6 +88,36 @@ pub(crate) async fn look(client: &Client, bookmark: &Bookmark) -> Called<Progres
         Err(fault) if is_verdict(&fault) => Ok(Progress::Failed(fault.words())),
         Err(fault) => Err(fault),
     }
+}
+
+/// How following an operation ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// Well, as far as the service tells.
+    Well,
+    /// In failure, for reasons in the service's words.
+    Badly(String),
+    /// Not within its time: it goes on.
+    Late,
+}
+
+/// Follows what an answer has begun to its end, or for so long.
+pub(crate) async fn followed(client: &Client, answer: &Answer, limit: Duration) -> Called<End> {
+    let Some(bookmark) = begun(&intended(), answer) else { return Ok(End::Well) };
+    let (since, mut pause) = (Instant::now(), PAUSES.0);
+    while since.elapsed() < limit {
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
+        match look(client, &bookmark).await {
+            Ok(Progress::Running { pause: asked, .. }) => pause = asked.map_or(pause, |asked| asked.min(PAUSES.1)),
+            Ok(Progress::Succeeded | Progress::Unknown) => return Ok(End::Well),
+            Ok(Progress::Failed(words)) => return Ok(End::Badly(words)),
+            // It goes on whether or not one look at it succeeds.
+            Err(fault) if fault.kind().is_retryable() => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(End::Late)
 }
 
 /// Whether a refusal is the end of the operation, and not of the look at it.

@@ -43,6 +43,7 @@ impl FlexibleProvider {
         if !request.tags.is_empty() {
             run.reporter.warn(&format!("{} keeps no tags of a backup: they are left out", self.flavor.product()));
         }
+        self.desk.forget_stale().await;
         self.ask(&names::of_backup(&home.target, request.key.as_deref(), Utc::now()), run).await
     }
 

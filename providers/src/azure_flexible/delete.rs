@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
 use tokio::time::{Instant, sleep};
 
 use super::{Flavor, FlexibleProvider};
 use crate::DELETION_LIMIT;
 use crate::azure::fault::{OrError, into_error, is_busy, is_missing};
-use crate::azure::operation::{self, Progress};
+use crate::azure::operation::{self, End, PAUSES};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::NativeId;
 use crate::rest::{Answer, Fault};
@@ -19,8 +18,6 @@ const QUEUE: Duration = Duration::from_secs(10 * 60);
 const FOLLOWED: Duration = Duration::from_secs(10 * 60);
 // What is left is for the requests themselves.
 const _: () = assert!(QUEUE.as_secs() + FOLLOWED.as_secs() + 300 <= DELETION_LIMIT.as_secs());
-/// The first and the longest pause between two looks.
-pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
 impl FlexibleProvider {
     pub(super) async fn remove(&self, id: &NativeId) -> Result<()> {
@@ -78,27 +75,17 @@ impl FlexibleProvider {
 
     /// Follows what a request began to its end.
     pub(super) async fn followed(&self, answer: &Answer, limit: Duration, subject: &str) -> Result<()> {
-        let Some(bookmark) = operation::begun(&operation::intended(), answer) else { return Ok(()) };
-        let (since, mut pause) = (Instant::now(), PAUSES.0);
-        loop {
-            let asked = match operation::look(&self.api.client, &bookmark).await {
-                Ok(Progress::Succeeded | Progress::Unknown) => return Ok(()),
-                Ok(Progress::Failed(words)) => {
-                    let reason = "the deletion was begun and failed";
-                    return Err(self.home.error(ErrorKind::Failed, VERB, subject, reason).with_source(words));
-                }
-                Ok(Progress::Running { pause, .. }) => pause,
-                // It goes on whether or not one look at it succeeds.
-                Err(fault) if fault.kind().is_retryable() => None,
-                Err(fault) => return Err(fault).or_error(&self.home, VERB, subject),
-            };
-            if since.elapsed() > limit {
-                let minutes = Utc::now().signed_duration_since(bookmark.sent_at).num_minutes();
-                let reason = format!("Azure is not done with it after {minutes} minutes, and goes on");
-                return Err(self.home.error(ErrorKind::Busy, VERB, subject, reason));
+        let home = &self.home;
+        match operation::followed(&self.api.client, answer, limit).await.or_error(home, VERB, subject)? {
+            End::Well => Ok(()),
+            End::Badly(words) => {
+                let reason = "the deletion was begun and failed";
+                Err(home.error(ErrorKind::Failed, VERB, subject, reason).with_source(words))
             }
-            sleep(asked.unwrap_or(pause).min(Duration::from_secs(30))).await;
-            pause = (pause * 2).min(PAUSES.1);
+            End::Late => {
+                let reason = format!("Azure is not done with it after {} minutes, and goes on", limit.as_secs() / 60);
+                Err(home.error(ErrorKind::Busy, VERB, subject, reason))
+            }
         }
     }
 }

@@ -10,12 +10,12 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::FlexibleProvider;
-use super::delete::PAUSES;
 use super::restore::{self, Destination};
 use super::wire::Server;
 use crate::Run;
 use crate::azure::fault::{OrError, into_error, is_missing};
 use crate::azure::names;
+use crate::azure::operation::PAUSES;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Debris, NativeId, Operation, OperationId, Restored, Verification, VerifyRequest};
 use crate::trial::{self, Trial};

@@ -46,7 +46,7 @@ impl AzureSqlProvider {
         };
         let source = source.ok_or_else(|| self.home.no_database(VERB))?;
         self.refuse_asleep(&source)?;
-        self.forget_stale().await;
+        self.desk.forget_stale().await;
         match (&self.bacpacs, self.create) {
             (Some(bacpacs), AzureSqlCreate::Bacpac) => {
                 if !request.tags.is_empty() {

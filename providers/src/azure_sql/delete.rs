@@ -7,10 +7,10 @@ use tokio::time::{Instant, sleep};
 use super::AzureSqlProvider;
 use super::api::{self, Api, VERSION};
 use super::bacpac::Bacpacs;
-use super::follow::PAUSES;
 use super::record::{Form, Kind, Lock, Record, form};
 use crate::DELETION_LIMIT;
 use crate::azure::fault::{into_error, is_busy, is_missing};
+use crate::azure::operation::{self, End, PAUSES};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::NativeId;
 use crate::rest::{Answer, Called};
@@ -46,7 +46,8 @@ impl AzureSqlProvider {
                 Err(fault) => return Err(into_error(fault, &self.home, VERB, &subject)),
             }
         };
-        if let Some(words) = self.followed(&self.api.client, &answer, FOLLOWED).await {
+        // Where the operation can't be looked at, what it leaves is.
+        if let Ok(End::Badly(words)) = operation::followed(&self.api.client, &answer, FOLLOWED).await {
             return Err(self.deletion_failed(&subject, words));
         }
         if kind == Kind::Copy {
@@ -144,9 +145,9 @@ impl AzureSqlProvider {
                 Err(fault) => return Err(into_error(fault, &self.home, VERB, name)),
             }
         };
-        match self.followed(&api.client, &answer, FOLLOWED).await {
-            Some(words) => Err(self.deletion_failed(name, words)),
-            None => {
+        match operation::followed(&api.client, &answer, FOLLOWED).await {
+            Ok(End::Badly(words)) => Err(self.deletion_failed(name, words)),
+            _ => {
                 self.await_gone(api, name).await;
                 Ok(())
             }

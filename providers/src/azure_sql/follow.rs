@@ -4,22 +4,13 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
-use tokio::time::{Instant, sleep};
-
 use super::AzureSqlProvider;
 use crate::azure::begin::Standing;
 use crate::azure::fault::OrError;
-use crate::azure::operation::{self, Progress};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hex::sha256;
 use crate::model::{OperationState, SnapshotState};
-use crate::rest::{Answer, Client};
 
-/// The first and the longest pause between two looks.
-pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
-/// After so long a bookmark is of no use: no operation takes longer.
-const STALE: chrono::TimeDelta = chrono::TimeDelta::days(14);
 /// The longest name that is kept as it is.
 const LONGEST: usize = 100;
 
@@ -93,17 +84,6 @@ pub(super) fn pause_of(standing: &Standing) -> Option<Duration> {
 }
 
 impl AzureSqlProvider {
-    /// Forgets what is over for long.
-    pub(super) async fn forget_stale(&self) {
-        for mark in self.desk.bookmarks.names().await.unwrap_or_default() {
-            if let Ok(Some(kept)) = self.desk.bookmarks.kept(&mark).await
-                && Utc::now().signed_duration_since(kept.sent_at) > STALE
-            {
-                self.desk.forget(&mark).await;
-            }
-        }
-    }
-
     /// What is known of what was asked for under that name, or why that can't be told.
     pub(super) async fn standing(&self, mark: &str, subject: &str) -> Result<Result<Standing>> {
         Ok(self.desk.look(mark).await?.or_error(&self.home, "look at", subject))
@@ -115,26 +95,6 @@ impl AzureSqlProvider {
             (Standing::Failed(words), Some(bacpacs)) => Standing::Failed(bacpacs.hidden(&words).await),
             (standing, _) => standing,
         }
-    }
-
-    /// Follows what an answer has begun to its end, or for so long; gives what went wrong with it, in Azure's words.
-    pub(super) async fn followed(&self, client: &Client, answer: &Answer, limit: Duration) -> Option<String> {
-        let begun = operation::begun(&operation::intended(), answer)?;
-        let (since, mut pause) = (Instant::now(), PAUSES.0);
-        while since.elapsed() < limit {
-            sleep(pause).await;
-            match operation::look(client, &begun).await {
-                Ok(Progress::Running { pause: asked, .. }) => {
-                    pause = asked.unwrap_or(pause * 2).min(PAUSES.1);
-                }
-                Ok(Progress::Failed(words)) => return Some(words),
-                Ok(Progress::Succeeded | Progress::Unknown) => return None,
-                // It goes on whether or not one look at it succeeds.
-                Err(fault) if fault.kind().is_retryable() => pause = (pause * 2).min(PAUSES.1),
-                Err(_) => return None,
-            }
-        }
-        None
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::AzureSqlProvider;
 use super::destination::Destination;
-use super::follow::{PAUSES, bookmark};
+use super::follow::bookmark;
 use super::record::Record;
 use super::restore::{IMPORT, Told};
 use super::tags;
@@ -18,6 +18,7 @@ use super::wire::Database;
 use crate::Run;
 use crate::azure::fault::OrError;
 use crate::azure::names::{SCRATCH, of_scratch};
+use crate::azure::operation::PAUSES;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Debris, NativeId, Operation, OperationId, RestoreOptions, Restored, Verification, VerifyRequest};
 use crate::trial::{self, Trial};
