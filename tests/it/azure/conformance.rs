@@ -63,7 +63,7 @@ pub(super) struct Simulated {
     bookmarks: Arc<Fleeting>,
     count: AtomicU32,
     /// Where the token is.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 async fn open(arm: &Arm, kind: Kind, folder: &Path, bookmarks: &Arc<dyn Bookmarks>) -> Arc<dyn Provider> {
@@ -85,7 +85,7 @@ impl Simulated {
         fs::write(folder.path().join("token"), Arm::TOKEN).unwrap();
         let bookmarks = Arc::new(Fleeting::default());
         let provider = open(&arm, kind, folder.path(), &(Arc::clone(&bookmarks) as Arc<dyn Bookmarks>)).await;
-        Self { arm, provider, bookmarks, count: AtomicU32::new(0), _folder: folder }
+        Self { arm, provider, bookmarks, count: AtomicU32::new(0), folder }
     }
 
     /// What is in the server, or in one that was restored.
@@ -95,6 +95,13 @@ impl Simulated {
 
     pub(super) fn write(&self, data: &str) {
         self.arm.world(|world| world.write(NAME, data));
+    }
+
+    /// Another token than the one that there was, which has expired.
+    pub(super) fn renew_token(&self) {
+        self.arm.expire(Arm::TOKEN);
+        self.arm.trust("second-token");
+        fs::write(self.folder.path().join("token"), "second-token").unwrap();
     }
 
     /// Lets so much time pass for all that was asked for, as far as the provider remembers it.
