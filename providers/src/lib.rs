@@ -16,6 +16,7 @@ mod aws;
 mod aws_rds;
 mod azure;
 mod azure_flexible;
+mod azure_sql;
 pub mod bookmarks;
 mod clock;
 mod cloud_sql;
@@ -100,10 +101,7 @@ pub async fn open(
         ProviderSettings::AzurePostgresql(server) => {
             azure_flexible::open(target, Told::postgresql(server), &connections.azure, bookmarks, base)
         }
-        ProviderSettings::AzureSql(_) => {
-            let reason = "this version has no such provider yet";
-            Err(Error::new(ErrorKind::Unsupported, settings.name(), "open", target, reason))
-        }
+        ProviderSettings::AzureSql(sql) => azure_sql::open(target, sql, &connections.azure, bookmarks, base),
     }
 }
 
@@ -145,6 +143,7 @@ pub async fn discover(connections: &Connections, settings: &ProviderSettings, ba
         ProviderSettings::AzurePostgresql(server) => {
             azure_flexible::discover(Told::postgresql(server), &connections.azure, base).await
         }
+        ProviderSettings::AzureSql(sql) => azure_sql::discover(sql, &connections.azure, base).await,
         ProviderSettings::GcpCloudSql(sql) => cloud_sql::discover(sql, &connections.gcp, base).await,
         _ => {
             let reason = "this provider can't look for databases";
@@ -168,7 +167,7 @@ pub fn identity_of_cloud(settings: &ProviderSettings) -> Option<String> {
         ProviderSettings::Mysql(_) | ProviderSettings::Postgresql(_) | ProviderSettings::Sqlite(_) => None,
         ProviderSettings::AzureMysql(server) => Some(Told::mysql(server).identity()),
         ProviderSettings::AzurePostgresql(server) => Some(Told::postgresql(server).identity()),
-        ProviderSettings::AzureSql(_) => Some(settings.name().into()),
+        ProviderSettings::AzureSql(sql) => Some(azure_sql::identity(sql)),
     }
 }
 

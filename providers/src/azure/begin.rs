@@ -7,12 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
+use tokio::time::{Instant, sleep};
 
-use super::fault::is_uncertain;
+use super::fault::{is_busy, is_uncertain};
 use super::operation::{self, Progress, SETTLED, begun, intended, is_settled};
+use crate::Run;
 use crate::bookmarks::{Bookmark, Bookmarks};
 use crate::error::Result;
 use crate::rest::{Answer, Called, Client, Fault};
+
+/// How long other operations on a server are waited for.
+const QUEUE: Duration = Duration::from_secs(30 * 60);
+/// The first and the longest pause meanwhile.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+/// What a pause is multiplied by: many that were refused at once are not to come back at once.
+const JITTER: std::ops::Range<f64> = 0.5..1.5;
 
 /// What a request began.
 #[derive(Debug)]
@@ -76,6 +85,31 @@ impl Desk {
                 self.forget(name).await;
                 Ok(Err(fault))
             }
+        }
+    }
+
+    /// The same when it is the turn of `server`: while that is busy with another operation it is waited for,
+    /// unless the run is cancelled.
+    pub(crate) async fn begin_in_turn<S: Future<Output = Called<Answer>>>(
+        &self,
+        name: &str,
+        (server, run): (&str, &Run),
+        send: impl Fn() -> S,
+    ) -> Result<Called<Begun>> {
+        let (since, mut pause) = (Instant::now(), PAUSES.0);
+        loop {
+            let fault = match self.begin(name, send()).await? {
+                Err(fault) if is_busy(&fault) && since.elapsed() < QUEUE => fault,
+                begun => return Ok(begun),
+            };
+            if pause == PAUSES.0 {
+                run.reporter.warn(&format!("waiting for the server {server}, which is busy with another operation"));
+            }
+            tokio::select! {
+                () = run.cancel.cancelled() => return Ok(Err(fault)),
+                () = sleep(pause.mul_f64(rand::random_range(JITTER))) => {}
+            }
+            pause = (pause * 2).min(PAUSES.1);
         }
     }
 

@@ -4,13 +4,14 @@
 //! small letters, as Azure tells no names apart by their case; whatever else is in it stands as `_` and its bytes, so that `__`
 //! parts fields and nothing else.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 
 use crate::hex::sha256;
 use crate::model::TargetName;
 use crate::random;
 
 const MARK: &str = "sk__";
+const MOMENT: &str = "%Y%m%dt%H%M%Sz";
 /// The longest key that a name holds; of a longer one, its hash. Azure puts 62 letters before the names of MySQL's backups.
 const LONGEST_KEY: usize = 60;
 const LONGEST_TARGET: usize = 40;
@@ -21,6 +22,7 @@ pub(crate) const SCRATCH: &str = "sk-verify-";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Named {
     target: String,
+    moment: Option<DateTime<Utc>>,
     key: Option<Key>,
 }
 
@@ -32,7 +34,7 @@ enum Key {
 
 /// A new backup's.
 pub(crate) fn of_backup(target: &TargetName, key: Option<&str>, now: DateTime<Utc>) -> String {
-    let moment = now.format("%Y%m%dt%H%M%Sz");
+    let moment = now.format(MOMENT);
     let name = format!("{MARK}{}__{moment}-{}", target_field(target), random::letters(4));
     match key.map(|key| (key, encoded(key))) {
         None => name,
@@ -63,11 +65,19 @@ impl Named {
             },
         };
         let whole = !target.is_empty() && !moment.is_empty() && fields.next().is_none();
-        whole.then(|| Self { target: target.to_owned(), key })
+        let made_at =
+            moment.split_once('-').and_then(|(made_at, _)| NaiveDateTime::parse_from_str(made_at, MOMENT).ok());
+        let moment = made_at.map(|made_at| made_at.and_utc());
+        whole.then(|| Self { target: target.to_owned(), moment, key })
     }
 
     pub(crate) fn is_of(&self, target: &TargetName) -> bool {
         self.target == target_field(target)
+    }
+
+    /// When it was asked for, to the second.
+    pub(crate) fn moment(&self) -> Option<DateTime<Utc>> {
+        self.moment
     }
 
     /// The key, where it can be read back.
@@ -166,7 +176,7 @@ mod tests {
                 for name in [name.to_uppercase(), name, changed] {
                     let named = Named::parse(&name).unwrap();
                     assert!(named.is_of(&target) && named.is_of_key(key) && !named.is_of_key("other"), "{name}");
-                    assert_eq!(named.key(), Some(key), "{name}");
+                    assert_eq!((named.key(), named.moment()), (Some(key), Some(at())), "{name}");
                 }
             }
         }

@@ -3,23 +3,18 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::wire::Server;
 use super::{Flavor, FlexibleProvider};
 use crate::Run;
 use crate::azure::begin::{Begun, Standing, settled_after};
-use crate::azure::fault::{OrError, into_error, is_busy};
+use crate::azure::fault::{OrError, into_error};
 use crate::azure::names::{self, Named};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{CreateRequest, Operation, OperationId, OperationState, Origin, Snapshot, SnapshotState, Work};
-use crate::rest::{Answer, Called, Fault};
 
 const VERB: &str = "snapshot";
-/// How long other operations on the server are waited for.
-const QUEUE: Duration = Duration::from_secs(30 * 60);
-/// The first and the longest pause meanwhile.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 /// How often what Azure says is done is looked for, with pauses that double.
 const LOOKS: u32 = 4;
 
@@ -102,43 +97,16 @@ impl FlexibleProvider {
 
     /// Asks for a backup of this name, when it is the server's turn.
     async fn ask(&self, name: &str, run: &Run) -> Result<Operation<Snapshot>> {
-        let id = OperationId::new(name);
-        match self.begin_in_turn(name, || self.api.create_backup(name), run).await? {
-            // It goes on, whether or not one look at it succeeds.
+        let (home, id) = (&self.home, OperationId::new(name));
+        let begun = self.desk.begin_in_turn(name, (&home.server, run), || self.api.create_backup(name)).await?;
+        match begun {
             Ok(Begun::Runs(asked)) => Ok(running(id, None).again_in(asked)),
+            // It goes on, whether or not one look at it succeeds.
             Ok(Begun::Done | Begun::Lost) => {
                 let looked = self.look_at_snapshot(&id).await;
                 Ok(looked.unwrap_or_else(|_| running(id, None)))
             }
-            Err(fault) => Err(into_error(fault, &self.home, VERB, &self.home.target)),
-        }
-    }
-
-    /// Sends what begins something, again while the server is busy with something else.
-    pub(super) async fn begin_in_turn<S>(
-        &self,
-        name: &str,
-        send: impl Fn() -> S,
-        run: &Run,
-    ) -> Result<Result<Begun, Fault>>
-    where
-        S: Future<Output = Called<Answer>>,
-    {
-        let (since, mut pause) = (Instant::now(), PAUSES.0);
-        loop {
-            let fault = match self.desk.begin(name, send()).await? {
-                Err(fault) if is_busy(&fault) && since.elapsed() < QUEUE => fault,
-                begun => return Ok(begun),
-            };
-            if pause == PAUSES.0 {
-                let server = &self.home.server;
-                run.reporter.warn(&format!("waiting for the server {server}, which is busy with another operation"));
-            }
-            tokio::select! {
-                () = run.cancel.cancelled() => return Ok(Err(fault)),
-                () = sleep(pause.mul_f64(rand::random_range(0.5..1.5))) => {}
-            }
-            pause = (pause * 2).min(PAUSES.1);
+            Err(fault) => Err(into_error(fault, home, VERB, &home.target)),
         }
     }
 

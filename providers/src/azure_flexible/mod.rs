@@ -231,7 +231,7 @@ impl FlexibleProvider {
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let stopped = || {
-            let hint = "Azure may have begun it: the same command again finds it";
+            let hint = format!("Azure may have begun it: see `snapkeep list {}`", self.home.target);
             self.home.error(ErrorKind::Interrupted, verb, &subject, "it was interrupted").with_hint(hint)
         };
         run.unless_cancelled(work, stopped).await

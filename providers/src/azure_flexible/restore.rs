@@ -153,7 +153,8 @@ impl FlexibleProvider {
             Flavor::Postgresql => "pointInTimeUTC",
         };
         properties[time] = shown(moment).into();
-        match self.begin_in_turn(id.as_str(), || self.api.create_server(&to.group, &to.name, &body), run).await? {
+        let send = || self.api.create_server(&to.group, &to.name, &body);
+        match self.desk.begin_in_turn(id.as_str(), (&to.name, run), send).await? {
             Ok(Begun::Runs(asked)) => Ok(self.restoring(id, to, None).again_in(asked)),
             Ok(Begun::Done | Begun::Lost) => {
                 let looked = self.look_at_restore(&id).await;

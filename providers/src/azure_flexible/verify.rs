@@ -36,14 +36,14 @@ impl FlexibleProvider {
         }
         let scratch = Destination { group: home.group.clone(), name: names::of_scratch() };
         // Not cut off: of a call that is under way nobody knows what it has made.
-        let interrupted = || home.error(ErrorKind::Interrupted, VERB, &subject, "it was interrupted");
-        let restored = match self.begin_scratch(id, &scratch, &subject, run).await {
+        let restored = match self.begin_scratch(id, &scratch, (&subject, run)).await {
             Ok(operation) => tokio::select! {
                 biased;
-                () = run.cancel.cancelled() => Err(interrupted()),
+                () = run.cancel.cancelled() => {
+                    Err(home.error(ErrorKind::Interrupted, VERB, &subject, "it was interrupted"))
+                }
                 restored = self.await_scratch(operation) => restored,
             },
-            Err(_) if run.cancel.is_cancelled() => Err(interrupted()),
             Err(error) => Err(error),
         };
         if run.cancel.is_cancelled() {
@@ -65,8 +65,7 @@ impl FlexibleProvider {
         &self,
         id: &NativeId,
         to: &Destination,
-        subject: &str,
-        run: &Run,
+        (subject, run): (&str, &Run),
     ) -> Result<Operation<Restored>> {
         let (record, _) = self.find(VERB, id).await?;
         let moment = self.refuse_unavailable(VERB, &record)?;

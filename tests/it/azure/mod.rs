@@ -5,3 +5,4 @@ mod cloud;
 mod conformance;
 mod flexible;
 mod random;
+mod sql;

@@ -1,0 +1,135 @@
+//! Deleting copies, BACPAC files and long-term backups. What Azure keeps by itself it also ends by itself.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::AzureSqlProvider;
+use super::api::{self, Api};
+use super::bacpac::Bacpacs;
+use super::follow::PAUSES;
+use super::record::{Form, Kind, Lock, Record, form};
+use crate::DELETION_LIMIT;
+use crate::azure::fault::{into_error, is_busy, is_missing};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::NativeId;
+use crate::rest::{Answer, Called};
+
+const VERB: &str = "delete";
+/// How long a busy server is waited for, and how long a deletion is followed.
+const QUEUE: Duration = Duration::from_secs(10 * 60);
+const FOLLOWED: Duration = Duration::from_secs(10 * 60);
+// What is left is for the requests themselves.
+const _: () = assert!(QUEUE.as_secs() + FOLLOWED.as_secs() + 300 <= DELETION_LIMIT.as_secs());
+
+impl AzureSqlProvider {
+    pub(super) async fn remove(&self, id: &NativeId) -> Result<()> {
+        let (subject, since) = (self.home.id(id), Instant::now());
+        let mut pause = PAUSES.0;
+        let answer = loop {
+            // Looked at right before: a database is deleted only while its name and its tags say that it is a copy.
+            let record = match self.find(VERB, id).await {
+                Ok((record, _)) => record,
+                Err(error) if error.kind() == ErrorKind::NotFound && self.is_gone(id).await? => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            match self.send_deletion(&record, &subject).await? {
+                Ok(Some(answer)) => break answer,
+                Ok(None) => return Ok(()),
+                Err(fault) if is_missing(&fault) => return Ok(()),
+                Err(fault) if is_busy(&fault) && since.elapsed() < QUEUE => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+                Err(fault) => return Err(into_error(fault, &self.home, VERB, &subject)),
+            }
+        };
+        match self.followed(&self.api.client, &answer, FOLLOWED).await {
+            Some(words) => Err(self.deletion_failed(&subject, words)),
+            None => {
+                if let Some(mark) = self.mark_of_copy(id.as_str()).await? {
+                    self.desk.forget(&mark).await;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether what is not found is no snapshot; without its server nobody knows.
+    async fn is_gone(&self, id: &NativeId) -> Result<bool> {
+        match form(&self.home, id.as_str()) {
+            None | Some(Form::Bacpac) => Ok(true),
+            Some(_) => self.server(VERB).await.map(|_| true),
+        }
+    }
+
+    /// What Azure answers; nothing where it is done already.
+    async fn send_deletion(&self, record: &Record, subject: &str) -> Result<Called<Option<Answer>>> {
+        let (api, database) = (&self.api, &self.home.database);
+        match &record.kind {
+            Kind::Copy => Ok(api.delete_database(&record.native).await.map(Some)),
+            Kind::Bacpac => {
+                if let Some(bacpacs) = &self.bacpacs {
+                    bacpacs.delete(&record.native).await?;
+                }
+                self.desk.forget(&Bacpacs::mark(&record.native)).await;
+                Ok(Ok(None))
+            }
+            Kind::LongTerm(lock) => {
+                self.refuse_locked(*lock, record, subject)?;
+                let location = api::location(&self.server(VERB).await?.location);
+                Ok(api.delete_long_term(&location, database, &record.native).await.map(Some))
+            }
+            Kind::Point(_) | Kind::Dropped => {
+                let what = if record.kind == Kind::Dropped { "a deleted database" } else { "a restore point" };
+                let reason =
+                    format!("Azure keeps {what} for as long as backups are retained, and nobody can delete it");
+                let hint = "it goes by itself; shorten the retention: az sql db str-policy set --retention-days DAYS";
+                Err(self.home.error(ErrorKind::Unsupported, VERB, subject, reason).with_hint(hint))
+            }
+        }
+    }
+
+    /// Refuses what Azure would refuse: an immutable backup.
+    fn refuse_locked(&self, lock: Lock, record: &Record, subject: &str) -> Result<()> {
+        let until = record.expires_at().map(|until| format!(" until {}", super::moment::text(until)));
+        let until = until.unwrap_or_default();
+        let (reason, hint) = match lock {
+            Lock::None => return Ok(()),
+            Lock::LegalHold => (
+                "a legal hold is on it".to_owned(),
+                "whoever set the hold can remove it: az sql db ltr-backup remove-legal-hold-immutability",
+            ),
+            Lock::Locked => (format!("it is immutable{until}, and locked"), "it goes by itself when it expires"),
+            Lock::Unlocked => (
+                format!("it is immutable{until}"),
+                "it is not locked yet: az sql db ltr-backup remove-time-based-immutability",
+            ),
+        };
+        Err(self.home.error(ErrorKind::Refused, VERB, subject, reason).with_hint(hint))
+    }
+
+    pub(super) fn deletion_failed(&self, subject: &str, words: String) -> Error {
+        self.home.error(ErrorKind::Failed, VERB, subject, "the deletion was begun and failed").with_source(words)
+    }
+
+    /// Deletes a database and waits until it is gone; one that is busy is waited for.
+    pub(super) async fn discard(&self, api: &Api, name: &str) -> Result<()> {
+        let (since, mut pause) = (Instant::now(), PAUSES.0);
+        let answer = loop {
+            match api.delete_database(name).await {
+                Ok(answer) => break answer,
+                Err(fault) if is_missing(&fault) => return Ok(()),
+                Err(fault) if is_busy(&fault) && since.elapsed() < QUEUE => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+                Err(fault) => return Err(into_error(fault, &self.home, VERB, name)),
+            }
+        };
+        match self.followed(&api.client, &answer, FOLLOWED).await {
+            Some(words) => Err(self.deletion_failed(name, words)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Following what Azure was asked to do: by what is there, and by what the operation itself tells where its address is known.
+//!
+//! What is asked for is remembered before it is sent, see [`crate::azure::begin`].
+
+use std::time::Duration;
+
+use chrono::Utc;
+use tokio::time::{Instant, sleep};
+
+use super::AzureSqlProvider;
+use crate::azure::begin::Standing;
+use crate::azure::fault::OrError;
+use crate::azure::operation::{self, Progress};
+use crate::error::{Error, ErrorKind, Result};
+use crate::hex::sha256;
+use crate::model::{OperationState, SnapshotState};
+use crate::rest::{Answer, Client};
+
+/// The first and the longest pause between two looks.
+pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+/// After so long a bookmark is of no use: no operation takes longer.
+const STALE: chrono::TimeDelta = chrono::TimeDelta::days(14);
+/// The longest name that is kept as it is.
+const LONGEST: usize = 100;
+
+/// What there is of what was asked for.
+#[derive(Debug)]
+pub(super) struct There<T> {
+    pub(super) state: SnapshotState,
+    /// Azure's own word for it.
+    pub(super) word: String,
+    pub(super) what: T,
+}
+
+/// What is believed first when a thing is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// The thing: it is available only when it is whole.
+    Thing,
+    /// The operation while it is known to go on, else the thing.
+    Both,
+    /// The operation: the thing is there before it is whole.
+    Operation,
+}
+
+/// The name under which something is remembered; a state keeps short ones only.
+pub(super) fn bookmark(kind: &str, name: &str) -> String {
+    let whole = format!("{kind}:{name}");
+    if whole.len() <= LONGEST && whole.is_ascii() { whole } else { format!("{kind}:{}", &sha256(name)[..32]) }
+}
+
+/// How far something is, and how long Azure asks to wait; `None` when nothing is there and nothing is known of it.
+pub(super) fn state_of<T>(
+    standing: Standing,
+    there: Option<There<T>>,
+    trust: Trust,
+    failed: impl Fn(ErrorKind, String) -> Error,
+) -> Option<OperationState<T>> {
+    let failed = |kind, reason: &str| Some(OperationState::Failed(failed(kind, reason.to_owned())));
+    let running = |there: Option<There<T>>, percent| {
+        Some(OperationState::Running { so_far: there.map(|there| there.what), percent })
+    };
+    match (standing, there) {
+        (Standing::Runs { percent, .. }, there) if trust != Trust::Thing => running(there, percent),
+        (Standing::Unseen, Some(there)) if trust == Trust::Operation => running(Some(there), None),
+        (Standing::Failed(words), _) if trust != Trust::Thing => failed(ErrorKind::Failed, &words),
+        (_, Some(There { state: SnapshotState::Available, what, .. })) => Some(OperationState::Done(what)),
+        (Standing::Failed(words), _) => failed(ErrorKind::Failed, &words),
+        (Standing::Runs { percent, .. }, there) => running(there, percent),
+        (_, Some(there)) if there.state == SnapshotState::Pending => running(Some(there), None),
+        (_, Some(there)) => failed(ErrorKind::Failed, &format!("it is {}", there.word)),
+        (Standing::Unseen, None) => running(None, None),
+        (Standing::Never, None) => failed(ErrorKind::Unavailable, "Azure never began it: the request was lost"),
+        (Standing::Over, None) => failed(ErrorKind::Failed, "Azure says that it is over, and it is not there"),
+        (Standing::Forgotten, None) => None,
+    }
+}
+
+/// How long Azure asks to wait.
+pub(super) fn pause_of(standing: &Standing) -> Option<Duration> {
+    match standing {
+        Standing::Runs { pause, .. } => *pause,
+        _ => None,
+    }
+}
+
+impl AzureSqlProvider {
+    /// Forgets what is over for long.
+    pub(super) async fn forget_stale(&self) {
+        for mark in self.desk.bookmarks.names().await.unwrap_or_default() {
+            if let Ok(Some(kept)) = self.desk.bookmarks.kept(&mark).await
+                && Utc::now().signed_duration_since(kept.sent_at) > STALE
+            {
+                self.desk.forget(&mark).await;
+            }
+        }
+    }
+
+    /// What is known of what was asked for under that name.
+    pub(super) async fn standing(&self, mark: &str, subject: &str) -> Result<Standing> {
+        match self.desk.look(mark).await? {
+            Ok(standing) => Ok(standing),
+            // What is there tells it as well.
+            Err(fault) if !fault.kind().is_retryable() => Ok(Standing::Over),
+            Err(fault) => Err(fault).or_error(&self.home, "look at", subject),
+        }
+    }
+
+    /// The same without the secrets that exports and imports are told.
+    pub(super) async fn hidden(&self, standing: Standing) -> Standing {
+        match (standing, &self.bacpacs) {
+            (Standing::Failed(words), Some(bacpacs)) => Standing::Failed(bacpacs.hidden(&words).await),
+            (standing, _) => standing,
+        }
+    }
+
+    /// Follows what an answer has begun to its end, or for so long; gives what went wrong with it, in Azure's words.
+    pub(super) async fn followed(&self, client: &Client, answer: &Answer, limit: Duration) -> Option<String> {
+        let begun = operation::begun(&operation::intended(), answer)?;
+        let (since, mut pause) = (Instant::now(), PAUSES.0);
+        while since.elapsed() < limit {
+            sleep(pause).await;
+            match operation::look(client, &begun).await {
+                Ok(Progress::Running { pause: asked, .. }) => {
+                    pause = asked.unwrap_or(pause * 2).min(PAUSES.1);
+                }
+                Ok(Progress::Failed(words)) => return Some(words),
+                Ok(Progress::Succeeded | Progress::Unknown) => return None,
+                // It goes on whether or not one look at it succeeds.
+                Err(fault) if fault.kind().is_retryable() => pause = (pause * 2).min(PAUSES.1),
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(standing: Standing, there: Option<SnapshotState>, trust: Trust) -> &'static str {
+        let there = there.map(|state| There { state, word: "Suspect".into(), what: () });
+        let failed = |kind, reason: String| Error::new(kind, "azure_sql", "x", "y", reason);
+        match state_of(standing, there, trust, failed) {
+            None => "unknown",
+            Some(OperationState::Running { .. }) => "running",
+            Some(OperationState::Done(())) => "done",
+            Some(OperationState::Failed(error)) if error.kind() == ErrorKind::Unavailable => "lost",
+            Some(OperationState::Failed(_)) => "failed",
+        }
+    }
+
+    const RUNS: Standing = Standing::Runs { percent: None, pause: None };
+
+    fn bad() -> Standing {
+        Standing::Failed("no room".into())
+    }
+
+    #[test]
+    fn what_is_there_and_whole_is_done_whatever_the_operation_says() {
+        for standing in [Standing::Forgotten, Standing::Unseen, RUNS, Standing::Over, Standing::Never, bad()] {
+            assert_eq!(state(standing, Some(SnapshotState::Available), Trust::Thing), "done");
+        }
+    }
+
+    #[test]
+    fn what_is_there_before_it_is_whole_is_done_when_the_operation_is() {
+        for (standing, expected) in
+            [(RUNS, "running"), (Standing::Unseen, "running"), (bad(), "failed"), (Standing::Over, "done")]
+        {
+            assert_eq!(state(standing, Some(SnapshotState::Available), Trust::Operation), expected);
+        }
+        for (standing, expected) in [(RUNS, "running"), (Standing::Unseen, "done"), (bad(), "failed")] {
+            assert_eq!(state(standing, Some(SnapshotState::Available), Trust::Both), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_may_still_come_for_a_while() {
+        for (standing, expected) in [
+            (Standing::Forgotten, "unknown"),
+            (Standing::Unseen, "running"),
+            (Standing::Never, "lost"),
+            (RUNS, "running"),
+            (Standing::Over, "failed"),
+            (bad(), "failed"),
+        ] {
+            assert_eq!(state(standing, None, Trust::Thing), expected);
+        }
+        assert_eq!(state(Standing::Forgotten, Some(SnapshotState::Pending), Trust::Thing), "running");
+        assert_eq!(state(Standing::Forgotten, Some(SnapshotState::Unknown), Trust::Thing), "failed");
+        assert_eq!(state(RUNS, Some(SnapshotState::Unknown), Trust::Thing), "running");
+    }
+
+    #[test]
+    fn names_of_bookmarks_are_short() {
+        assert_eq!(bookmark("restore", "orders-check"), "restore:orders-check");
+        let long = bookmark("restore", &"ü".repeat(128));
+        assert!(long.len() <= LONGEST && long.is_ascii() && long != bookmark("restore", &"ö".repeat(128)), "{long}");
+    }
+}

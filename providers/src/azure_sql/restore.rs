@@ -1,0 +1,220 @@
+//! Restoring: each kind of snapshot into a new database, on this server or, where Azure does that, on another.
+//!
+//! <https://learn.microsoft.com/azure/azure-sql/database/recovery-using-backups>
+
+use chrono::TimeDelta;
+use serde_json::{Map, Value, json};
+
+use super::bacpac::Bacpacs;
+use super::destination::{Destination, VERB};
+use super::follow::{There, Trust, bookmark, pause_of, state_of};
+use super::options::{self, From};
+use super::record::{Kind, Record, state_of_database};
+use super::wire::Database;
+use super::{AzureSqlProvider, tags};
+use crate::azure::begin::{Begun, Standing};
+use crate::azure::fault::{OrError, into_error};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{
+    NativeId, Operation, OperationId, OperationState, RestoreOptions, RestoreRequest, RestoreTo, Restored, Tags, Work,
+};
+use crate::{Run, random};
+
+/// The first moment that Azure can restore moves on while it is asked for.
+const SLIDE: TimeDelta = TimeDelta::minutes(1);
+const RESTORE: &str = "restore";
+pub(super) const IMPORT: &str = "import";
+
+/// What a new database is to be.
+pub(super) struct Wanted<'w> {
+    /// From what it is made.
+    pub(super) properties: Map<String, Value>,
+    pub(super) options: RestoreOptions,
+    pub(super) verb: &'static str,
+    pub(super) subject: &'w str,
+}
+
+impl AzureSqlProvider {
+    pub(super) async fn begin_restore(
+        &self,
+        id: &NativeId,
+        request: &RestoreRequest,
+        run: &Run,
+    ) -> Result<Operation<Restored>> {
+        let subject = self.home.id(id);
+        let usage = |reason: String| self.home.error(ErrorKind::Usage, VERB, &subject, reason);
+        let RestoreTo::New(name) = &request.to else { return Err(self.not_in_place(&subject)) };
+        let to = self.destination(&subject, name)?;
+        let (from, options) = options::from(&request.options).map_err(usage)?;
+        // An option that there isn't is refused before anything is asked.
+        options::set(&mut json!({}), &options).map_err(usage)?;
+        let (record, raw) = self.find(VERB, id).await?;
+        self.refuse_unavailable(VERB, &subject, &record)?;
+        if from == From::Geo {
+            return self.restore_from_region(&to, &record, options, (&subject, run)).await;
+        }
+        if record.is_continuous() {
+            run.reporter.warn(
+                "it stands for all moments from its own on, of which the first is restored: --time names another",
+            );
+        }
+        self.restore_record(&record, &raw, &to, options, (VERB, &subject), None).await
+    }
+
+    /// Restores a snapshot that is whole; `tags` instead of those that a restored database gets.
+    pub(super) async fn restore_record(
+        &self,
+        record: &Record,
+        raw: &Value,
+        to: &Destination,
+        options: RestoreOptions,
+        (verb, subject): (&'static str, &str),
+        tags: Option<Tags>,
+    ) -> Result<Operation<Restored>> {
+        let is_here = to.api.is_at(&self.api);
+        let properties = match &record.kind {
+            Kind::Bacpac => return self.import(record, to, &options, (verb, subject)).await,
+            Kind::Copy => of("Copy", "sourceDatabaseId", &self.api.id(&["databases", &record.native])),
+            Kind::Point(_) if !is_here => return Err(self.here_only(subject, "a restore point")),
+            Kind::Dropped if !is_here => return Err(self.here_only(subject, "a deleted database")),
+            Kind::Point(_) => {
+                let no_moment = || self.home.error(ErrorKind::Failed, verb, subject, "Azure doesn't tell its moment");
+                let moment = record.created_at.ok_or_else(no_moment)?;
+                self.of_live(if record.is_continuous() { (moment + SLIDE).min(self.now()) } else { moment })
+            }
+            Kind::Dropped => self.of_dropped(&record.native, None),
+            Kind::LongTerm(_) => {
+                let no_id = || self.home.error(ErrorKind::Failed, verb, subject, "Azure doesn't tell its id");
+                let id = raw.get("id").and_then(Value::as_str).ok_or_else(no_id)?;
+                of("RestoreLongTermRetentionBackup", "longTermRetentionBackupResourceId", id)
+            }
+        };
+        let wanted = Wanted { properties, options, verb, subject };
+        self.restore_as(to, wanted, tags).await
+    }
+
+    /// Restores the last backup that has arrived in another region: what is left when this one is down.
+    async fn restore_from_region(
+        &self,
+        to: &Destination,
+        record: &Record,
+        options: RestoreOptions,
+        (subject, run): (&str, &Run),
+    ) -> Result<Operation<Restored>> {
+        if !matches!(record.kind, Kind::Point(_)) {
+            let reason = "another region has the last of the backups that restore points stand for, and nothing else";
+            let hint = format!("name a restore point: `snapkeep list {} --origin automated`", self.home.target);
+            return Err(self.home.error(ErrorKind::Usage, VERB, subject, reason).with_hint(hint));
+        }
+        let found = self.api.recoverable(&self.home.database).await.or_error(&self.home, VERB, subject)?;
+        let Some(found) = found else {
+            let reason = "another region has no backup of it: its backup storage redundancy may not be Geo";
+            let hint = format!("choose a snapshot, without `--set from=geo`: `snapkeep list {}`", self.home.target);
+            return Err(self.home.error(ErrorKind::NotFound, VERB, subject, reason).with_hint(hint));
+        };
+        let last =
+            found.pointer("/properties/lastAvailableBackupDate").and_then(Value::as_str).unwrap_or("some time ago");
+        let last: String = last.chars().filter(char::is_ascii_graphic).take(40).collect();
+        let id = self.api.id(&["recoverableDatabases", &self.home.database]);
+        let properties = of("Recovery", "recoverableDatabaseId", &id);
+        run.reporter.warn(&format!("it will hold the last backup that has arrived in another region, of {last}"));
+        self.restore_as(to, Wanted { properties, options, verb: VERB, subject }, None).await
+    }
+
+    /// Makes a database where there is none of that name.
+    pub(super) async fn restore_as(
+        &self,
+        to: &Destination,
+        wanted: Wanted<'_>,
+        tags: Option<Tags>,
+    ) -> Result<Operation<Restored>> {
+        let Wanted { properties, options, verb, subject } = wanted;
+        let tags = tags.unwrap_or_else(|| tags::restored(&self.home.target, &random::letters(10)));
+        let server = self.server_of(to, verb, subject).await?;
+        let mut body = json!({ "location": server.location, "tags": tags, "properties": properties });
+        let wrong = |reason| self.home.error(ErrorKind::Usage, verb, subject, reason);
+        options::set(&mut body, &options).map_err(wrong)?;
+        self.refuse_taken(to, verb, subject).await?;
+        // Of an import that once went there.
+        self.desk.forget(&bookmark(IMPORT, &to.place)).await;
+        let mark = bookmark(RESTORE, &to.place);
+        let begun = self.desk.begin(&mark, to.api.put_database(&to.name, &body)).await?;
+        let begun = begun.map_err(|fault| into_error(fault, &to.api.home, verb, subject));
+        self.after_restore(to, &mark, begun).await
+    }
+
+    /// Makes a database of what a file holds.
+    async fn import(
+        &self,
+        record: &Record,
+        to: &Destination,
+        options: &RestoreOptions,
+        (verb, subject): (&'static str, &str),
+    ) -> Result<Operation<Restored>> {
+        let usage = |reason: String| self.home.error(ErrorKind::Usage, verb, subject, reason);
+        let told = options::of_import(options).map_err(usage)?;
+        let Some(bacpacs) = &self.bacpacs else { return Err(self.home.missing(verb, &record.native)) };
+        self.server_of(to, verb, subject).await?;
+        self.refuse_taken(to, verb, subject).await?;
+        let secrets = bacpacs.secrets().await?;
+        let mut body = bacpacs.told(&record.native, &secrets);
+        body.insert("databaseName".into(), json!(to.name));
+        body.extend(told);
+        let mark = bookmark(IMPORT, &to.place);
+        let begun = self.desk.begin(&mark, to.api.import(&Value::from(body))).await?;
+        let begun = begun.map_err(|fault| Bacpacs::refused(fault, &secrets, &to.api.home, verb, subject));
+        self.after_restore(to, &mark, begun).await
+    }
+
+    async fn after_restore(&self, to: &Destination, mark: &str, begun: Result<Begun>) -> Result<Operation<Restored>> {
+        let restored = Restored { to: to.place.clone(), warnings: Vec::new() };
+        let (state, pause) = match begun? {
+            Begun::Done => {
+                self.desk.forget(mark).await;
+                (OperationState::Done(restored), None)
+            }
+            Begun::Runs(pause) => (OperationState::Running { so_far: Some(restored), percent: None }, pause),
+            Begun::Lost => (OperationState::Running { so_far: None, percent: None }, None),
+        };
+        Ok(Operation::begun(OperationId::of_restore(&to.place), state).again_in(pause))
+    }
+
+    /// By the place that it goes to.
+    pub(super) async fn look_at_restore(&self, operation: &OperationId) -> Result<Operation<Restored>> {
+        let subject = self.home.id(operation);
+        let missing = || self.home.no_operation(&subject);
+        let Work::Restore(place) = operation.work() else { return Err(missing()) };
+        let to = Destination::parse(&self.api, place).ok_or_else(missing)?;
+        let imported = self.standing(&bookmark(IMPORT, &to.place), &subject).await?;
+        let (standing, trust) = match imported {
+            Standing::Forgotten => (self.standing(&bookmark(RESTORE, &to.place), &subject).await?, Trust::Thing),
+            imported => (self.hidden(imported).await, Trust::Operation),
+        };
+        let found = to.api.database(&to.name).await.or_error(&to.api.home, "look at", &subject)?;
+        let found = found.map(|found| self.parsed::<Database>("look at", &found)).transpose()?;
+        // A database says itself that it was restored; where nothing is known of the operation, only that tells.
+        let unsure =
+            trust == Trust::Thing && matches!(standing, Standing::Forgotten | Standing::Unseen | Standing::Never);
+        let target = &self.home.target;
+        let is_ours = |database: &Database| {
+            tags::restore_of(&database.tags, target).is_some()
+                || tags::scratch_of(&database.tags) == Some(target.as_str())
+        };
+        let there = found.filter(|database| !unsure || is_ours(database)).map(|database| There {
+            state: state_of_database(&database.properties.status),
+            word: database.properties.status,
+            what: Restored { to: to.place.clone(), warnings: Vec::new() },
+        });
+        let pause = pause_of(&standing);
+        let failed = |kind, words: String| -> Error {
+            self.home.error(kind, VERB, &subject, "the restore was begun and failed").with_source(words)
+        };
+        let state = state_of(standing, there, trust, failed).ok_or_else(missing)?;
+        Ok(Operation::begun(operation.clone(), state).again_in(pause))
+    }
+}
+
+/// How a database is made, and from what.
+fn of(mode: &str, key: &str, id: &str) -> Map<String, Value> {
+    Map::from_iter([("createMode".to_owned(), json!(mode)), (key.to_owned(), json!(id))])
+}

@@ -1,0 +1,10 @@
+//! Azure SQL: the promises of the contract, and the real binary, against the Resource Manager in this process.
+
+mod bacpac;
+mod cloud;
+mod conformance;
+mod create;
+mod delete;
+mod read;
+mod restore;
+mod verify;
