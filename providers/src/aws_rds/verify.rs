@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::time::sleep;
 
 use super::api::{Api, Database, From};
@@ -13,96 +14,96 @@ use super::fault::OrError;
 use super::restore::New;
 use super::shape::Shape;
 use super::{Home, RdsProvider, names, tags};
+use crate::Run;
 use crate::aws::profile_option;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{
-    Debris, Finding, NativeId, Operation, Restored, SnapshotState, Verification, VerifyLevel, VerifyRequest,
-};
-use crate::{Run, trial};
+use crate::model::{Debris, NativeId, Operation, OperationId, Restored, SnapshotState, Verification, VerifyRequest};
+use crate::trial::{self, Trial};
 
+const VERB: &str = "verify";
 /// How often it is looked how far the scratch one is.
 const PAUSE: Duration = Duration::from_secs(10);
 /// How often a deletion is tried while the scratch one is in a state that doesn't permit it.
 const TRIES: usize = 120;
 
+/// One restore on trial.
+struct Scratch<'v> {
+    provider: &'v RdsProvider,
+    api: Api,
+    record: super::Record,
+    name: String,
+    subject: String,
+}
+
+#[async_trait]
+impl Trial for Scratch<'_> {
+    fn thing(&self) -> &'static str {
+        match self.provider.home.family {
+            super::Family::Instance => "scratch instance",
+            super::Family::Cluster => "scratch cluster",
+        }
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn error(&self, kind: ErrorKind, reason: &str) -> Error {
+        self.provider.home.error(kind, VERB, &self.subject, reason)
+    }
+
+    fn pauses(&self) -> (Duration, Duration) {
+        (PAUSE, PAUSE)
+    }
+
+    async fn begin(&self) -> Result<Operation<Restored>> {
+        self.provider.begin_scratch(&self.api, &self.record, &self.name, &self.subject).await
+    }
+
+    async fn look(&self, id: &OperationId) -> Result<Operation<Restored>> {
+        self.provider.look_at_restore(id).await
+    }
+
+    async fn blame(&self, error: Error) -> Error {
+        self.provider.blame(&self.api, &self.name, &self.subject, error).await
+    }
+
+    async fn discard(&self) -> Result<()> {
+        self.provider.discard_scratch_in(&self.api, &self.name).await
+    }
+
+    fn by_hand(&self) -> String {
+        self.provider.delete_command(&self.api, &self.name)
+    }
+}
+
 impl RdsProvider {
     pub(super) async fn prove(&self, id: &NativeId, request: &VerifyRequest, run: &Run) -> Result<Verification> {
-        let home = &self.home;
-        let unsupported = |reason: &str, hint: String| {
-            Err(home.error(ErrorKind::Unsupported, "verify", home.id(id), reason).with_hint(hint))
-        };
-        if request.level != VerifyLevel::Restore {
-            let reason = format!("RDS shows nobody a snapshot's bytes, so there is no level {}", request.level);
-            return unsupported(
-                &reason,
-                format!("restore it on trial: `snapkeep verify {} --level restore`", home.id(id)),
-            );
-        }
-        if !request.assertions.is_empty() {
-            run.reporter.warn("assertions are not asked here: the scratch database is not connected to");
-        }
-        let (api, record) = self.find("verify", id).await?;
+        let (home, subject) = (&self.home, self.home.id(id));
+        let error = |kind, reason: &str| home.error(kind, VERB, &subject, reason);
+        trial::refuse_level("RDS", &subject, (request, run), error)?;
+        let (api, record) = self.find(VERB, id).await?;
         if record.state() != SnapshotState::Available {
-            let reason = format!("it is not available, but {}", record.status);
-            return Err(home.error(ErrorKind::Busy, "verify", home.id(id), reason));
+            return Err(error(ErrorKind::Busy, &format!("it is not available, but {}", record.status)));
         }
         let name = names::of_scratch();
-        // Not cut off: of a call that is under way nobody knows what it has made.
-        let begun = self.begin_scratch(&api, id, &record, &name).await;
-        let restored = match begun {
-            Ok(operation) => tokio::select! {
-                biased;
-                () = run.cancel.cancelled() => {
-                    Err(home.error(ErrorKind::Interrupted, "verify", home.id(id), "it was interrupted"))
-                }
-                restored = self.await_scratch(&api, id, &name, operation) => restored,
-            },
-            Err(error) => Err(error),
-        };
-        let left_behind = self.discard_scratch_in(&api, &name).await.err();
-        let finding = match restored {
-            Ok(found) => Ok(found),
-            Err(error) if error.kind() == ErrorKind::Verification => Err(error),
-            Err(error) => {
-                return Err(match left_behind {
-                    Some(left) => error.with_hint(left.hint().unwrap_or_default()),
-                    None => error,
-                });
-            }
-        };
-        let findings = vec![Finding { name: "restore".into(), outcome: finding }];
-        Ok(Verification { level: VerifyLevel::Restore, findings, left_behind })
+        trial::prove(&Scratch { provider: self, api, record, name, subject }, run).await
     }
 
     async fn begin_scratch(
         &self,
         api: &Api,
-        id: &NativeId,
         record: &super::Record,
         name: &str,
+        subject: &str,
     ) -> Result<Operation<Restored>> {
-        let subject = self.home.id(id);
-        let mut shape = self.scratch_shape(api, &subject).await?;
+        let mut shape = self.scratch_shape(api, subject).await?;
         shape.option_group.clone_from(&record.option_group);
         let shape = shape.without_defaults();
         let engine = record.engine.clone().unwrap_or_default();
-        let new = New { api, name, shape, tags: BTreeMap::new(), verb: "verify", subject: &subject };
+        let new = New { api, name, shape, tags: BTreeMap::new(), verb: VERB, subject };
         let marks = vec![tags::of_scratch()];
         self.restore_new(&From::Snapshot(&record.name, &engine), new, Vec::new(), marks).await
-    }
-
-    async fn await_scratch(
-        &self,
-        api: &Api,
-        id: &NativeId,
-        name: &str,
-        operation: Operation<Restored>,
-    ) -> Result<String> {
-        let look = |id| async move { self.look_at_restore(&id).await };
-        match trial::followed(operation, (PAUSE, PAUSE), look).await? {
-            Ok(minutes) => Ok(format!("a scratch {} was available within {minutes} min", self.home.family.noun())),
-            Err(error) => Err(self.blame(api, name, &self.home.id(id), error).await),
-        }
     }
 
     /// What AWS could not bring back is bad; that it had no room or no network for it says nothing.
@@ -115,7 +116,7 @@ impl RdsProvider {
             return error;
         }
         let reason = format!("AWS could not restore it: the state is {status}");
-        self.home.error(ErrorKind::Verification, "verify", subject, reason)
+        self.home.error(ErrorKind::Verification, VERB, subject, reason)
     }
 
     /// Like the source, but in one zone, out of reach from the internet, and free to be deleted.
@@ -159,23 +160,25 @@ impl RdsProvider {
         Ok(())
     }
 
+    /// The commands that delete a scratch one in a region.
+    fn delete_command(&self, api: &Api, name: &str) -> String {
+        let home = self.home.at(&api.region);
+        let how = format!(
+            "--skip-final-snapshot --region {}{}",
+            home.region,
+            profile_option(home.account.profile.as_deref())
+        );
+        let cluster = format!(" && aws rds delete-db-cluster --db-cluster-identifier {name} {how}");
+        let (instance, cluster) = match home.family {
+            super::Family::Instance => (name.to_owned(), String::new()),
+            super::Family::Cluster => (super::restore::member_name(name), cluster),
+        };
+        format!("aws rds delete-db-instance --db-instance-identifier {instance} {how}{cluster}")
+    }
+
     async fn discard_scratch_in(&self, api: &Api, name: &str) -> Result<()> {
         let home = self.home.at(&api.region);
-        let left = |error: Error| {
-            let how = format!(
-                "--skip-final-snapshot --region {}{}",
-                home.region,
-                profile_option(home.account.profile.as_deref())
-            );
-            let cluster = format!(" && aws rds delete-db-cluster --db-cluster-identifier {name} {how}");
-            let (instance, cluster) = match home.family {
-                super::Family::Instance => (name.to_owned(), String::new()),
-                super::Family::Cluster => (super::restore::member_name(name), cluster),
-            };
-            error.with_hint(format!(
-                "delete it, it costs money: aws rds delete-db-instance --db-instance-identifier {instance} {how}{cluster}"
-            ))
-        };
+        let left = |error: Error| error.with_hint(trial::left(&self.delete_command(api, name)));
         for nth in 1.. {
             let found = api.database(name).await.or_error(&home, "delete", name).map_err(left)?;
             let Some(found) = found.filter(|found| is_scratch(&home, found)) else { return Ok(()) };

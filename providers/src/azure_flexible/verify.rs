@@ -5,17 +5,20 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::FlexibleProvider;
 use super::delete::PAUSES;
 use super::restore::{self, Destination};
 use super::wire::Server;
+use crate::Run;
 use crate::azure::fault::{OrError, into_error, is_missing};
 use crate::azure::names;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Debris, Finding, NativeId, Operation, Restored, Verification, VerifyLevel, VerifyRequest};
-use crate::{Run, trial};
+use crate::model::{Debris, NativeId, Operation, OperationId, Restored, Verification, VerifyRequest};
+use crate::trial::{self, Trial};
 
 /// The tag that says for which target a server was made.
 pub(super) const LABEL: &str = "snapkeep-scratch";
@@ -23,63 +26,64 @@ pub(super) const LABEL: &str = "snapkeep-scratch";
 const FOLLOWED: Duration = Duration::from_secs(15 * 60);
 const VERB: &str = "verify";
 
+/// One restore on trial.
+struct Scratch<'v> {
+    provider: &'v FlexibleProvider,
+    moment: DateTime<Utc>,
+    body: Value,
+    to: Destination,
+    subject: String,
+    run: &'v Run,
+}
+
+#[async_trait]
+impl Trial for Scratch<'_> {
+    fn thing(&self) -> &'static str {
+        "scratch server"
+    }
+
+    fn name(&self) -> &str {
+        &self.to.name
+    }
+
+    fn error(&self, kind: ErrorKind, reason: &str) -> Error {
+        self.provider.home.error(kind, VERB, &self.subject, reason)
+    }
+
+    fn pauses(&self) -> (Duration, Duration) {
+        PAUSES
+    }
+
+    async fn begin(&self) -> Result<Operation<Restored>> {
+        let Self { provider, moment, body, to, subject, run } = self;
+        provider.restore_as(*moment, body.clone(), false, to, (VERB, subject, run)).await
+    }
+
+    async fn look(&self, id: &OperationId) -> Result<Operation<Restored>> {
+        self.provider.look_at_restore(id).await
+    }
+
+    async fn discard(&self) -> Result<()> {
+        self.provider.discard(&self.to.name).await
+    }
+
+    fn by_hand(&self) -> String {
+        self.provider.delete_command(&self.to.name)
+    }
+}
+
 impl FlexibleProvider {
     pub(super) async fn prove(&self, id: &NativeId, request: &VerifyRequest, run: &Run) -> Result<Verification> {
         let (home, subject) = (&self.home, self.home.id(id));
-        if request.level != VerifyLevel::Restore {
-            let reason = format!("Azure shows nobody a backup's bytes, so there is no level {}", request.level);
-            let hint = format!("restore it on trial: `snapkeep verify {subject} --level restore`");
-            return Err(home.error(ErrorKind::Unsupported, VERB, &subject, reason).with_hint(hint));
-        }
-        if !request.assertions.is_empty() {
-            run.reporter.warn("assertions are not asked here: the scratch server is not connected to");
-        }
-        let scratch = Destination { group: home.group.clone(), name: names::of_scratch() };
-        // Not cut off: of a call that is under way nobody knows what it has made.
-        let restored = match self.begin_scratch(id, &scratch, (&subject, run)).await {
-            Ok(operation) => tokio::select! {
-                biased;
-                () = run.cancel.cancelled() => {
-                    Err(home.error(ErrorKind::Interrupted, VERB, &subject, "it was interrupted"))
-                }
-                restored = self.await_scratch(operation) => restored,
-            },
-            Err(error) => Err(error),
-        };
-        if run.cancel.is_cancelled() {
-            run.reporter
-                .warn(&format!("deleting the scratch server {}; it costs money while it is there", scratch.name));
-        }
-        let left_behind = self.discard(&scratch.name).await.err();
-        let outcome = restored.map_err(|error| match &left_behind {
-            Some(left) => error.with_hint(left.hint().unwrap_or_default()),
-            // Of what nobody knows whether it has begun it may be there later.
-            None if error.kind().is_retryable() => error.with_hint(self.delete_command(&scratch.name)),
-            None => error,
-        })?;
-        let findings = vec![Finding { name: "restore".into(), outcome: Ok(outcome) }];
-        Ok(Verification { level: VerifyLevel::Restore, findings, left_behind })
-    }
-
-    async fn begin_scratch(
-        &self,
-        id: &NativeId,
-        to: &Destination,
-        (subject, run): (&str, &Run),
-    ) -> Result<Operation<Restored>> {
+        let error = |kind, reason: &str| home.error(kind, VERB, &subject, reason);
+        trial::refuse_level("Azure", &subject, (request, run), error)?;
         let (record, _) = self.find(VERB, id).await?;
         let moment = self.refuse_unavailable(VERB, &record)?;
         let source = self.server(VERB).await?;
-        let body = restore::scratch(self.flavor, &source, self.home.target.as_str());
-        let body = body.map_err(|reason| self.home.error(ErrorKind::Failed, VERB, subject, reason))?;
-        self.restore_as(moment, body, false, to, (VERB, subject, run)).await
-    }
-
-    async fn await_scratch(&self, operation: Operation<Restored>) -> Result<String> {
-        let look = |id| async move { self.look_at_restore(&id).await };
-        // That Azure had no room for it says nothing about the backup.
-        let minutes = trial::followed(operation, PAUSES, look).await??;
-        Ok(format!("a scratch server was there within {minutes} min"))
+        let body = restore::scratch(self.flavor, &source, home.target.as_str());
+        let body = body.map_err(|reason| error(ErrorKind::Failed, &reason))?;
+        let to = Destination { group: home.group.clone(), name: names::of_scratch() };
+        trial::prove(&Scratch { provider: self, moment, body, to, subject, run }, run).await
     }
 
     /// Scratch servers that a killed process has left. Who may not look has none.
@@ -100,7 +104,7 @@ impl FlexibleProvider {
 
     fn delete_command(&self, name: &str) -> String {
         format!(
-            "delete it if it is there, it costs money: az {} flexible-server delete --resource-group {} --name {name}",
+            "az {} flexible-server delete --resource-group {} --name {name}",
             self.flavor.command(),
             self.home.group
         )
@@ -108,7 +112,7 @@ impl FlexibleProvider {
 
     /// Deletes a scratch server, and waits until it is gone. One that is gone is deleted.
     pub(super) async fn discard(&self, name: &str) -> Result<()> {
-        self.discarded(name).await.map_err(|error: Error| error.with_hint(self.delete_command(name)))
+        self.discarded(name).await.map_err(|error: Error| error.with_hint(trial::left(&self.delete_command(name))))
     }
 
     async fn discarded(&self, name: &str) -> Result<()> {

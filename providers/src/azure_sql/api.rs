@@ -12,7 +12,7 @@ use crate::azure::fault::{is_missing, none_if_missing};
 use crate::azure::{Home, versioned};
 use crate::rest::{Answer, Call, Called, Client, Next};
 
-const VERSION: &str = "2025-01-01";
+pub(super) const VERSION: &str = "2025-01-01";
 
 /// A logical server, which may not be there.
 #[derive(Clone, Debug)]
@@ -106,11 +106,17 @@ impl Api {
         none_if_missing(self.get(&self.home.path(&["recoverableDatabases", database])).await)
     }
 
+    /// By the resource group, as a role may be for that and no more.
     fn long_term_path<'p>(&'p self, location: &'p str, database: &'p str, rest: &[&'p str]) -> Vec<&'p str> {
-        let Home { subscription, server, .. } = &self.home;
-        let start = ["subscriptions", subscription, "providers", "Microsoft.Sql", "locations", location];
-        let of = ["longTermRetentionServers", server, "longTermRetentionDatabases", database];
-        [&start, &of[..], &["longTermRetentionBackups"], rest].concat()
+        let Home { subscription, group, server, .. } = &self.home;
+        let start = ["subscriptions", subscription, "resourceGroups", group, "providers", "Microsoft.Sql"];
+        let of = ["locations", location, "longTermRetentionServers", server, "longTermRetentionDatabases", database];
+        [&start[..], &of, &["longTermRetentionBackups"], rest].concat()
+    }
+
+    /// The resource id of a long-term backup.
+    pub(super) fn long_term_id(&self, location: &str, database: &str, name: &str) -> String {
+        format!("/{}", self.long_term_path(location, database, &[name]).join("/"))
     }
 
     pub(super) async fn long_term(&self, location: &str, database: &str) -> Called<Vec<LongTermBackup>> {

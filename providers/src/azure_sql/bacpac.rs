@@ -14,13 +14,14 @@ use url::{Host, Url};
 use super::create::VERB;
 use super::record::{BACPAC, Record};
 use super::{AzureSqlProvider, Home};
+use crate::Run;
 use crate::azure;
 use crate::azure::fault::into_error;
 use crate::azure::names::of_backup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Operation, OperationId, Snapshot, TargetName};
 use crate::objects::{Objects, Path, check_endpoint};
-use crate::rest::Fault;
+use crate::rest::{Fault, is_open};
 use crate::secret::Secret;
 use crate::settings::{AzureBlob, Bacpac, Place, StoreConnection};
 
@@ -125,7 +126,7 @@ impl Bacpacs {
         self.objects().await?.delete(&Path::from(name)).await.map_err(|error| self.explained(error))
     }
 
-    pub(super) async fn secrets(&self) -> Result<Secrets> {
+    async fn secrets(&self) -> Result<Secrets> {
         let storage_key = self.settings.storage_key.resolve(&self.base).await?;
         Ok(Secrets { storage_key, password: self.settings.administrator_password.resolve(&self.base).await? })
     }
@@ -203,11 +204,28 @@ fn place(settings: &Bacpac) -> std::result::Result<AzureBlob, String> {
 }
 
 impl AzureSqlProvider {
-    pub(super) async fn begin_export(&self, bacpacs: &Bacpacs, key: Option<&str>) -> Result<Operation<Snapshot>> {
+    /// What Azure is to be told, which never goes out unencrypted.
+    pub(super) async fn secrets(&self, bacpacs: &Bacpacs, verb: &str, subject: &str) -> Result<Secrets> {
+        if is_open(self.api.client.base().as_str()) {
+            let reason = "its endpoint is not encrypted, and the administrator's password would go there";
+            let error = self.home.error(ErrorKind::Usage, verb, subject, reason);
+            return Err(error.with_hint(format!("use https in `endpoint` of [targets.{}]", self.home.target)));
+        }
+        bacpacs.secrets().await
+    }
+
+    pub(super) async fn begin_export(
+        &self,
+        bacpacs: &Bacpacs,
+        key: Option<&str>,
+        run: &Run,
+    ) -> Result<Operation<Snapshot>> {
         let name = format!("{}{BACPAC}", of_backup(&self.home.target, key, self.now()));
-        let (secrets, mark) = (bacpacs.secrets().await?, Bacpacs::mark(&name));
+        let secrets = self.secrets(bacpacs, VERB, self.home.target.as_str()).await?;
+        let mark = Bacpacs::mark(&name);
         let body = Value::from(bacpacs.told(&name, &secrets));
-        let begun = self.desk.begin(&mark, self.api.export(&self.home.database, &body)).await?;
+        let send = || self.api.export(&self.home.database, &body);
+        let begun = self.desk.begin_in_turn(&mark, (&self.home.server.server, run), send).await?;
         let subject = self.home.target.to_string();
         let begun = begun.map_err(|fault| Bacpacs::refused(fault, &secrets, &self.home, VERB, &subject));
         self.after_snapshot(OperationId::new(name), &mark, begun).await

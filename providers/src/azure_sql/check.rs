@@ -9,21 +9,18 @@ use crate::model::Check;
 use crate::settings::AzureSqlCreate;
 use crate::shell::shell_word;
 
-/// What a target needs that makes copies.
-const FOR_COPIES: [&str; 5] = [
+/// What every target needs.
+const TO_LIST: [&str; 5] = [
     "Microsoft.Sql/servers/read",
     "Microsoft.Sql/servers/databases/read",
-    "Microsoft.Sql/servers/databases/write",
-    "Microsoft.Sql/servers/databases/delete",
     "Microsoft.Sql/servers/databases/restorePoints/read",
+    "Microsoft.Sql/servers/restorableDroppedDatabases/read",
+    "Microsoft.Sql/locations/longTermRetentionServers/longTermRetentionDatabases/longTermRetentionBackups/read",
 ];
-/// What a target needs that writes BACPAC files.
-const FOR_FILES: [&str; 4] = [
-    "Microsoft.Sql/servers/read",
-    "Microsoft.Sql/servers/databases/read",
-    "Microsoft.Sql/servers/databases/export/action",
-    "Microsoft.Sql/servers/databases/restorePoints/read",
-];
+/// What one needs that makes copies, and deletes them.
+const FOR_COPIES: [&str; 2] = ["Microsoft.Sql/servers/databases/write", "Microsoft.Sql/servers/databases/delete"];
+/// What one needs that writes BACPAC files.
+const FOR_FILES: [&str; 1] = ["Microsoft.Sql/servers/databases/export/action"];
 
 impl AzureSqlProvider {
     pub(super) async fn check_all(&self) -> Vec<Check> {
@@ -106,12 +103,13 @@ impl AzureSqlProvider {
     }
 
     async fn check_permissions(&self) -> Check {
-        let needed: &[&str] = match self.create {
+        let to_make: &[&str] = match self.create {
             AzureSqlCreate::Copy => &FOR_COPIES,
             AzureSqlCreate::Bacpac => &FOR_FILES,
         };
         let path = self.home.path(&["databases", &self.home.database]);
-        permissions::check(&self.home, &self.api.client, &path, needed).await
+        let needed = [&TO_LIST[..], to_make].concat();
+        permissions::check(&self.home, &self.api.client, &path, &needed).await
     }
 }
 

@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use super::bacpac::Bacpacs;
-use super::follow::{There, Trust, pause_of, state_of};
+use super::follow::{There, Trust, or_there, pause_of, state_of};
 use super::record::{Form, Record, form};
 use super::tags::Marks;
 use super::wire::Database;
 use super::{AzureSqlProvider, Read, name};
+use crate::Run;
 use crate::azure::begin::{Begun, Standing};
 use crate::azure::fault::{into_error, is_busy};
 use crate::azure::names::Named;
@@ -23,7 +24,7 @@ pub(super) const VERB: &str = "snapshot";
 const MARK: &str = "copy:";
 
 impl AzureSqlProvider {
-    pub(super) async fn begin_snapshot(&self, request: &CreateRequest) -> Result<Operation<Snapshot>> {
+    pub(super) async fn begin_snapshot(&self, request: &CreateRequest, run: &Run) -> Result<Operation<Snapshot>> {
         let key = request.key.as_deref();
         if self.create == AzureSqlCreate::Copy {
             // What Azure can't keep is refused before anything is asked.
@@ -47,8 +48,8 @@ impl AzureSqlProvider {
         self.refuse_asleep(&source)?;
         self.forget_stale().await;
         match (&self.bacpacs, self.create) {
-            (Some(bacpacs), AzureSqlCreate::Bacpac) => self.begin_export(bacpacs, key).await,
-            _ => self.begin_copy(&source, request).await,
+            (Some(bacpacs), AzureSqlCreate::Bacpac) => self.begin_export(bacpacs, key, run).await,
+            _ => self.begin_copy(&source, request, run).await,
         }
     }
 
@@ -125,7 +126,7 @@ impl AzureSqlProvider {
         Err(error.with_hint(format!("{look} --subscription {subscription}")))
     }
 
-    async fn begin_copy(&self, source: &Database, request: &CreateRequest) -> Result<Operation<Snapshot>> {
+    async fn begin_copy(&self, source: &Database, request: &CreateRequest, run: &Run) -> Result<Operation<Snapshot>> {
         let key = request.key.as_deref();
         let copy = name::copy_of(&self.home.database, self.now());
         let marks = self.marks(&copy, key, &request.tags)?;
@@ -138,7 +139,8 @@ impl AzureSqlProvider {
             },
         });
         let mark = mark_of(&copy, key);
-        let begun = self.desk.begin(&mark, self.api.put_database(&copy, &body)).await?;
+        let send = || self.api.put_database(&copy, &body);
+        let begun = self.desk.begin_in_turn(&mark, (&self.home.server.server, run), send).await?;
         let begun = begun.map_err(|fault| self.refused(fault));
         self.after_snapshot(OperationId::new(&copy), &mark, begun).await
     }
@@ -188,37 +190,43 @@ impl AzureSqlProvider {
         let missing = || self.home.no_operation(&subject);
         let Work::Snapshot(native) = operation.work() else { return Err(missing()) };
         let of = form(&self.home, native).filter(|form| matches!(form, Form::Copy | Form::Bacpac));
-        let standing = match of.ok_or_else(missing)? {
-            Form::Copy => self.standing_of_copy(native, &subject).await?,
-            _ => self.standing(&Bacpacs::mark(native), &subject).await?,
+        let is_copy = of.ok_or_else(missing)? == Form::Copy;
+        let mark = if is_copy { self.mark_of_copy(native).await? } else { Some(Bacpacs::mark(native)) };
+        // Before what is there is looked at: what ends meanwhile is there then.
+        let looked = match &mark {
+            Some(mark) => self.standing(mark, &subject).await?,
+            None => Ok(Standing::Forgotten),
         };
-        let standing = if of == Some(Form::Copy) { standing } else { self.hidden(standing).await };
-        let pause = pause_of(&standing);
-        let found = match self.find("find", &NativeId::new(native)).await {
-            Ok((record, _)) => Some(record),
+        let there = match self.find("find", &NativeId::new(native)).await {
+            Ok((record, _)) => Some(self.there(&record)),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let there = found.map(|record: Record| There {
-            state: record.state(),
-            word: record.status.clone(),
-            what: record.snapshot(&self.home),
-        });
         // A file may be written for as long as its operation goes on.
-        let trust = if of == Some(Form::Copy) { Trust::Thing } else { Trust::Both };
-        let failed = |kind, words: String| {
-            let reason = if of == Some(Form::Copy) { "the copy was begun and failed" } else { "the export failed" };
-            self.home.error(kind, VERB, &subject, reason).with_source(words)
-        };
+        let trust = if is_copy { Trust::Thing } else { Trust::Both };
+        let mut standing = or_there(looked, there.is_some(), trust)?;
+        if !is_copy {
+            standing = self.hidden(standing).await;
+        }
+        let pause = pause_of(&standing);
+        let failed = |kind, words: String| self.snapshot_failed(kind, &subject, words);
         let state = state_of(standing, there, trust, failed).ok_or_else(missing)?;
+        if let (OperationState::Done(_), Some(mark)) = (&state, mark) {
+            self.desk.forget(&mark).await;
+        }
         Ok(Operation::begun(operation.clone(), state).again_in(pause))
     }
 
-    async fn standing_of_copy(&self, copy: &str, subject: &str) -> Result<Standing> {
-        match self.mark_of_copy(copy).await? {
-            Some(mark) => self.standing(&mark, subject).await,
-            None => Ok(Standing::Forgotten),
+    fn there(&self, record: &Record) -> There<Snapshot> {
+        There { state: record.state(), word: record.status.clone(), what: record.snapshot(&self.home) }
+    }
+
+    fn snapshot_failed(&self, kind: ErrorKind, subject: &str, words: String) -> Error {
+        let error = self.home.error(kind, VERB, subject, "it was begun and failed").with_source(words);
+        if kind != ErrorKind::Unavailable {
+            return error;
         }
+        error.with_hint(format!("try again: `snapkeep create {}`", self.home.target))
     }
 
     /// Under which name a copy is remembered, if it is.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::AzureSqlProvider;
-use super::api::{self, Api};
+use super::api::{self, Api, VERSION};
 use super::bacpac::Bacpacs;
 use super::follow::PAUSES;
 use super::record::{Form, Kind, Lock, Record, form};
@@ -14,19 +14,21 @@ use crate::azure::fault::{into_error, is_busy, is_missing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::NativeId;
 use crate::rest::{Answer, Called};
+use crate::shell::shell_word;
 
 const VERB: &str = "delete";
 /// How long a busy server is waited for, and how long a deletion is followed.
 const QUEUE: Duration = Duration::from_secs(10 * 60);
-const FOLLOWED: Duration = Duration::from_secs(10 * 60);
+/// An operation that is over is followed no longer, and what it leaves is looked for as long again.
+const FOLLOWED: Duration = Duration::from_secs(5 * 60);
 // What is left is for the requests themselves.
-const _: () = assert!(QUEUE.as_secs() + FOLLOWED.as_secs() + 300 <= DELETION_LIMIT.as_secs());
+const _: () = assert!(QUEUE.as_secs() + 2 * FOLLOWED.as_secs() + 300 <= DELETION_LIMIT.as_secs());
 
 impl AzureSqlProvider {
     pub(super) async fn remove(&self, id: &NativeId) -> Result<()> {
         let (subject, since) = (self.home.id(id), Instant::now());
         let mut pause = PAUSES.0;
-        let answer = loop {
+        let (kind, answer) = loop {
             // Looked at right before: a database is deleted only while its name and its tags say that it is a copy.
             let record = match self.find(VERB, id).await {
                 Ok((record, _)) => record,
@@ -34,7 +36,7 @@ impl AzureSqlProvider {
                 Err(error) => return Err(error),
             };
             match self.send_deletion(&record, &subject).await? {
-                Ok(Some(answer)) => break answer,
+                Ok(Some(answer)) => break (record.kind, answer),
                 Ok(None) => return Ok(()),
                 Err(fault) if is_missing(&fault) => return Ok(()),
                 Err(fault) if is_busy(&fault) && since.elapsed() < QUEUE => {
@@ -44,14 +46,28 @@ impl AzureSqlProvider {
                 Err(fault) => return Err(into_error(fault, &self.home, VERB, &subject)),
             }
         };
-        match self.followed(&self.api.client, &answer, FOLLOWED).await {
-            Some(words) => Err(self.deletion_failed(&subject, words)),
-            None => {
-                if let Some(mark) = self.mark_of_copy(id.as_str()).await? {
-                    self.desk.forget(&mark).await;
-                }
-                Ok(())
+        if let Some(words) = self.followed(&self.api.client, &answer, FOLLOWED).await {
+            return Err(self.deletion_failed(&subject, words));
+        }
+        if kind == Kind::Copy {
+            self.await_gone(&self.api, id.as_str()).await;
+            if let Some(mark) = self.mark_of_copy(id.as_str()).await? {
+                self.desk.forget(&mark).await;
             }
+        }
+        Ok(())
+    }
+
+    /// Waits until a database is no longer told of, also where the operation can't be looked at, or for so long.
+    async fn await_gone(&self, api: &Api, name: &str) {
+        let (since, mut pause) = (Instant::now(), PAUSES.0);
+        while since.elapsed() < FOLLOWED {
+            match api.database(name).await {
+                Ok(Some(_)) => sleep(pause).await,
+                Err(fault) if fault.kind().is_retryable() => sleep(pause).await,
+                Ok(None) | Err(_) => return,
+            }
+            pause = (pause * 2).min(PAUSES.1);
         }
     }
 
@@ -76,8 +92,8 @@ impl AzureSqlProvider {
                 Ok(Ok(None))
             }
             Kind::LongTerm(lock) => {
-                self.refuse_locked(*lock, record, subject)?;
                 let location = api::location(&self.server(VERB).await?.location);
+                self.refuse_locked(*lock, record, &location, subject)?;
                 Ok(api.delete_long_term(&location, database, &record.native).await.map(Some))
             }
             Kind::Point(_) | Kind::Dropped => {
@@ -91,20 +107,21 @@ impl AzureSqlProvider {
     }
 
     /// Refuses what Azure would refuse: an immutable backup.
-    fn refuse_locked(&self, lock: Lock, record: &Record, subject: &str) -> Result<()> {
+    fn refuse_locked(&self, lock: Lock, record: &Record, location: &str, subject: &str) -> Result<()> {
         let until = record.expires_at().map(|until| format!(" until {}", super::moment::text(until)));
         let until = until.unwrap_or_default();
+        let free = |action: &str| {
+            let id = self.api.long_term_id(location, &self.home.database, &record.native);
+            let url = shell_word(&format!("{id}/{action}?api-version={VERSION}"));
+            format!("whoever may can lift it: az rest --method post --url {url}")
+        };
         let (reason, hint) = match lock {
             Lock::None => return Ok(()),
-            Lock::LegalHold => (
-                "a legal hold is on it".to_owned(),
-                "whoever set the hold can remove it: az sql db ltr-backup remove-legal-hold-immutability",
-            ),
-            Lock::Locked => (format!("it is immutable{until}, and locked"), "it goes by itself when it expires"),
-            Lock::Unlocked => (
-                format!("it is immutable{until}"),
-                "it is not locked yet: az sql db ltr-backup remove-time-based-immutability",
-            ),
+            Lock::LegalHold => ("a legal hold is on it".to_owned(), free("removeLegalHoldImmutability")),
+            Lock::Unlocked => (format!("it is immutable{until}"), free("removeTimeBasedImmutability")),
+            Lock::Locked => {
+                (format!("it is immutable{until}, and locked"), "it goes by itself when it expires".to_owned())
+            }
         };
         Err(self.home.error(ErrorKind::Refused, VERB, subject, reason).with_hint(hint))
     }
@@ -129,7 +146,10 @@ impl AzureSqlProvider {
         };
         match self.followed(&api.client, &answer, FOLLOWED).await {
             Some(words) => Err(self.deletion_failed(name, words)),
-            None => Ok(()),
+            None => {
+                self.await_gone(api, name).await;
+                Ok(())
+            }
         }
     }
 }

@@ -76,6 +76,14 @@ pub(super) fn state_of<T>(
     }
 }
 
+/// Where an operation can't be looked at, what is there tells as much, if it is to be trusted.
+pub(super) fn or_there(looked: Result<Standing>, is_there: bool, trust: Trust) -> Result<Standing> {
+    match looked {
+        Err(_) if is_there && trust == Trust::Thing => Ok(Standing::Forgotten),
+        looked => looked,
+    }
+}
+
 /// How long Azure asks to wait.
 pub(super) fn pause_of(standing: &Standing) -> Option<Duration> {
     match standing {
@@ -96,14 +104,9 @@ impl AzureSqlProvider {
         }
     }
 
-    /// What is known of what was asked for under that name.
-    pub(super) async fn standing(&self, mark: &str, subject: &str) -> Result<Standing> {
-        match self.desk.look(mark).await? {
-            Ok(standing) => Ok(standing),
-            // What is there tells it as well.
-            Err(fault) if !fault.kind().is_retryable() => Ok(Standing::Over),
-            Err(fault) => Err(fault).or_error(&self.home, "look at", subject),
-        }
+    /// What is known of what was asked for under that name, or why that can't be told.
+    pub(super) async fn standing(&self, mark: &str, subject: &str) -> Result<Result<Standing>> {
+        Ok(self.desk.look(mark).await?.or_error(&self.home, "look at", subject))
     }
 
     /// The same without the secrets that exports and imports are told.
@@ -191,6 +194,14 @@ mod tests {
         assert_eq!(state(Standing::Forgotten, Some(SnapshotState::Pending), Trust::Thing), "running");
         assert_eq!(state(Standing::Forgotten, Some(SnapshotState::Unknown), Trust::Thing), "failed");
         assert_eq!(state(RUNS, Some(SnapshotState::Unknown), Trust::Thing), "running");
+    }
+
+    #[test]
+    fn an_operation_that_cannot_be_looked_at_is_told_by_what_is_there() {
+        let denied = || Err(Error::new(ErrorKind::Permission, "azure_sql", "look at", "y", "no"));
+        assert!(or_there(denied(), true, Trust::Thing).is_ok());
+        assert!(or_there(denied(), false, Trust::Thing).is_err(), "whether it comes is not known");
+        assert!(or_there(denied(), true, Trust::Operation).is_err(), "nor whether it is whole");
     }
 
     #[test]

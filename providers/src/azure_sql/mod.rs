@@ -391,7 +391,7 @@ impl Provider for AzureSqlProvider {
     }
 
     async fn create(&self, request: &CreateRequest, run: &Run) -> Result<Operation<Snapshot>> {
-        self.unless_cancelled(run, "snapshot", &self.home.target, self.begin_snapshot(request)).await
+        self.unless_cancelled(run, "snapshot", &self.home.target, self.begin_snapshot(request, run)).await
     }
 
     async fn copy(&self, id: &NativeId, _: &CopyRequest, _: &Run) -> Result<Operation<Snapshot>> {
@@ -414,7 +414,7 @@ impl Provider for AzureSqlProvider {
         request: &RestoreRequest,
         run: &Run,
     ) -> Result<Operation<Restored>> {
-        self.unless_cancelled(run, "restore", &self.home.target, self.begin_restore_to_time(time, request)).await
+        self.unless_cancelled(run, "restore", &self.home.target, self.begin_restore_to_time(time, request, run)).await
     }
 
     async fn poll_restore(&self, operation: &OperationId) -> Result<Operation<Restored>> {

@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 use super::AzureSqlProvider;
 use super::destination::VERB;
 use super::options::{self, From};
-use super::restore::Wanted;
+use super::restore::{Told, Wanted};
 use super::wire::Dropped;
+use crate::Run;
 use crate::error::{ErrorKind, Result};
 use crate::model::{Operation, RestoreRequest, RestoreTo, Restored};
 
@@ -21,6 +22,7 @@ impl AzureSqlProvider {
         &self,
         time: DateTime<Utc>,
         request: &RestoreRequest,
+        run: &Run,
     ) -> Result<Operation<Restored>> {
         let subject = format!("{} to {}", self.home.target, text(time));
         let usage = |reason: String| self.home.error(ErrorKind::Usage, VERB, &subject, reason);
@@ -34,7 +36,7 @@ impl AzureSqlProvider {
             return Err(self.here_only(&subject, "a moment"));
         }
         let properties = self.at_moment(time, &subject).await?;
-        let wanted = Wanted { properties, options, verb: VERB, subject: &subject };
+        let wanted = Wanted { properties, options, told: Told { verb: VERB, subject: &subject, run } };
         self.restore_as(&to, wanted, None).await
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::bacpac::Bacpacs;
 use super::destination::{Destination, VERB};
-use super::follow::{There, Trust, bookmark, pause_of, state_of};
+use super::follow::{There, Trust, bookmark, or_there, pause_of, state_of};
 use super::options::{self, From};
 use super::record::{Kind, Record, state_of_database};
 use super::wire::Database;
@@ -30,8 +30,15 @@ pub(super) struct Wanted<'w> {
     /// From what it is made.
     pub(super) properties: Map<String, Value>,
     pub(super) options: RestoreOptions,
+    pub(super) told: Told<'w>,
+}
+
+/// For what it is made, and where that is told of.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'t> {
     pub(super) verb: &'static str,
-    pub(super) subject: &'w str,
+    pub(super) subject: &'t str,
+    pub(super) run: &'t Run,
 }
 
 impl AzureSqlProvider {
@@ -48,17 +55,18 @@ impl AzureSqlProvider {
         let (from, options) = options::from(&request.options).map_err(usage)?;
         // An option that there isn't is refused before anything is asked.
         options::set(&mut json!({}), &options).map_err(usage)?;
+        let told = Told { verb: VERB, subject: &subject, run };
         let (record, raw) = self.find(VERB, id).await?;
         self.refuse_unavailable(VERB, &subject, &record)?;
         if from == From::Geo {
-            return self.restore_from_region(&to, &record, options, (&subject, run)).await;
+            return self.restore_from_region(&to, &record, options, told).await;
         }
         if record.is_continuous() {
             run.reporter.warn(
                 "it stands for all moments from its own on, of which the first is restored: --time names another",
             );
         }
-        self.restore_record(&record, &raw, &to, options, (VERB, &subject), None).await
+        self.restore_record(&record, &raw, &to, options, told, None).await
     }
 
     /// Restores a snapshot that is whole; `tags` instead of those that a restored database gets.
@@ -68,12 +76,13 @@ impl AzureSqlProvider {
         raw: &Value,
         to: &Destination,
         options: RestoreOptions,
-        (verb, subject): (&'static str, &str),
+        told: Told<'_>,
         tags: Option<Tags>,
     ) -> Result<Operation<Restored>> {
+        let Told { verb, subject, .. } = told;
         let is_here = to.api.is_at(&self.api);
         let properties = match &record.kind {
-            Kind::Bacpac => return self.import(record, to, &options, (verb, subject)).await,
+            Kind::Bacpac => return self.import(record, to, &options, told).await,
             Kind::Copy => of("Copy", "sourceDatabaseId", &self.api.id(&["databases", &record.native])),
             Kind::Point(_) if !is_here => return Err(self.here_only(subject, "a restore point")),
             Kind::Dropped if !is_here => return Err(self.here_only(subject, "a deleted database")),
@@ -89,8 +98,7 @@ impl AzureSqlProvider {
                 of("RestoreLongTermRetentionBackup", "longTermRetentionBackupResourceId", id)
             }
         };
-        let wanted = Wanted { properties, options, verb, subject };
-        self.restore_as(to, wanted, tags).await
+        self.restore_as(to, Wanted { properties, options, told }, tags).await
     }
 
     /// Restores the last backup that has arrived in another region: what is left when this one is down.
@@ -99,8 +107,9 @@ impl AzureSqlProvider {
         to: &Destination,
         record: &Record,
         options: RestoreOptions,
-        (subject, run): (&str, &Run),
+        told: Told<'_>,
     ) -> Result<Operation<Restored>> {
+        let Told { subject, run, .. } = told;
         if !matches!(record.kind, Kind::Point(_)) {
             let reason = "another region has the last of the backups that restore points stand for, and nothing else";
             let hint = format!("name a restore point: `snapkeep list {} --origin automated`", self.home.target);
@@ -118,7 +127,7 @@ impl AzureSqlProvider {
         let id = self.api.id(&["recoverableDatabases", &self.home.database]);
         let properties = of("Recovery", "recoverableDatabaseId", &id);
         run.reporter.warn(&format!("it will hold the last backup that has arrived in another region, of {last}"));
-        self.restore_as(to, Wanted { properties, options, verb: VERB, subject }, None).await
+        self.restore_as(to, Wanted { properties, options, told }, None).await
     }
 
     /// Makes a database where there is none of that name.
@@ -128,7 +137,7 @@ impl AzureSqlProvider {
         wanted: Wanted<'_>,
         tags: Option<Tags>,
     ) -> Result<Operation<Restored>> {
-        let Wanted { properties, options, verb, subject } = wanted;
+        let Wanted { properties, options, told: Told { verb, subject, run } } = wanted;
         let tags = tags.unwrap_or_else(|| tags::restored(&self.home.target, &random::letters(10)));
         let server = self.server_of(to, verb, subject).await?;
         let mut body = json!({ "location": server.location, "tags": tags, "properties": properties });
@@ -138,7 +147,8 @@ impl AzureSqlProvider {
         // Of an import that once went there.
         self.desk.forget(&bookmark(IMPORT, &to.place)).await;
         let mark = bookmark(RESTORE, &to.place);
-        let begun = self.desk.begin(&mark, to.api.put_database(&to.name, &body)).await?;
+        let send = || to.api.put_database(&to.name, &body);
+        let begun = self.desk.begin_in_turn(&mark, (&to.api.home.server, run), send).await?;
         let begun = begun.map_err(|fault| into_error(fault, &to.api.home, verb, subject));
         self.after_restore(to, &mark, begun).await
     }
@@ -149,19 +159,21 @@ impl AzureSqlProvider {
         record: &Record,
         to: &Destination,
         options: &RestoreOptions,
-        (verb, subject): (&'static str, &str),
+        Told { verb, subject, run }: Told<'_>,
     ) -> Result<Operation<Restored>> {
         let usage = |reason: String| self.home.error(ErrorKind::Usage, verb, subject, reason);
         let told = options::of_import(options).map_err(usage)?;
         let Some(bacpacs) = &self.bacpacs else { return Err(self.home.missing(verb, &record.native)) };
         self.server_of(to, verb, subject).await?;
         self.refuse_taken(to, verb, subject).await?;
-        let secrets = bacpacs.secrets().await?;
+        let secrets = self.secrets(bacpacs, verb, subject).await?;
         let mut body = bacpacs.told(&record.native, &secrets);
         body.insert("databaseName".into(), json!(to.name));
         body.extend(told);
         let mark = bookmark(IMPORT, &to.place);
-        let begun = self.desk.begin(&mark, to.api.import(&Value::from(body))).await?;
+        let body = Value::from(body);
+        let send = || to.api.import(&body);
+        let begun = self.desk.begin_in_turn(&mark, (&to.api.home.server, run), send).await?;
         let begun = begun.map_err(|fault| Bacpacs::refused(fault, &secrets, &to.api.home, verb, subject));
         self.after_restore(to, &mark, begun).await
     }
@@ -186,21 +198,18 @@ impl AzureSqlProvider {
         let Work::Restore(place) = operation.work() else { return Err(missing()) };
         let to = Destination::parse(&self.api, place).ok_or_else(missing)?;
         let imported = self.standing(&bookmark(IMPORT, &to.place), &subject).await?;
-        let (standing, trust) = match imported {
-            Standing::Forgotten => (self.standing(&bookmark(RESTORE, &to.place), &subject).await?, Trust::Thing),
-            imported => (self.hidden(imported).await, Trust::Operation),
+        let (looked, trust) = match imported {
+            Ok(Standing::Forgotten) => (self.standing(&bookmark(RESTORE, &to.place), &subject).await?, Trust::Thing),
+            Ok(imported) => (Ok(self.hidden(imported).await), Trust::Operation),
+            Err(error) => return Err(error),
         };
         let found = to.api.database(&to.name).await.or_error(&to.api.home, "look at", &subject)?;
         let found = found.map(|found| self.parsed::<Database>("look at", &found)).transpose()?;
+        let standing = or_there(looked, found.is_some(), trust)?;
         // A database says itself that it was restored; where nothing is known of the operation, only that tells.
         let unsure =
             trust == Trust::Thing && matches!(standing, Standing::Forgotten | Standing::Unseen | Standing::Never);
-        let target = &self.home.target;
-        let is_ours = |database: &Database| {
-            tags::restore_of(&database.tags, target).is_some()
-                || tags::scratch_of(&database.tags) == Some(target.as_str())
-        };
-        let there = found.filter(|database| !unsure || is_ours(database)).map(|database| There {
+        let there = found.filter(|database| !unsure || self.is_restored(database)).map(|database| There {
             state: state_of_database(&database.properties.status),
             word: database.properties.status,
             what: Restored { to: to.place.clone(), warnings: Vec::new() },
@@ -211,6 +220,13 @@ impl AzureSqlProvider {
         };
         let state = state_of(standing, there, trust, failed).ok_or_else(missing)?;
         Ok(Operation::begun(operation.clone(), state).again_in(pause))
+    }
+
+    /// Whether a database says that a restore of this target made it.
+    fn is_restored(&self, database: &Database) -> bool {
+        let target = &self.home.target;
+        let scratch = tags::scratch_of(&database.tags) == Some(target.as_str());
+        scratch || tags::restore_of(&database.tags, target).is_some()
     }
 }
 

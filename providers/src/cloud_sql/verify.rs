@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::api::Api;
@@ -17,10 +18,10 @@ use super::{CloudSqlProvider, Home};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hex::sha256;
 use crate::model::{
-    Debris, Finding, NativeId, Operation, RestoreOptions, Restored, TargetName, Verification, VerifyLevel,
-    VerifyRequest,
+    Debris, NativeId, Operation, OperationId, RestoreOptions, Restored, TargetName, Verification, VerifyRequest,
 };
-use crate::{Run, random, trial};
+use crate::trial::{self, Trial};
+use crate::{Run, random};
 
 /// What the names of scratch instances begin with.
 pub(super) const SCRATCH: &str = "sk-verify-";
@@ -30,43 +31,58 @@ pub(super) const LABEL: &str = "snapkeep_scratch";
 const FOLLOWED: Duration = Duration::from_secs(10 * 60);
 const VERB: &str = "verify";
 
+/// One restore on trial.
+struct Scratch<'v> {
+    provider: &'v CloudSqlProvider,
+    source: Source,
+    scratch: Api,
+    subject: String,
+    run: &'v Run,
+}
+
+#[async_trait]
+impl Trial for Scratch<'_> {
+    fn thing(&self) -> &'static str {
+        "scratch instance"
+    }
+
+    fn name(&self) -> &str {
+        &self.scratch.instance
+    }
+
+    fn error(&self, kind: ErrorKind, reason: &str) -> Error {
+        self.provider.home.error(kind, VERB, &self.subject, reason)
+    }
+
+    fn pauses(&self) -> (Duration, Duration) {
+        PAUSES
+    }
+
+    async fn begin(&self) -> Result<Operation<Restored>> {
+        self.provider.begin_scratch(&self.source, &self.scratch, &self.subject, self.run).await
+    }
+
+    async fn look(&self, id: &OperationId) -> Result<Operation<Restored>> {
+        self.provider.look_at_restore(id).await
+    }
+
+    async fn discard(&self) -> Result<()> {
+        self.provider.discard_own(&self.scratch).await
+    }
+
+    fn by_hand(&self) -> String {
+        self.provider.delete_command(&self.scratch.instance)
+    }
+}
+
 impl CloudSqlProvider {
     pub(super) async fn prove(&self, id: &NativeId, request: &VerifyRequest, run: &Run) -> Result<Verification> {
         let (home, subject) = (&self.home, self.home.id(id));
-        if request.level != VerifyLevel::Restore {
-            let reason = format!("Google shows nobody a backup's bytes, so there is no level {}", request.level);
-            let hint = format!("restore it on trial: `snapkeep verify {subject} --level restore`");
-            return Err(home.error(ErrorKind::Unsupported, VERB, &subject, reason).with_hint(hint));
-        }
-        if !request.assertions.is_empty() {
-            run.reporter.warn("assertions are not asked here: the scratch instance is not connected to");
-        }
+        let error = |kind, reason: &str| home.error(kind, VERB, &subject, reason);
+        trial::refuse_level("Google", &subject, (request, run), error)?;
         let source = self.source(VERB, id).await?;
         let scratch = self.api.at(&home.project, &format!("{SCRATCH}{}", random::letters(12)));
-        // Not cut off: of a call that is under way nobody knows what it has made.
-        let restored = match self.begin_scratch(&source, &scratch, &subject, run).await {
-            Ok(operation) => tokio::select! {
-                biased;
-                () = run.cancel.cancelled() => {
-                    Err(home.error(ErrorKind::Interrupted, VERB, &subject, "it was interrupted"))
-                }
-                restored = self.await_scratch(operation) => restored,
-            },
-            Err(error) => Err(error),
-        };
-        if run.cancel.is_cancelled() {
-            run.reporter
-                .warn(&format!("deleting the scratch instance {}; it costs money while it is there", scratch.instance));
-        }
-        let left_behind = self.discard_own(&scratch).await.err();
-        let outcome = restored.map_err(|error| match &left_behind {
-            Some(left) => error.with_hint(left.hint().unwrap_or_default()),
-            // Of what nobody knows whether it has begun it may be there later.
-            None if error.kind().is_retryable() => error.with_hint(self.delete_command(&scratch.instance)),
-            None => error,
-        })?;
-        let findings = vec![Finding { name: "restore".into(), outcome: Ok(outcome) }];
-        Ok(Verification { level: VerifyLevel::Restore, findings, left_behind })
+        trial::prove(&Scratch { provider: self, source, scratch, subject, run }, run).await
     }
 
     async fn begin_scratch(
@@ -93,13 +109,6 @@ impl CloudSqlProvider {
         self.restore_as(source, scratch, settings, (VERB, subject), run).await
     }
 
-    async fn await_scratch(&self, operation: Operation<Restored>) -> Result<String> {
-        let look = |id| async move { self.look_at_restore(&id).await };
-        // That Google had no room for it says nothing about the backup.
-        let minutes = trial::followed(operation, PAUSES, look).await??;
-        Ok(format!("a scratch instance was there within {minutes} min"))
-    }
-
     /// Scratch instances that a killed process has left. Who may not look has none.
     pub(super) async fn scratch(&self) -> Result<Vec<Debris>> {
         let filter = format!("settings.userLabels.{LABEL}:{}", label(&self.home.target));
@@ -119,19 +128,16 @@ impl CloudSqlProvider {
             return Ok(());
         }
         let error = self.home.error(ErrorKind::Failed, "delete", &scratch.instance, "it lost its label");
-        Err(error.with_hint(self.delete_command(&scratch.instance)))
+        Err(error.with_hint(trial::left(&self.delete_command(&scratch.instance))))
     }
 
     fn delete_command(&self, name: &str) -> String {
-        format!(
-            "delete it if it is there, it costs money: gcloud sql instances delete {name} --project {}",
-            self.home.project
-        )
+        format!("gcloud sql instances delete {name} --project {}", self.home.project)
     }
 
     /// Deletes a scratch instance, and waits until nothing goes on with it any more. One that is gone is deleted.
     pub(super) async fn discard_scratch(&self, name: &str) -> Result<()> {
-        let left = |error: Error| error.with_hint(self.delete_command(name));
+        let left = |error: Error| error.with_hint(trial::left(&self.delete_command(name)));
         let scratch = self.api.at(&self.home.project, name);
         let mut turn = Turn::new(&self.home, &scratch, "delete", name, QUEUE);
         let operation = loop {

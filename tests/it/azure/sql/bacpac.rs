@@ -59,7 +59,7 @@ fn an_export_that_fails_says_why_without_what_azure_was_told() {
     cloud.arm.world(|world| world.looks = 1);
     cloud.arm.fail(Trouble::on("sql.databases.export", Fault::EndsBadly("ImportExportJobError", words)));
     let ran = cloud.exits(1, "create orders --key k");
-    assert!(ran.err.contains("the export failed") && !ran.err.contains(PASSWORD), "{ran}");
+    assert!(ran.err.contains("it was begun and failed") && !ran.err.contains(PASSWORD), "{ran}");
     cloud.create("orders --key k");
     assert_eq!(cloud.items("list orders --origin owned").len(), 1);
 }
@@ -70,6 +70,21 @@ fn a_lost_answer_makes_no_second_file() {
     let cloud = with_files(&store);
     cloud.arm.fail(Trouble::on("sql.databases.export", Fault::CutAfter));
     cloud.create("orders --key k");
+    cloud.create("orders --key k");
+    assert_eq!(cloud.arm.calls_of("sql.databases.export").len(), 1);
+}
+
+#[test]
+fn an_export_that_can_not_be_looked_at_is_not_said_to_be_done() {
+    let Some(store) = StoreKind::Azurite.up() else { return };
+    let cloud = with_files(&store);
+    cloud.arm.world(|world| {
+        world.looks = 2;
+        world.denied.insert("Microsoft.Sql/locations/importExportAzureAsyncOperation/read".to_owned());
+    });
+    let ran = cloud.exits(5, "create orders --key k");
+    assert!(ran.err.contains("importExportAzureAsyncOperation/read"), "{ran}");
+    cloud.arm.world(|world| world.denied.clear());
     cloud.create("orders --key k");
     assert_eq!(cloud.arm.calls_of("sql.databases.export").len(), 1);
 }

@@ -61,6 +61,18 @@ fn a_lost_answer_to_a_deletion_does_no_harm() {
 }
 
 #[test]
+fn a_deletion_that_can_not_be_looked_at_is_followed_until_the_copy_is_gone() {
+    let cloud = Cloud::new("");
+    let (id, _kept) = (cloud.create("orders"), cloud.create("orders"));
+    cloud.arm.world(|world| {
+        world.looks = 3;
+        world.denied.insert("Microsoft.Sql/locations/databaseAzureAsyncOperation/read".to_owned());
+    });
+    cloud.done(&format!("delete {id} --yes"));
+    assert_eq!(cloud.databases().len(), 2);
+}
+
+#[test]
 fn long_term_backups_are_deleted_unless_they_are_immutable() {
     let cloud = Cloud::new("");
     cloud.create("orders");
