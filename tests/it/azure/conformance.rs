@@ -38,6 +38,14 @@ impl Kind {
         }
     }
 
+    /// And that for a new server.
+    pub(super) fn restore(self) -> &'static str {
+        match self {
+            Self::Mysql => "mysql.servers.put",
+            Self::Postgresql => "postgresql.servers.put",
+        }
+    }
+
     fn settings(self, arm: &Arm) -> ProviderSettings {
         let access = AzureAccess {
             subscription_id: Arm::SUBSCRIPTION.to_owned(),
@@ -57,19 +65,21 @@ impl Kind {
 
 /// A simulator, and the provider of its server `orders`.
 pub(super) struct Simulated {
+    kind: Kind,
     pub(super) arm: Arm,
     pub(super) provider: Arc<dyn Provider>,
     /// What any process knows of operations.
     bookmarks: Arc<Fleeting>,
     count: AtomicU32,
     /// Where the token is.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
-async fn open(arm: &Arm, kind: Kind, folder: &Path, bookmarks: &Arc<dyn Bookmarks>) -> Arc<dyn Provider> {
+async fn open(arm: &Arm, kind: Kind, folder: &Path, bookmarks: &Arc<Fleeting>) -> Arc<dyn Provider> {
+    let bookmarks = Arc::clone(bookmarks) as Arc<dyn Bookmarks>;
     let connections = Connections::default();
     let mut surroundings = Surroundings::new(&connections, &[], folder);
-    surroundings.bookmarks = Some(bookmarks);
+    surroundings.bookmarks = Some(&bookmarks);
     ok(snapkeep_providers::open(&NAME.parse().unwrap(), &kind.settings(arm), surroundings).await)
 }
 
@@ -84,8 +94,13 @@ impl Simulated {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("token"), Arm::TOKEN).unwrap();
         let bookmarks = Arc::new(Fleeting::default());
-        let provider = open(&arm, kind, folder.path(), &(Arc::clone(&bookmarks) as Arc<dyn Bookmarks>)).await;
-        Self { arm, provider, bookmarks, count: AtomicU32::new(0), _folder: folder }
+        let provider = open(&arm, kind, folder.path(), &bookmarks).await;
+        Self { kind, arm, provider, bookmarks, count: AtomicU32::new(0), folder }
+    }
+
+    /// From now on another process has the target, with what the one before remembered.
+    pub(super) async fn reopen(&mut self) {
+        self.provider = open(&self.arm, self.kind, self.folder.path(), &self.bookmarks).await;
     }
 
     /// What is in the server, or in one that was restored.
@@ -95,6 +110,13 @@ impl Simulated {
 
     pub(super) fn write(&self, data: &str) {
         self.arm.world(|world| world.write(NAME, data));
+    }
+
+    /// Another token than the one that there was, which has expired.
+    pub(super) fn renew_token(&self) {
+        self.arm.expire(Arm::TOKEN);
+        self.arm.trust("second-token");
+        fs::write(self.folder.path().join("token"), "second-token").unwrap();
     }
 
     /// Lets so much time pass for all that was asked for, as far as the provider remembers it.

@@ -1,5 +1,6 @@
 //! Azure: the promises of the contract, and what faults do, against its Resource Manager in this process.
 
+mod astray;
 mod cloud;
 mod conformance;
 mod flexible;

@@ -56,6 +56,9 @@ impl Scenario {
         for _ in 0..3 + self.chance.below(3) {
             self.writes += 1;
             self.simulated.write(&format!("change {}", self.writes));
+            if self.chance.one_in(3) {
+                self.simulated.reopen().await;
+            }
             match self.chance.below(7) {
                 0..=3 => self.create().await,
                 4 => self.list().await,
@@ -83,11 +86,20 @@ impl Scenario {
         }
     }
 
+    /// Now and then the next operation of a kind fails for good; something may be there nevertheless.
+    fn doom(&mut self, method: &'static str) {
+        let doom = match self.chance.below(16) {
+            0 => Fault::EndsBadly("InternalError", "no luck"),
+            1 => Fault::EndsBadlyButDone("OperationTimedOut", "no luck"),
+            2 => Fault::EndsCancelled,
+            _ => return,
+        };
+        self.simulated.arm.fail(Trouble::on(method, doom));
+    }
+
     async fn create(&mut self) {
         let key = self.chance.one_in(2).then(|| KEYS[self.chance.below(KEYS.len())].to_owned());
-        if self.chance.one_in(8) {
-            self.simulated.arm.fail(Trouble::on(self.kind.creation(), Fault::EndsBadly("InternalError", "no luck")));
-        }
+        self.doom(self.kind.creation());
         self.asked += 1;
         let request = CreateRequest { key: key.clone(), ..CreateRequest::default() };
         let begun = self.simulated.provider.create(&request, &Run::silent()).await;
@@ -112,7 +124,9 @@ impl Scenario {
     /// Either Azure failed, in its own words, or nothing came of a request, and it can be made again.
     fn failed_with_a_reason(&self, error: &Error) {
         let lost = error.kind() == ErrorKind::Unavailable && error.hint().is_some_and(|hint| hint.contains("again"));
-        let failed = error.kind() == ErrorKind::Failed && full(error).contains("no luck");
+        let words = full(error);
+        let failed =
+            error.kind() == ErrorKind::Failed && (words.contains("no luck") || words.contains("OperationCanceled"));
         assert!(lost || failed, "{}", full(error));
     }
 
@@ -162,6 +176,7 @@ impl Scenario {
     async fn restore(&mut self) {
         let Some(backup) = self.any() else { return };
         let name = format!("restored-{}", self.writes);
+        self.doom(self.kind.restore());
         let request = RestoreRequest::new(RestoreTo::New(name.clone()));
         let provider = &self.simulated.provider;
         let begun = provider.restore(&NativeId::new(backup.name.clone()), &request, &Run::silent()).await;
