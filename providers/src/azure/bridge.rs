@@ -78,7 +78,7 @@ fn call(base: &Url, request: &Request) -> Called<Call> {
     // A next page is where the service says; what the crate puts together leaves out what is before the path.
     let is_ours = url.origin() == base.origin();
     if !is_ours || method == Method::GET && url.path().starts_with(base.path()) {
-        return Ok(Call::get_at(url.as_str(), &[url.path().trim_start_matches('/')]));
+        return Ok(Call::get_at(url.as_str()));
     }
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     Ok(Call::prepared(method, &format!("{}{query}", url.path()), body.to_vec()))

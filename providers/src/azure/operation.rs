@@ -70,12 +70,10 @@ fn is_provisioning(answer: &Answer) -> bool {
 
 /// Looks at it once.
 pub(crate) async fn look(client: &Client, bookmark: &Bookmark) -> Called<Progress> {
-    let (url, what) = match (&bookmark.status_url, &bookmark.result_url) {
-        (Some(url), _) => (url, "the status of the operation"),
-        (None, Some(url)) => (url, "the result of the operation"),
-        (None, None) => return Ok(Progress::Unknown),
+    let Some(url) = bookmark.status_url.as_ref().or(bookmark.result_url.as_ref()) else {
+        return Ok(Progress::Unknown);
     };
-    let call = Call::get_at(url, &[what]);
+    let call = Call::get_at(url);
     let asked = match &bookmark.status_url {
         Some(_) => client.ask_whole(&call).await,
         // A result may be in any form.

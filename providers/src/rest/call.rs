@@ -66,10 +66,13 @@ impl Call {
         Self { body: Some(body), ..Self::new(Method::PUT, path, Repeat::Once) }
     }
 
-    /// Reads at an address that the server gave, to the letter; none of another server. What is shown is `path`, as the address
-    /// may be signed.
-    pub(crate) fn get_at(address: &str, path: &[&str]) -> Self {
-        Self { at: Some(address.to_owned()), ..Self::get(path) }
+    /// Reads at an address that the server gave, to the letter; none of another server.
+    pub(crate) fn get_at(address: &str) -> Self {
+        // Only to be shown: without the query, which may be signed.
+        let (place, _) = address.split_once('?').unwrap_or((address, ""));
+        let path = place.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
+        let path = path.map_or("", |(_, path)| path);
+        Self { at: Some(address.to_owned()), ..Self::get(&[path]) }
     }
 
     /// What somebody else has put together: the path as it is encoded there, and the query.
