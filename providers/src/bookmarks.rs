@@ -23,6 +23,9 @@ pub struct Bookmark {
     pub status_url: Option<String>,
     /// Where its result is told.
     pub result_url: Option<String>,
+    /// What tells it from another of that name: the moment that is restored.
+    #[serde(default)]
+    pub what: Option<String>,
 }
 
 /// Where bookmarks of one target are kept, by the names of operations.

@@ -6,15 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use tokio::time::{Instant, sleep};
 
 use super::fault::{is_busy, is_uncertain};
 use super::operation::{self, Progress, SETTLED, begun, intended, is_settled};
 use crate::Run;
-use crate::bookmarks::{Bookmark, Bookmarks};
+use crate::bookmarks::{Bookmark, Bookmarks, Fleeting};
 use crate::error::Result;
-use crate::rest::{Answer, Called, Client, Fault};
+use crate::rest::{Answer, Called, Client};
 
 /// No operation takes this long.
 const STALE: TimeDelta = TimeDelta::days(14);
@@ -48,13 +48,13 @@ pub(crate) enum Standing {
         /// How long the service asks to wait.
         pause: Option<Duration>,
     },
-    /// Azure says that it is done, or no longer tells of it: what it made is to be looked at.
+    /// Azure says that it is done: what it made is to be looked at.
     Over,
     /// It failed, for reasons in Azure's words.
     Failed(String),
-    /// The answer was lost, and what it makes may still come into sight.
+    /// The answer was lost, or Azure no longer tells of it; what it makes may still come into sight.
     Unseen,
-    /// The answer was lost so long ago that it was never taken.
+    /// The same so long ago that it would have been seen.
     Never,
 }
 
@@ -63,23 +63,48 @@ pub(crate) enum Standing {
 pub(crate) struct Desk {
     pub(crate) client: Client,
     pub(crate) bookmarks: Arc<dyn Bookmarks>,
+    /// Those that could not be kept there: this process goes by them.
+    unkept: Arc<Fleeting>,
+    /// How long what was lost may still come into sight.
+    settled: TimeDelta,
+}
+
+/// What came of waiting for a turn.
+#[derive(Debug)]
+pub(crate) enum Turn<T> {
+    /// What was to be made has been made meanwhile.
+    Found(T),
+    /// It was asked for.
+    Asked(Called<Begun>),
 }
 
 impl Desk {
+    pub(crate) fn new(client: Client, bookmarks: Option<&Arc<dyn Bookmarks>>) -> Self {
+        let bookmarks = bookmarks.cloned().unwrap_or_else(|| Arc::new(Fleeting::default()));
+        Self { client, bookmarks, unkept: Arc::default(), settled: SETTLED }
+    }
+
+    /// The same for what may come into sight only after so long.
+    pub(crate) fn patient(&self, settled: TimeDelta) -> Self {
+        Self { settled, ..self.clone() }
+    }
+
     /// Sends what begins something of this name. A refusal leaves nothing behind.
     pub(crate) async fn begin(
         &self,
-        name: &str,
+        (name, what): (&str, Option<&str>),
         send: impl Future<Output = Called<Answer>>,
-    ) -> Result<Result<Begun, Fault>> {
-        let bookmark = intended();
+    ) -> Result<Called<Begun>> {
+        let bookmark = intended(operation::now(&self.client), what);
         self.bookmarks.keep(name, &bookmark).await?;
         match send.await {
             Ok(answer) => {
                 let pause = answer.pause(self.client.clock().ahead().unwrap_or_default());
                 let Some(bookmark) = begun(&bookmark, &answer) else { return Ok(Ok(Begun::Done)) };
-                // It goes on, whether or not that could be written down.
-                let _ = self.bookmarks.keep(name, &bookmark).await;
+                // It goes on, whether or not that can be written down.
+                if self.bookmarks.keep(name, &bookmark).await.is_err() {
+                    self.unkept.keep(name, &bookmark).await?;
+                }
                 Ok(Ok(Begun::Runs(pause)))
             }
             Err(fault) if is_uncertain(&fault) => Ok(Ok(Begun::Lost)),
@@ -90,54 +115,76 @@ impl Desk {
         }
     }
 
-    /// The same when it is the turn of `server`: while that is busy with another operation it is waited for,
-    /// unless the run is cancelled.
-    pub(crate) async fn begin_in_turn<S: Future<Output = Called<Answer>>>(
+    /// The same when it is the turn of `server`: while that is busy with another operation it is waited for, unless the run
+    /// is cancelled. Before each further try `made` looks whether what was waited for is what was to be made.
+    pub(crate) async fn begin_in_turn<T, M, S>(
         &self,
-        name: &str,
+        name: (&str, Option<&str>),
         (server, run): (&str, &Run),
+        made: impl Fn() -> M,
         send: impl Fn() -> S,
-    ) -> Result<Called<Begun>> {
+    ) -> Result<Turn<T>>
+    where
+        M: Future<Output = Result<Option<T>>>,
+        S: Future<Output = Called<Answer>>,
+    {
         let (since, mut pause) = (Instant::now(), PAUSES.0);
         loop {
             let fault = match self.begin(name, send()).await? {
                 Err(fault) if is_busy(&fault) && since.elapsed() < QUEUE => fault,
-                begun => return Ok(begun),
+                begun => return Ok(Turn::Asked(begun)),
             };
             if pause == PAUSES.0 {
                 run.reporter.warn(&format!("waiting for the server {server}, which is busy with another operation"));
             }
             tokio::select! {
-                () = run.cancel.cancelled() => return Ok(Err(fault)),
+                () = run.cancel.cancelled() => return Ok(Turn::Asked(Err(fault))),
                 () = sleep(pause.mul_f64(rand::random_range(JITTER))) => {}
             }
             pause = (pause * 2).min(PAUSES.1);
+            if let Some(made) = made().await? {
+                return Ok(Turn::Found(made));
+            }
         }
+    }
+
+    /// What is remembered of the one of this name.
+    pub(crate) async fn kept(&self, name: &str) -> Result<Option<Bookmark>> {
+        let kept = match self.unkept.kept(name).await? {
+            Some(kept) => Some(kept),
+            None => self.bookmarks.kept(name).await?,
+        };
+        Ok(kept.filter(|kept| !self.is_stale(kept)))
     }
 
     /// How far the one of this name is.
     pub(crate) async fn look(&self, name: &str) -> Result<Called<Standing>> {
-        let Some(bookmark) = self.bookmarks.kept(name).await? else { return Ok(Ok(Standing::Forgotten)) };
+        let Some(bookmark) = self.kept(name).await? else { return Ok(Ok(Standing::Forgotten)) };
         Ok(self.standing(&bookmark).await)
     }
 
     async fn standing(&self, bookmark: &Bookmark) -> Called<Standing> {
-        if bookmark.status_url.is_none() && bookmark.result_url.is_none() {
-            let settled = is_settled(bookmark, Utc::now());
-            return Ok(if settled { Standing::Never } else { Standing::Unseen });
-        }
+        let unseen = || match is_settled(bookmark, self.settled, operation::now(&self.client)) {
+            true => Standing::Never,
+            false => Standing::Unseen,
+        };
         Ok(match operation::look(&self.client, bookmark).await? {
             Progress::Running { percent, pause } => Standing::Runs { percent, pause },
-            Progress::Succeeded | Progress::Unknown => Standing::Over,
+            Progress::Succeeded => Standing::Over,
+            Progress::Unknown => unseen(),
             Progress::Failed(words) => Standing::Failed(words),
         })
+    }
+
+    fn is_stale(&self, bookmark: &Bookmark) -> bool {
+        operation::now(&self.client).signed_duration_since(bookmark.sent_at) > STALE
     }
 
     /// Forgets what was asked for so long ago that it is over, whoever waited for it or did not.
     pub(crate) async fn forget_stale(&self) {
         for name in self.bookmarks.names().await.unwrap_or_default() {
             if let Ok(Some(kept)) = self.bookmarks.kept(&name).await
-                && Utc::now().signed_duration_since(kept.sent_at) > STALE
+                && self.is_stale(&kept)
             {
                 self.forget(&name).await;
             }
@@ -146,6 +193,7 @@ impl Desk {
 
     /// Keeps the bookmark no longer; one that stays does no harm.
     pub(crate) async fn forget(&self, name: &str) {
+        let _ = self.unkept.forget(name).await;
         let _ = self.bookmarks.forget(name).await;
     }
 }
@@ -158,24 +206,23 @@ pub(crate) fn settled_after() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bookmarks::Fleeting;
     use crate::rest::Call;
     use crate::rest::scripted::{Answer as Told, Scripted, client};
 
     async fn desk(answers: impl IntoIterator<Item = Told>) -> (Scripted, Desk) {
         let server = Scripted::start(answers).await;
-        let desk = Desk { client: client(&server.url, &["t0ken"]), bookmarks: Arc::new(Fleeting::default()) };
+        let desk = Desk::new(client(&server.url, &["t0ken"]), None);
         (server, desk)
     }
 
     /// Asks for something, and tells what the bookmark was while the request was on its way.
-    async fn begin(desk: &Desk) -> (Result<Begun, Fault>, Option<Bookmark>) {
+    async fn begin(desk: &Desk) -> (Called<Begun>, Option<Bookmark>) {
         let mut while_sent = None;
         let send = async {
             while_sent = desk.bookmarks.kept("b").await.unwrap();
             desk.client.ask(&Call::put(&["b"], None::<&()>)).await
         };
-        let begun = desk.begin("b", send).await.unwrap();
+        let begun = desk.begin(("b", None), send).await.unwrap();
         (begun, while_sent)
     }
 
@@ -205,7 +252,8 @@ mod tests {
     async fn what_was_lost_long_ago_was_never_made() {
         let bookmarks = Arc::new(Fleeting::default());
         let server = Scripted::start([Told::Lost]).await;
-        let desk = Desk { client: client(&server.url, &["t0ken"]), bookmarks: bookmarks.clone() };
+        let kept = bookmarks.clone() as Arc<dyn Bookmarks>;
+        let desk = Desk::new(client(&server.url, &["t0ken"]), Some(&kept));
         let _ = begin(&desk).await;
         bookmarks.alter(|bookmark| bookmark.sent_at -= SETTLED * 2);
         assert!(matches!(desk.look("b").await.unwrap(), Ok(Standing::Never)));

@@ -65,7 +65,10 @@ impl HttpClient for Bridge {
             Ok(call) => self.0.ask(&call).await,
             Err(fault) => Err(fault),
         };
-        answer.and_then(response).map_err(|fault| azure_core::Error::new(azure_core::error::ErrorKind::Other, fault))
+        answer
+            .and_then(told)
+            .and_then(response)
+            .map_err(|fault| azure_core::Error::new(azure_core::error::ErrorKind::Other, fault))
     }
 }
 
@@ -82,6 +85,16 @@ fn call(base: &Url, request: &Request) -> Called<Call> {
     }
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     Ok(Call::prepared(method, &format!("{}{query}", url.path()), body.to_vec()))
+}
+
+/// Refuses what is neither a list nor a thing: the crate takes `{}` for an empty list.
+fn told(answer: Answer) -> Called<Answer> {
+    let value: serde_json::Value = answer.parsed().unwrap_or_default();
+    let is_told = !value.is_object() || ["value", "name", "id"].iter().any(|key| value.get(key).is_some());
+    if is_told || answer.status.as_u16() != 200 {
+        return Ok(answer);
+    }
+    Err(Fault::useless(answer.called, "the answer is neither a list nor a thing"))
 }
 
 fn response(answer: Answer) -> Called<Response> {
@@ -196,6 +209,8 @@ mod tests {
         server.then([page("a", Some(&format!("{}/x", other.url)))]);
         assert!(list().await.unwrap_err().to_string().contains("another server"));
         assert!(other.asked().is_empty());
+        server.then([Told::json("{}")]);
+        assert!(list().await.is_err(), "what says nothing is no empty list");
         server.then([Told::json(r#"{"value": [{"name": "a", "properties": {"completedTime": "yesterday"}}]}"#)]);
         assert!(list().await.is_err(), "what can't be read is no end of the list");
     }

@@ -8,7 +8,7 @@ use crate::rest::{Arrival, Fault};
 use crate::shell::shell_word;
 
 /// Where the server works on something else. Azure's services have many words for it.
-const BUSY: [&str; 9] = [
+const BUSY: [&str; 10] = [
     "ServerIsBusy",
     "ServerBusy",
     "OperationInProgress",
@@ -18,6 +18,7 @@ const BUSY: [&str; 9] = [
     "ResourceBusy",
     "ServerIsNotReady",
     "RetryableError",
+    "ManagementServiceDatabaseBusy",
 ];
 const TAKEN: [&str; 6] = [
     "ServerNameAlreadyExists",

@@ -12,9 +12,12 @@ use crate::random;
 
 const MARK: &str = "sk__";
 const MOMENT: &str = "%Y%m%dt%H%M%Sz";
-/// The longest key that a name holds; of a longer one, its hash. Azure puts 62 letters before the names of MySQL's backups.
-const LONGEST_KEY: usize = 60;
-const LONGEST_TARGET: usize = 40;
+/// The longest key that a name holds; of a longer one, its hash. Azure puts 62 letters before the names of MySQL's backups, and
+/// takes less than 128 for the name of a BACPAC file.
+const LONGEST_KEY: usize = 48;
+const LONGEST_TARGET: usize = 36;
+/// So many letters tell apart what was asked for in one second.
+const LETTERS: usize = 4;
 /// What the names of servers and databases begin with that are made for a verification.
 pub(crate) const SCRATCH: &str = "sk-verify-";
 
@@ -22,7 +25,7 @@ pub(crate) const SCRATCH: &str = "sk-verify-";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Named {
     target: String,
-    moment: Option<DateTime<Utc>>,
+    moment: DateTime<Utc>,
     key: Option<Key>,
 }
 
@@ -35,7 +38,7 @@ enum Key {
 /// A new backup's.
 pub(crate) fn of_backup(target: &TargetName, key: Option<&str>, now: DateTime<Utc>) -> String {
     let moment = now.format(MOMENT);
-    let name = format!("{MARK}{}__{moment}-{}", target_field(target), random::letters(4));
+    let name = format!("{MARK}{}__{moment}-{}", target_field(target), random::letters(LETTERS));
     match key.map(|key| (key, encoded(key))) {
         None => name,
         Some((_, field)) if !field.is_empty() && field.len() <= LONGEST_KEY => format!("{name}__k-{field}"),
@@ -52,7 +55,8 @@ impl Named {
     /// What a name says, if it is one of ours; Azure may have put something before it.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
-        let begins = |at: &usize| *at == 0 || name.as_bytes()[at - 1] == b'-';
+        // MySQL's `customer-20261122t021516-<uuid>-`.
+        let begins = |at: &usize| *at == 0 || name.starts_with("customer-") && name.as_bytes()[at - 1] == b'-';
         let start = name.match_indices(MARK).map(|(at, _)| at).find(begins)?;
         let mut fields = name[start + MARK.len()..].split("__");
         let (target, moment) = (fields.next()?, fields.next()?);
@@ -64,11 +68,15 @@ impl Named {
                 _ => return None,
             },
         };
-        let whole = !target.is_empty() && !moment.is_empty() && fields.next().is_none();
-        let made_at =
-            moment.split_once('-').and_then(|(made_at, _)| NaiveDateTime::parse_from_str(made_at, MOMENT).ok());
-        let moment = made_at.map(|made_at| made_at.and_utc());
+        let (made_at, letters) = moment.split_once('-')?;
+        let moment = NaiveDateTime::parse_from_str(made_at, MOMENT).ok()?.and_utc();
+        let whole = !target.is_empty() && letters.len() == LETTERS && fields.next().is_none();
         whole.then(|| Self { target: target.to_owned(), moment, key })
+    }
+
+    /// The same of what keeps the name that it was given.
+    pub(crate) fn parse_given(name: &str) -> Option<Self> {
+        Self::parse(name).filter(|_| name.starts_with(MARK) && is_backup(name))
     }
 
     pub(crate) fn is_of(&self, target: &TargetName) -> bool {
@@ -76,7 +84,7 @@ impl Named {
     }
 
     /// When it was asked for, to the second.
-    pub(crate) fn moment(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn moment(&self) -> DateTime<Utc> {
         self.moment
     }
 
@@ -106,7 +114,8 @@ fn hash(text: &str) -> String {
     sha256(text).chars().take(24).collect()
 }
 
-fn encoded(text: &str) -> String {
+/// A text as a field of a name.
+pub(crate) fn encoded(text: &str) -> String {
     let mut field = String::new();
     for byte in text.bytes() {
         match byte {
@@ -176,7 +185,7 @@ mod tests {
                 for name in [name.to_uppercase(), name, changed] {
                     let named = Named::parse(&name).unwrap();
                     assert!(named.is_of(&target) && named.is_of_key(key) && !named.is_of_key("other"), "{name}");
-                    assert_eq!((named.key(), named.moment()), (Some(key), Some(at())), "{name}");
+                    assert_eq!((named.key(), named.moment()), (Some(key), at()), "{name}");
                 }
             }
         }
@@ -196,8 +205,18 @@ mod tests {
 
     #[test]
     fn what_others_named_is_none_of_ours() {
-        let others =
-            ["", "daily-20261122", "sk", "sk__", "sk__crm", "task__crm__x", "sk__crm__x__y", "sk__crm__x__k-a__b"];
+        let others = [
+            "",
+            "daily-20261122",
+            "sk",
+            "sk__crm",
+            "sk__crm__x",
+            "sk__crm__20261122t021500z",
+            "x-sk__crm__20261122t021500z-7f3k",
+            "task__crm__20261122t021500z-7f3k",
+            "sk__crm__20261122t021500z-7f3k__y",
+            "sk__crm__20261122t021500z-7f3k__k-a__b",
+        ];
         for name in others {
             assert_eq!(Named::parse(name), None, "{name:?}");
         }

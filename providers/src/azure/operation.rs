@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::fault::is_missing;
@@ -39,18 +39,23 @@ pub(crate) enum Progress {
     Succeeded,
     /// It failed or was cancelled, for reasons in the service's words.
     Failed(String),
-    /// The service no longer knows it, or it was never told by which address to ask.
+    /// The service no longer tells of it: what it makes is to be looked at.
     Unknown,
 }
 
-/// What is known before a request is sent.
-pub(crate) fn intended() -> Bookmark {
-    Bookmark { sent_at: Utc::now(), status_url: None, result_url: None }
+/// What is known before a request is sent, at a moment of Azure's clock.
+pub(crate) fn intended(now: DateTime<Utc>, what: Option<&str>) -> Bookmark {
+    Bookmark { sent_at: now, status_url: None, result_url: None, what: what.map(str::to_owned) }
+}
+
+/// The moment by Azure's clock, which all machines share.
+pub(crate) fn now(client: &Client) -> DateTime<Utc> {
+    Utc::now() + client.clock().ahead().unwrap_or_default()
 }
 
 /// Whether it was sent so long ago that what it made would be seen.
-pub(crate) fn is_settled(bookmark: &Bookmark, now: DateTime<Utc>) -> bool {
-    now.signed_duration_since(bookmark.sent_at) > SETTLED
+pub(crate) fn is_settled(bookmark: &Bookmark, after: TimeDelta, now: DateTime<Utc>) -> bool {
+    now.signed_duration_since(bookmark.sent_at) > after
 }
 
 /// The same after the answer, which says where to look; `None` when it says that all is done.
@@ -83,7 +88,7 @@ pub(crate) async fn look(client: &Client, bookmark: &Bookmark) -> Called<Progres
         Ok(answer) => Ok(read(client, bookmark, &answer)?),
         Err(fault) if is_missing(&fault) => Ok(Progress::Unknown),
         // A result that can't be had since it went wrong is told by the status of the answer.
-        Err(fault) if is_verdict(&fault) => Ok(Progress::Failed(fault.words())),
+        Err(fault) if bookmark.status_url.is_none() && is_verdict(&fault) => Ok(Progress::Failed(fault.words())),
         Err(fault) => Err(fault),
     }
 }
@@ -91,8 +96,10 @@ pub(crate) async fn look(client: &Client, bookmark: &Bookmark) -> Called<Progres
 /// How following an operation ended.
 #[derive(Debug)]
 pub(crate) enum End {
-    /// Well, as far as the service tells.
+    /// Well.
     Well,
+    /// The service no longer tells of it.
+    Untold,
     /// In failure, for reasons in the service's words.
     Badly(String),
     /// Not within its time: it goes on.
@@ -101,14 +108,15 @@ pub(crate) enum End {
 
 /// Follows what an answer has begun to its end, or for so long.
 pub(crate) async fn followed(client: &Client, answer: &Answer, limit: Duration) -> Called<End> {
-    let Some(bookmark) = begun(&intended(), answer) else { return Ok(End::Well) };
+    let Some(bookmark) = begun(&intended(Utc::now(), None), answer) else { return Ok(End::Well) };
     let (since, mut pause) = (Instant::now(), PAUSES.0);
     while since.elapsed() < limit {
         sleep(pause).await;
         pause = (pause * 2).min(PAUSES.1);
         match look(client, &bookmark).await {
             Ok(Progress::Running { pause: asked, .. }) => pause = asked.map_or(pause, |asked| asked.min(PAUSES.1)),
-            Ok(Progress::Succeeded | Progress::Unknown) => return Ok(End::Well),
+            Ok(Progress::Succeeded) => return Ok(End::Well),
+            Ok(Progress::Unknown) => return Ok(End::Untold),
             Ok(Progress::Failed(words)) => return Ok(End::Badly(words)),
             // It goes on whether or not one look at it succeeds.
             Err(fault) if fault.kind().is_retryable() => {}
@@ -118,7 +126,7 @@ pub(crate) async fn followed(client: &Client, answer: &Answer, limit: Duration) 
     Ok(End::Late)
 }
 
-/// Whether a refusal is the end of the operation, and not of the look at it.
+/// Whether a refusal to give a result is the end of the operation, and not of the look at it.
 fn is_verdict(fault: &Fault) -> bool {
     let of_caller = matches!(fault.status(), Some(401 | 403 | 407 | 408 | 429));
     fault.arrival() == Arrival::Refused && !of_caller && !fault.is_transient() && !fault.codes().is_empty()
@@ -127,8 +135,8 @@ fn is_verdict(fault: &Fault) -> bool {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Body {
-    status: Option<String>,
-    percent_complete: Option<f64>,
+    status: Value,
+    percent_complete: Value,
     error: Option<Value>,
     #[serde(deserialize_with = "Properties::or_default")]
     properties: Properties,
@@ -138,6 +146,9 @@ struct Body {
 #[serde(default, rename_all = "camelCase")]
 struct Properties {
     provisioning_state: Option<String>,
+    /// Of the results of exports and imports.
+    error_message: Option<String>,
+    status: Option<String>,
 }
 
 impl Properties {
@@ -172,9 +183,13 @@ fn read(client: &Client, bookmark: &Bookmark, answer: &Answer) -> Called<Progres
     };
     let body = body.unwrap_or_default();
     let ahead = client.clock().ahead().unwrap_or_default();
-    let percent = body.percent_complete.filter(|percent| (0.0..=100.0).contains(percent)).map(|percent| percent as u8);
+    let percent = body.percent_complete.as_f64().filter(|percent| (0.0..=100.0).contains(percent));
+    let percent = percent.map(|percent| percent as u8);
     let running = || Progress::Running { percent, pause: answer.pause(ahead) };
-    let word = body.status.as_deref().or(body.properties.provisioning_state.as_deref());
+    let Properties { provisioning_state, status, error_message } = &body.properties;
+    // A database has a status of its own: only that of a failure is one of the operation.
+    let failed = status.as_deref().filter(|word| matches!(ended(Some(word)), Some(Ended::Badly)));
+    let word = body.status.as_str().or(provisioning_state.as_deref()).or(failed);
     Ok(match ended(word) {
         _ if answer.status.as_u16() == 202 => running(),
         Some(Ended::Well) => Progress::Succeeded,
@@ -182,7 +197,10 @@ fn read(client: &Client, bookmark: &Bookmark, answer: &Answer) -> Called<Progres
         None if bookmark.status_url.is_none() => Progress::Succeeded,
         None => Progress::Unknown,
         Some(Ended::Not) => running(),
-        Some(Ended::Badly) => Progress::Failed(words(body.error.as_ref(), word.unwrap_or_default())),
+        Some(Ended::Badly) => {
+            let message = error_message.as_ref().map(|message| json!({ "message": message }));
+            Progress::Failed(words(body.error.as_ref().or(message.as_ref()), word.unwrap_or_default()))
+        }
     })
 }
 

@@ -5,6 +5,7 @@ use super::{Flavor, FlexibleProvider, create};
 use crate::azure::permissions;
 use crate::error::Result;
 use crate::model::Check;
+use crate::shell::shell_word;
 
 impl FlexibleProvider {
     pub(super) async fn check_all(&self) -> Vec<Check> {
@@ -53,7 +54,7 @@ impl FlexibleProvider {
             );
         }
         if policy.backup_retention_days.is_some_and(|days| days < 35) {
-            let (service, group, name) = (self.flavor.command(), &self.home.group, &self.home.server);
+            let (service, group, name) = (self.flavor.command(), shell_word(&self.home.group), &self.home.server);
             return check.with_advice(format!(
                 "keep them longer, 35 days at most: az {service} flexible-server update --resource-group {group} --name {name} --backup-retention 35"
             ));

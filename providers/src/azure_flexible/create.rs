@@ -5,14 +5,16 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio::time::sleep;
 
+use super::record::Record;
 use super::wire::Server;
 use super::{Flavor, FlexibleProvider};
 use crate::Run;
-use crate::azure::begin::{Begun, Standing, settled_after};
+use crate::azure::begin::{Begun, Standing, Turn, settled_after};
 use crate::azure::fault::{OrError, into_error};
 use crate::azure::names::{self, Named};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{CreateRequest, Operation, OperationId, OperationState, Origin, Snapshot, SnapshotState, Work};
+use crate::shell::shell_word;
 
 const VERB: &str = "snapshot";
 /// How often what Azure says is done is looked for, with pauses that double.
@@ -23,15 +25,8 @@ impl FlexibleProvider {
         let home = &self.home;
         let records = self.records(VERB).await?;
         if let Some(key) = &request.key {
-            let of_key = records.iter().find(|record| {
-                let failed = matches!(record.state(), SnapshotState::Failed | SnapshotState::Deleting);
-                let marks = record.marks(home).is_some_and(|marks| marks.is_of_key(key));
-                marks && !failed && record.origin(home) == Origin::Owned
-            });
-            if let Some(record) = of_key {
-                let server = self.server(VERB).await.ok();
-                let id = OperationId::new(record.native.as_str());
-                return Ok(progress(id, self.snapshot(record, server.as_ref())).found());
+            if let Some(made) = self.of_key(key, &records).await {
+                return Ok(made);
             }
             if let Some(going) = self.going(key).await? {
                 return Ok(going.found());
@@ -44,7 +39,18 @@ impl FlexibleProvider {
             run.reporter.warn(&format!("{} keeps no tags of a backup: they are left out", self.flavor.product()));
         }
         self.desk.forget_stale().await;
-        self.ask(&names::of_backup(&home.target, request.key.as_deref(), Utc::now()), run).await
+        self.ask(&names::of_backup(&home.target, request.key.as_deref(), Utc::now()), request.key.as_deref(), run).await
+    }
+
+    /// The one that was made with a key and has not failed.
+    async fn of_key(&self, key: &str, records: &[Record]) -> Option<Operation<Snapshot>> {
+        let record = records.iter().find(|record| {
+            let failed = matches!(record.state(), SnapshotState::Failed | SnapshotState::Deleting);
+            let marks = record.marks(&self.home).is_some_and(|marks| marks.is_of_key(key));
+            marks && !failed && record.origin(&self.home) == Origin::Owned
+        })?;
+        let server = self.server(VERB).await.ok();
+        Some(progress(OperationId::new(record.native.as_str()), self.snapshot(record, server.as_ref())).found())
     }
 
     /// One of this key that was asked for and may go on, by whichever process.
@@ -92,22 +98,27 @@ impl FlexibleProvider {
     }
 
     pub(super) fn start_command(&self) -> String {
-        let (service, group, server) = (self.flavor.command(), &self.home.group, &self.home.server);
+        let (service, group, server) = (self.flavor.command(), shell_word(&self.home.group), &self.home.server);
         format!("start it: az {service} flexible-server start --resource-group {group} --name {server}")
     }
 
-    /// Asks for a backup of this name, when it is the server's turn.
-    async fn ask(&self, name: &str, run: &Run) -> Result<Operation<Snapshot>> {
+    /// Asks for a backup of this name, when it is the server's turn. What was waited for may be another's of the same key.
+    async fn ask(&self, name: &str, key: Option<&str>, run: &Run) -> Result<Operation<Snapshot>> {
         let (home, id) = (&self.home, OperationId::new(name));
-        let begun = self.desk.begin_in_turn(name, (&home.server, run), || self.api.create_backup(name)).await?;
-        match begun {
-            Ok(Begun::Runs(asked)) => Ok(running(id, None).again_in(asked)),
+        let made = || async move {
+            let Some(key) = key else { return Ok(None) };
+            Ok(self.of_key(key, &self.records(VERB).await?).await)
+        };
+        let send = || self.api.create_backup(name);
+        match self.desk.begin_in_turn((name, None), (&home.server, run), made, send).await? {
+            Turn::Found(found) => Ok(found),
+            Turn::Asked(Ok(Begun::Runs(asked))) => Ok(running(id, None).again_in(asked)),
             // It goes on, whether or not one look at it succeeds.
-            Ok(Begun::Done | Begun::Lost) => {
+            Turn::Asked(Ok(Begun::Done | Begun::Lost)) => {
                 let looked = self.look_at_snapshot(&id).await;
                 Ok(looked.unwrap_or_else(|_| running(id, None)))
             }
-            Err(fault) => Err(into_error(fault, home, VERB, &home.target)),
+            Turn::Asked(Err(fault)) => Err(into_error(fault, home, VERB, &home.target)),
         }
     }
 
@@ -134,9 +145,9 @@ impl FlexibleProvider {
         match standing {
             Standing::Unseen => Ok(running(operation.clone(), None)),
             Standing::Forgotten => Err(home.no_operation(&subject)),
+            // It is not forgotten: this machine's clock may be wrong, and another process know better.
             Standing::Never => {
-                self.desk.forget(name).await;
-                Ok(Operation::begun(operation.clone(), OperationState::Failed(self.never(&subject))))
+                Ok(Operation::begun(operation.clone(), OperationState::Failed(self.never(&subject, name))))
             }
             _ => {
                 let reason = "Azure says that it is done, and shows no such backup";
@@ -153,7 +164,11 @@ impl FlexibleProvider {
             if look > 0 {
                 sleep(Duration::from_millis(250) * 2_u32.pow(look)).await;
             }
-            if let Some((record, _)) = self.seek("find", name).await? {
+            let found = match self.seek("find", name).await? {
+                Some((record, _)) => Some(record),
+                None => self.renamed(name).await?,
+            };
+            if let Some(record) = found {
                 let server = self.server("find").await.ok();
                 return Ok(Some(progress(operation.clone(), self.snapshot(&record, server.as_ref()))));
             }
@@ -161,15 +176,27 @@ impl FlexibleProvider {
         Ok(None)
     }
 
+    /// The backup that was asked for by a name of ours, by the name that MySQL gave it.
+    async fn renamed(&self, name: &str) -> Result<Option<Record>> {
+        if self.flavor == Flavor::Postgresql || Named::parse(name).is_none() {
+            return Ok(None);
+        }
+        let asked = format!("-{name}").to_ascii_lowercase();
+        let records = self.records("find").await?;
+        Ok(records.into_iter().find(|record| record.native.to_ascii_lowercase().ends_with(&asked)))
+    }
+
     fn failed(&self, subject: &str, words: &str) -> Error {
         let error = self.home.error(ErrorKind::Failed, VERB, subject, "the backup was begun and failed");
         error.with_source(words.to_owned())
     }
 
-    fn never(&self, subject: &str) -> Error {
+    fn never(&self, subject: &str, name: &str) -> Error {
         let reason = format!("its answer was lost, and {} later Azure shows nothing of it", settled_after());
         let error = self.home.error(ErrorKind::Unavailable, VERB, subject, reason);
-        error.with_hint(format!("try again: `snapkeep create {}`", self.home.target))
+        let named = Named::parse(name);
+        let key = named.as_ref().and_then(Named::key).map(|key| format!(" --key {}", shell_word(key)));
+        error.with_hint(format!("try again: `snapkeep create {}{}`", self.home.target, key.unwrap_or_default()))
     }
 }
 

@@ -9,13 +9,16 @@ use crate::DELETION_LIMIT;
 use crate::azure::fault::{OrError, into_error, is_busy, is_missing};
 use crate::azure::operation::{self, End, PAUSES};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::NativeId;
+use crate::model::{NativeId, SnapshotState};
 use crate::rest::{Answer, Fault};
+use crate::shell::shell_word;
 
 const VERB: &str = "delete";
 /// How long other operations on the server are waited for, and how long a deletion is followed.
 const QUEUE: Duration = Duration::from_secs(10 * 60);
 const FOLLOWED: Duration = Duration::from_secs(10 * 60);
+/// How often what was deleted is looked for, with pauses that double.
+const LOOKS: u32 = 7;
 // What is left is for the requests themselves.
 const _: () = assert!(QUEUE.as_secs() + FOLLOWED.as_secs() + 300 <= DELETION_LIMIT.as_secs());
 
@@ -33,7 +36,7 @@ impl FlexibleProvider {
         };
         if !record.is_on_demand() {
             let reason = "it is an automatic backup, which Azure deletes itself when its retention is over";
-            let (service, group, server) = (self.flavor.command(), &self.home.group, &self.home.server);
+            let (service, group, server) = (self.flavor.command(), shell_word(&self.home.group), &self.home.server);
             let hint = format!(
                 "shorten the retention: az {service} flexible-server update --resource-group {group} --name {server} --backup-retention DAYS"
             );
@@ -52,7 +55,25 @@ impl FlexibleProvider {
                 Err(fault) => return Err(into_error(fault, &self.home, VERB, &subject)),
             }
         };
-        self.followed(&answer, FOLLOWED, &subject).await
+        self.followed(&answer, FOLLOWED, &subject).await?;
+        self.await_gone(id, &subject).await
+    }
+
+    /// What Azure says is deleted is looked for: it may know the backup by another name, or tell of no operation.
+    async fn await_gone(&self, id: &NativeId, subject: &str) -> Result<()> {
+        let mut pause = PAUSES.0;
+        for _ in 0..LOOKS {
+            match self.find(VERB, id).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+                Ok((record, _)) if record.state() == SnapshotState::Deleting => return Ok(()),
+                Ok(_) => sleep(pause).await,
+            }
+            pause = (pause * 2).min(PAUSES.1);
+        }
+        let reason = "Azure says that it is deleted, and still shows it";
+        let error = self.home.error(ErrorKind::Failed, VERB, subject, reason);
+        Err(error.with_hint(format!("see whether it goes: `snapkeep list {}`", self.home.target)))
     }
 
     /// After a 404: the backup is gone, or this cloud has no way to delete it.
@@ -77,7 +98,7 @@ impl FlexibleProvider {
     pub(super) async fn followed(&self, answer: &Answer, limit: Duration, subject: &str) -> Result<()> {
         let home = &self.home;
         match operation::followed(&self.api.client, answer, limit).await.or_error(home, VERB, subject)? {
-            End::Well => Ok(()),
+            End::Well | End::Untold => Ok(()),
             End::Badly(words) => {
                 let reason = "the deletion was begun and failed";
                 Err(home.error(ErrorKind::Failed, VERB, subject, reason).with_source(words))

@@ -17,8 +17,8 @@ use crate::azure::fault::{OrError, into_error};
 use crate::azure::names::{self, Named, is_backup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    ExportOf, ExportRequest, Exported, Listing, NativeId, Operation, OperationId, OperationState, Origin, Snapshot,
-    SnapshotId, SnapshotState, Tags, Work, Worker,
+    Details, ExportOf, ExportRequest, Exported, Listing, NativeId, Operation, OperationId, OperationState, Origin,
+    Snapshot, SnapshotId, SnapshotState, Tags, Work, Worker,
 };
 
 const VERB: &str = "export";
@@ -82,6 +82,9 @@ impl FlexibleProvider {
         if let Some(name) = going.and_then(|found| found.properties.backup_name.or(found.name)) {
             return self.look_at_long_term(&OperationId::of_export(&name)).await.map(Operation::found);
         }
+        if let Some(going) = self.going_export().await? {
+            return Ok(going.found());
+        }
         let name = names::of_backup(&home.target, None, Utc::now());
         let prepared = self.api.prepare_long_term(&name).await.or_error(home, VERB, &subject)?;
         let containers = prepared.pointer("/properties/numberOfContainers").and_then(serde_json::Value::as_u64);
@@ -91,14 +94,52 @@ impl FlexibleProvider {
             return Err(home.error(ErrorKind::Unsupported, VERB, &subject, reason));
         }
         let id = OperationId::of_export(&name);
-        match self.desk.begin(id.as_str(), self.api.start_long_term(&name, &container)).await? {
+        let begun = self.desk.begin((id.as_str(), None), self.api.start_long_term(&name, &container)).await?;
+        match begun {
             Ok(Begun::Runs(asked)) => Ok(self.exporting(id, &name, None).again_in(asked)),
             Ok(Begun::Done | Begun::Lost) => {
                 let looked = self.look_at_long_term(&id).await;
                 Ok(looked.unwrap_or_else(|_| self.exporting(id, &name, None)))
             }
-            Err(fault) => Err(into_error(fault, home, VERB, &subject)),
+            Err(fault) => {
+                let said = fault.to_string();
+                let hidden = without(&said, &container);
+                let error = into_error(fault, home, VERB, &subject);
+                Err(if said == hidden { error } else { error.with_source(hidden) })
+            }
         }
+    }
+
+    /// One that was asked for here and is not in Azure's list yet.
+    async fn going_export(&self) -> Result<Option<Operation<Exported>>> {
+        for name in self.desk.bookmarks.names().await? {
+            let id = OperationId::new(name);
+            let Work::Export(export) = id.work() else { continue };
+            if !Named::parse(export).is_some_and(|named| named.is_of(&self.home.target)) {
+                continue;
+            }
+            match self.look_at_long_term(&id).await {
+                Ok(going @ Operation { state: OperationState::Running { .. }, .. }) => return Ok(Some(going)),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// One long-term backup, where there is one of that name; else the `error` of there being none.
+    pub(super) async fn long_term_details(&self, id: &NativeId, error: Error) -> Result<Details> {
+        if self.container.is_none() || !is_backup(id.as_str()) {
+            return Err(error);
+        }
+        let found = self.api.long_term_backup(id.as_str()).await.or_error(&self.home, "read", self.home.id(id))?;
+        let Some((found, snapshot)) = found.and_then(|found| Some((found.clone(), self.as_snapshot(found)?))) else {
+            return Err(error);
+        };
+        let record = serde_json::json!({ "name": found.name, "status": found.properties.status });
+        let by_hand = vec!["# its files are in the long-term container: restore them with pg_restore".to_owned()];
+        Ok(Details { snapshot, record, by_hand })
     }
 
     /// The address with its signature, where the request is one that Azure can do.
@@ -158,7 +199,7 @@ impl FlexibleProvider {
             }
             Standing::Failed(words) => {
                 self.desk.forget(operation.as_str()).await;
-                return Ok(failed(words));
+                return Ok(failed(self.hidden(words).await));
             }
             Standing::Forgotten | Standing::Over | Standing::Unseen | Standing::Never => {}
         }
@@ -167,7 +208,6 @@ impl FlexibleProvider {
             return if matches!(standing, Standing::Unseen) {
                 Ok(self.exporting(operation.clone(), name, None))
             } else {
-                self.desk.forget(operation.as_str()).await;
                 Err(missing())
             };
         };
@@ -184,8 +224,18 @@ impl FlexibleProvider {
             status => {
                 let words = [properties.error_code, properties.error_message];
                 let words: Vec<String> = words.into_iter().flatten().collect();
-                Ok(failed(if words.is_empty() { format!("it is {status}") } else { words.join(": ") }))
+                let words = if words.is_empty() { format!("it is {status}") } else { words.join(": ") };
+                Ok(failed(self.hidden(words).await))
             }
+        }
+    }
+
+    /// Azure's words without the signature that it was told.
+    async fn hidden(&self, words: String) -> String {
+        let Some((reference, base)) = &self.container else { return words };
+        match reference.resolve(base).await {
+            Ok(container) => without(&words, container.expose()),
+            Err(_) => "Azure's words are left out, as the signature in them could not be told".to_owned(),
         }
     }
 
@@ -218,6 +268,14 @@ impl FlexibleProvider {
             }
         }))
     }
+}
+
+/// A text without what is secret of an address: its query, and the signature in it as it may be written.
+fn without(text: &str, address: &str) -> String {
+    let Ok(url) = Url::parse(address) else { return text.replace(address, "***") };
+    let signatures = url.query_pairs().filter(|(name, _)| name == "sig").map(|(_, value)| value.into_owned());
+    let secrets = url.query().map(str::to_owned).into_iter().chain(signatures).filter(|secret| !secret.is_empty());
+    secrets.fold(text.to_owned(), |text, secret| text.replace(&secret, "***"))
 }
 
 fn is_running(properties: &LongTermProperties) -> bool {

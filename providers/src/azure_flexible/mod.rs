@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::azure::begin::Desk;
 use crate::azure::fault::OrError;
 use crate::azure::{Clients, Home, bridge};
-use crate::bookmarks::{Bookmarks, Fleeting};
+use crate::bookmarks::Bookmarks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Check, CreateRequest, Debris, Details, ExportOf, ExportRequest, Exported, ListScope, Listing, NativeId, Operation,
@@ -151,9 +151,8 @@ pub(crate) fn open(
     let home = flavor.home(target, told.server).checked()?;
     let client = clients.open(home.provider, &told.server.access, base)?;
     let service = flavor.service(&client).or_error(&home, "open", target)?;
-    let bookmarks = bookmarks.cloned().unwrap_or_else(|| Arc::new(Fleeting::default()));
     let container = told.container.map(|reference| (reference.clone(), base.to_owned()));
-    let desk = Desk { client: client.clone(), bookmarks };
+    let desk = Desk::new(client.clone(), bookmarks);
     let api = Api { client, service, home: home.clone() };
     Ok(Arc::new(FlexibleProvider { identity: told.identity(), flavor, home, api, desk, container }))
 }
@@ -306,7 +305,10 @@ impl Provider for FlexibleProvider {
     }
 
     async fn get(&self, id: &NativeId) -> Result<Details> {
-        let (record, raw) = self.find("read", id).await?;
+        let (record, raw) = match self.find("read", id).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return self.long_term_details(id, error).await,
+            found => found?,
+        };
         let server = self.server("read").await.ok();
         let snapshot = self.snapshot(&record, server.as_ref());
         Ok(Details { record: raw, by_hand: by_hand::lines(&self.home, self.flavor, &record), snapshot })

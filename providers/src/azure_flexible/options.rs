@@ -70,6 +70,15 @@ pub(super) fn server(flavor: Flavor, source: &Server, options: &RestoreOptions) 
             made["properties"]["network"] = Value::Object(like(flavor, &network));
         }
     }
+    if let Some(key) = source.own_key() {
+        // What says how the key is now is Azure's to say.
+        let told = key.into_iter().filter(|(name, value)| !name.ends_with("Status") && !value.is_null());
+        made["properties"]["dataEncryption"] = Value::Object(told.collect());
+        let identity = source.identity.clone().unwrap_or_default();
+        let users = identity.user_assigned_identities.unwrap_or_default();
+        let users: Map<String, Value> = users.into_iter().map(|(id, _)| (id, json!({}))).collect();
+        made["identity"] = json!({ "type": identity.kind, "userAssignedIdentities": users });
+    }
     for (name, text) in options {
         let known = OPTIONS.iter().find(|(known, ..)| known == name);
         let Some((_, mysql, postgresql, form)) = known else { return Err(unknown(name)) };
@@ -178,6 +187,27 @@ mod tests {
         let other = made(Flavor::Postgresql, &set).unwrap();
         assert_eq!(other["properties"]["network"]["privateDnsZoneArmResourceId"], "/other");
         assert_eq!(other["properties"]["availabilityZone"], "3");
+    }
+
+    #[test]
+    fn a_new_server_is_encrypted_with_the_key_of_its_source() {
+        let mut told = json!({
+            "name": "crm", "location": "x", "sku": {"name": "s", "tier": "t"},
+            "identity": {"type": "UserAssigned", "userAssignedIdentities": {"/id": {"principalId": "p"}}},
+            "properties": {"dataEncryption": {
+                "type": "AzureKeyVault", "primaryKeyURI": "https://v/k", "primaryEncryptionKeyStatus": "Valid", "geoBackupKeyURI": null,
+            }},
+        });
+        let of = |told: &Value| {
+            let source: Server = serde_json::from_value(told.clone()).unwrap();
+            server(Flavor::Postgresql, &source, &RestoreOptions::new()).unwrap()
+        };
+        let made = of(&told);
+        assert_eq!(made["identity"], json!({"type": "UserAssigned", "userAssignedIdentities": {"/id": {}}}));
+        let key = json!({"type": "AzureKeyVault", "primaryKeyURI": "https://v/k"});
+        assert_eq!(made["properties"]["dataEncryption"], key);
+        told["properties"]["dataEncryption"] = json!({"type": "SystemManaged"});
+        assert_eq!(of(&told).get("identity"), None);
     }
 
     #[test]

@@ -2,17 +2,19 @@
 //!
 //! Azure restores no backup by its name, but a server to a moment; that of a backup is when it was completed.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use serde_json::{Value, json};
 
 use super::wire::Server;
 use super::{Flavor, FlexibleProvider, options};
 use crate::Run;
-use crate::azure::begin::{Begun, Standing, settled_after};
+use crate::azure::begin::{Begun, Standing, Turn, settled_after};
 use crate::azure::fault::{OrError, into_error};
 use crate::azure::names::{is_group, is_server};
+use crate::azure::operation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{NativeId, Operation, OperationId, OperationState, RestoreRequest, RestoreTo, Restored, Work};
+use crate::shell::shell_word;
 
 const VERB: &str = "restore";
 
@@ -35,16 +37,7 @@ impl FlexibleProvider {
         let (record, _) = self.find(VERB, id).await?;
         let moment = self.refuse_unavailable(VERB, &record)?;
         let server = self.server(VERB).await?;
-        if let Some(earliest) = server.policy().earliest_restore_date.filter(|earliest| moment < *earliest) {
-            return Err(self.out_of_reach(&subject, "earliest", earliest));
-        }
-        if self.flavor == Flavor::Mysql && options::is_elsewhere(&server, &request.options) {
-            let reason = "in another region Azure restores MySQL to its last moment only, and no backup";
-            return Err(self
-                .home
-                .error(ErrorKind::Unsupported, VERB, &subject, reason)
-                .with_hint(self.geo_command(&to)));
-        }
+        self.refuse_out_of_reach(moment, &server, &to, request, &subject)?;
         self.restore_at(moment, &server, &to, request, (&subject, run)).await
     }
 
@@ -57,27 +50,54 @@ impl FlexibleProvider {
         let subject = format!("{} to {}", self.home.target, shown(time));
         let to = self.new_server(&subject, request)?;
         let server = self.server(VERB).await?;
-        if time > Utc::now() + self.api.client.clock().ahead().unwrap_or_default() {
-            return Err(self.out_of_reach(&subject, "latest", Utc::now()));
+        let now = operation::now(&self.api.client);
+        if time > now {
+            return Err(self.out_of_reach(&subject, "latest", now));
         }
-        if let Some(earliest) = server.policy().earliest_restore_date.filter(|earliest| time < *earliest) {
-            return Err(self.out_of_reach(&subject, "earliest", earliest));
-        }
-        if self.flavor == Flavor::Mysql && options::is_elsewhere(&server, &request.options) {
-            let reason = "in another region Azure restores MySQL to its last moment only";
-            return Err(self
-                .home
-                .error(ErrorKind::Unsupported, VERB, &subject, reason)
-                .with_hint(self.geo_command(&to)));
-        }
+        self.refuse_out_of_reach(time, &server, &to, request, &subject)?;
         self.restore_at(time, &server, &to, request, (&subject, run)).await
     }
 
+    /// Refuses what Azure keeps no longer, or not where the new server is to be.
+    fn refuse_out_of_reach(
+        &self,
+        moment: DateTime<Utc>,
+        server: &Server,
+        to: &Destination,
+        request: &RestoreRequest,
+        subject: &str,
+    ) -> Result<()> {
+        if let Some(earliest) = server.policy().earliest_restore_date.filter(|earliest| moment < *earliest) {
+            return Err(self.out_of_reach(subject, "earliest", earliest));
+        }
+        if !options::is_elsewhere(server, &request.options) {
+            return Ok(());
+        }
+        let refuse = |reason: &str, hint: String| {
+            Err(self.home.error(ErrorKind::Unsupported, VERB, subject, reason).with_hint(hint))
+        };
+        if self.flavor == Flavor::Mysql {
+            let reason = "in another region Azure restores MySQL to its last moment only";
+            return refuse(reason, self.geo_command(to));
+        }
+        let is_geo = server.policy().geo_redundant_backup.is_some_and(|word| word.eq_ignore_ascii_case("Enabled"));
+        if !is_geo {
+            let reason = "its backups are in its own region only: the server was made without geo-redundant backup";
+            return refuse(reason, "restore in its region: leave out `--set location=...`".into());
+        }
+        if server.has_own_key() {
+            let reason = "it is encrypted with a key of yours, and another region needs another";
+            return refuse(reason, "restore in its region: leave out `--set location=...`".into());
+        }
+        Ok(())
+    }
+
     fn geo_command(&self, to: &Destination) -> String {
-        let Destination { group, name } = to;
+        let (group, name) = (shell_word(&to.group), &to.name);
         let source = self.home.resource_id(&self.home.group, &self.home.server, &[]);
         format!(
-            "az mysql flexible-server geo-restore --resource-group {group} --name {name} --location REGION --source-server {source}"
+            "az mysql flexible-server geo-restore --resource-group {group} --name {name} --location REGION --source-server {}",
+            shell_word(&source)
         )
     }
 
@@ -122,11 +142,6 @@ impl FlexibleProvider {
         let body = options::server(self.flavor, server, &request.options)
             .map_err(|reason| self.home.error(ErrorKind::Usage, VERB, subject, reason))?;
         let elsewhere = options::is_elsewhere(server, &request.options);
-        if elsewhere && server.policy().geo_redundant_backup.is_none_or(|word| !word.eq_ignore_ascii_case("Enabled")) {
-            let reason = "its backups are in its own region only: the server was made without geo-redundant backup";
-            let hint = "restore in its region: leave out `--set location=...`";
-            return Err(self.home.error(ErrorKind::Unsupported, VERB, subject, reason).with_hint(hint));
-        }
         self.restore_as(moment, body, elsewhere, to, (VERB, subject, run)).await
     }
 
@@ -139,9 +154,15 @@ impl FlexibleProvider {
         to: &Destination,
         (verb, subject, run): (&'static str, &str, &Run),
     ) -> Result<Operation<Restored>> {
-        let id = self.id_of_restore(to);
+        let (id, moment) = (self.id_of_restore(to), shown(moment));
         let going = self.desk.look(id.as_str()).await?.or_error(&self.home, verb, subject)?;
         if matches!(going, Standing::Runs { .. } | Standing::Unseen) {
+            let same = self.desk.kept(id.as_str()).await?.and_then(|kept| kept.what).is_none_or(|what| what == moment);
+            if !same {
+                let reason = format!("another restore into {} goes on", to.name);
+                let error = self.home.error(ErrorKind::Refused, verb, subject, reason);
+                return Err(error.with_hint(format!("see how far it is: `snapkeep wait {}`", self.home.id(&id))));
+            }
             return self.look_at_restore(&id).await.map(Operation::found);
         }
         self.refuse_taken(to, verb, subject).await?;
@@ -152,15 +173,19 @@ impl FlexibleProvider {
             Flavor::Mysql => "restorePointInTime",
             Flavor::Postgresql => "pointInTimeUTC",
         };
-        properties[time] = shown(moment).into();
+        properties[time] = moment.as_str().into();
         let send = || self.api.create_server(&to.group, &to.name, &body);
-        match self.desk.begin_in_turn(id.as_str(), (&to.name, run), send).await? {
-            Ok(Begun::Runs(asked)) => Ok(self.restoring(id, to, None).again_in(asked)),
-            Ok(Begun::Done | Begun::Lost) => {
+        // While it waited, somebody else may have made one of that name.
+        let made = || async move { self.refuse_taken(to, verb, subject).await.map(|()| None::<Operation<Restored>>) };
+        let name = (id.as_str(), Some(&*moment));
+        match self.desk.begin_in_turn(name, (&self.home.server, run), made, send).await? {
+            Turn::Found(found) => Ok(found),
+            Turn::Asked(Ok(Begun::Runs(asked))) => Ok(self.restoring(id, to, None).again_in(asked)),
+            Turn::Asked(Ok(Begun::Done | Begun::Lost)) => {
                 let looked = self.look_at_restore(&id).await;
                 Ok(looked.unwrap_or_else(|_| self.restoring(id, to, None)))
             }
-            Err(fault) => Err(into_error(fault, &self.home, verb, subject)),
+            Turn::Asked(Err(fault)) => Err(into_error(fault, &self.home, verb, subject)),
         }
     }
 
@@ -170,7 +195,7 @@ impl FlexibleProvider {
             ErrorKind::NotFound => self
                 .home
                 .error(ErrorKind::NotFound, verb, subject, format!("there is no resource group {}", to.group))
-                .with_hint(format!("make it: az group create --name {} --location REGION", to.group)),
+                .with_hint(format!("make it: az group create --name {} --location REGION", shell_word(&to.group))),
             _ => error,
         });
         if found?.is_none() {
@@ -183,8 +208,9 @@ impl FlexibleProvider {
             .with_hint("choose another name with `--to NAME`"))
     }
 
+    /// Azure's names have no case.
     fn id_of_restore(&self, to: &Destination) -> OperationId {
-        OperationId::of_restore(&self.place(to))
+        OperationId::of_restore(&self.place(to).to_lowercase())
     }
 
     /// As a user types it.
@@ -222,10 +248,7 @@ impl FlexibleProvider {
             return match standing {
                 Standing::Unseen => Ok(self.restoring(operation.clone(), &to, None)),
                 Standing::Forgotten => Err(missing()),
-                _ => {
-                    self.desk.forget(operation.as_str()).await;
-                    Ok(failed(self.never_restored(&subject, &standing)))
-                }
+                _ => Ok(failed(self.never_restored(&subject, &standing))),
             };
         };
         if !server.is_in_state("Ready") && !server.is_in_state("Stopped") {
@@ -246,6 +269,9 @@ impl FlexibleProvider {
 
     /// Whether a server was restored from this one, as far as it tells.
     fn is_of_source(&self, found: &Server) -> bool {
+        if found.name.eq_ignore_ascii_case(&self.home.server) {
+            return false;
+        }
         let own = self.home.resource_id(&self.home.group, &self.home.server, &[]);
         let told = found.properties().source_server_resource_id.filter(|told| !told.is_empty());
         told.is_none_or(|told| told.eq_ignore_ascii_case(&own))
@@ -253,7 +279,8 @@ impl FlexibleProvider {
 }
 
 fn shown(moment: DateTime<Utc>) -> String {
-    moment.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+    // Azure writes seven digits, which chrono would write as nine.
+    moment.trunc_subsecs(6).to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 /// What a scratch server is told to be, beside what its source is.

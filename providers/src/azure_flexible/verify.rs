@@ -8,20 +8,25 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use super::FlexibleProvider;
 use super::restore::{self, Destination};
 use super::wire::Server;
 use crate::Run;
-use crate::azure::fault::{OrError, into_error, is_missing};
+use crate::azure::begin::Standing;
+use crate::azure::fault::{OrError, into_error, is_busy, is_missing};
 use crate::azure::names;
 use crate::azure::operation::PAUSES;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Debris, NativeId, Operation, OperationId, Restored, Verification, VerifyRequest};
+use crate::shell::shell_word;
 use crate::trial::{self, Trial};
 
 /// The tag that says for which target a server was made.
 pub(super) const LABEL: &str = "snapkeep-scratch";
+/// How long is waited until a scratch server can be deleted: Azure may still be making it.
+const TURN: Duration = Duration::from_secs(10 * 60);
 /// How long a deletion is followed.
 const FOLLOWED: Duration = Duration::from_secs(15 * 60);
 const VERB: &str = "verify";
@@ -106,7 +111,7 @@ impl FlexibleProvider {
         format!(
             "az {} flexible-server delete --resource-group {} --name {name}",
             self.flavor.command(),
-            self.home.group
+            shell_word(&self.home.group)
         )
     }
 
@@ -116,24 +121,38 @@ impl FlexibleProvider {
     }
 
     async fn discarded(&self, name: &str) -> Result<()> {
-        let home = &self.home;
-        let found = self.api.other_server(&home.group, name).await.or_error(home, "delete", name)?;
-        let Some(found) = found else { return Ok(()) };
-        if !self.is_own_scratch(&found) {
-            return Err(home.error(
-                ErrorKind::Refused,
-                "delete",
-                name,
-                "it was not made for a verification of this target",
-            ));
-        }
-        let answer = match self.api.delete_server(&home.group, name).await {
-            Ok(answer) => answer,
-            Err(fault) if is_missing(&fault) => return Ok(()),
-            Err(fault) => return Err(into_error(fault, home, "delete", name)),
+        let (home, mark, since) = (&self.home, format!("restore:{name}"), Instant::now());
+        let mut pause = PAUSES.0;
+        let answer = loop {
+            let found = self.api.other_server(&home.group, name).await.or_error(home, "delete", name)?;
+            let busy = match found {
+                // What is on its way comes into sight, and must go then.
+                None => match self.desk.look(&mark).await?.or_error(home, "delete", name)? {
+                    Standing::Runs { .. } | Standing::Unseen => None,
+                    _ => return Ok(()),
+                },
+                Some(found) if !self.is_own_scratch(&found) => {
+                    let reason = "it was not made for a verification of this target";
+                    return Err(home.error(ErrorKind::Refused, "delete", name, reason));
+                }
+                Some(_) => match self.api.delete_server(&home.group, name).await {
+                    Ok(answer) => break answer,
+                    Err(fault) if is_missing(&fault) => return Ok(()),
+                    Err(fault) if is_busy(&fault) => Some(fault),
+                    Err(fault) => return Err(into_error(fault, home, "delete", name)),
+                },
+            };
+            if since.elapsed() > TURN {
+                return match busy {
+                    Some(fault) => Err(into_error(fault, home, "delete", name)),
+                    None => Err(home.error(ErrorKind::Busy, "delete", name, "it may still come into sight")),
+                };
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
         };
         self.followed(&answer, FOLLOWED, name).await?;
-        self.desk.forget(&format!("restore:{name}")).await;
+        self.desk.forget(&mark).await;
         Ok(())
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Server {
     #[serde(default)]
     pub(super) system_data: Option<SystemData>,
     #[serde(default)]
+    pub(super) identity: Option<Identity>,
+    #[serde(default)]
     properties: Option<ServerProperties>,
 }
 
@@ -44,6 +46,15 @@ pub(super) struct Server {
 pub(super) struct Sku {
     pub(super) name: String,
     pub(super) tier: String,
+}
+
+/// As whom the server asks for the key that it is encrypted with.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Identity {
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    pub(super) user_assigned_identities: Option<Map<String, Value>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -64,6 +75,7 @@ pub(super) struct ServerProperties {
     pub(super) network: Option<Network>,
     pub(super) backup: Option<BackupPolicy>,
     pub(super) storage: Option<Storage>,
+    pub(super) data_encryption: Option<Value>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -118,6 +130,17 @@ impl Server {
         self.properties().backup.unwrap_or_default()
     }
 
+    /// What says of the key that it is encrypted with, where that is not Azure's own.
+    pub(super) fn own_key(&self) -> Option<Map<String, Value>> {
+        let Some(Value::Object(told)) = self.properties().data_encryption else { return None };
+        let kind = told.get("type").and_then(Value::as_str)?;
+        kind.eq_ignore_ascii_case("AzureKeyVault").then_some(told)
+    }
+
+    pub(super) fn has_own_key(&self) -> bool {
+        self.own_key().is_some()
+    }
+
     pub(super) fn is_burstable(&self) -> bool {
         self.sku.as_ref().is_some_and(|sku| sku.tier.eq_ignore_ascii_case("Burstable"))
     }
@@ -144,7 +167,6 @@ impl Server {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Page<T> {
-    #[serde(default = "Vec::new")]
     pub(super) value: Vec<T>,
     #[serde(default)]
     pub(super) next_link: Option<String>,

@@ -16,8 +16,9 @@ use super::record::{BACPAC, Record};
 use super::{AzureSqlProvider, Home};
 use crate::Run;
 use crate::azure;
+use crate::azure::begin::Turn;
 use crate::azure::fault::into_error;
-use crate::azure::names::of_backup;
+use crate::azure::names::{encoded, of_backup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Operation, OperationId, Snapshot, TargetName};
 use crate::objects::{Objects, Path, check_endpoint};
@@ -36,6 +37,8 @@ pub(super) struct Bacpacs {
     settings: Bacpac,
     place: Place,
     base: PathBuf,
+    /// Of the server and the database: two that are configs' targets of one name have files of their own.
+    folder: String,
     opened: OnceCell<Objects>,
 }
 
@@ -64,7 +67,9 @@ impl Bacpacs {
             home.error(ErrorKind::Usage, "open", &target, reason).with_hint(hint)
         })?;
         let place = Place::AzureBlob(place);
-        Ok(Self { target, settings: settings.clone(), place, base: base.to_owned(), opened: OnceCell::new() })
+        let folder = format!("{}/{}", home.server.server, encoded(&home.database.to_lowercase()));
+        let (settings, base) = (settings.clone(), base.to_owned());
+        Ok(Self { target, settings, place, base, folder, opened: OnceCell::new() })
     }
 
     /// The name under which the export to a file is remembered.
@@ -74,7 +79,11 @@ impl Bacpacs {
 
     /// The address of a file, as Azure SQL is told it.
     pub(super) fn url(&self, name: &str) -> String {
-        format!("{}/{name}", self.settings.container_url.trim_end_matches('/'))
+        format!("{}/{}/{name}", self.settings.container_url.trim_end_matches('/'), self.folder)
+    }
+
+    fn path(&self, name: &str) -> Path {
+        Path::from(format!("{}/{name}", self.folder))
     }
 
     pub(super) fn administrator(&self) -> &str {
@@ -100,16 +109,17 @@ impl Bacpacs {
     /// Every file of the target.
     pub(super) async fn list(&self, home: &Home, verb: &str) -> Result<Vec<Record>> {
         let objects = self.objects().await?;
-        let listed: std::result::Result<Vec<ObjectMeta>, _> = objects.store().list(None).try_collect().await;
+        let folder = Path::from(self.folder.as_str());
+        let listed: std::result::Result<Vec<ObjectMeta>, _> = objects.store().list(Some(&folder)).try_collect().await;
         let listed = listed.map_err(|error| self.explained(objects.error(verb, "BACPAC files", error)))?;
-        let direct = listed.iter().filter(|meta| meta.location.parts().count() == 1);
+        let direct = listed.iter().filter(|meta| meta.location.parts().count() == folder.parts().count() + 1);
         Ok(direct.filter_map(|meta| of(home, objects, meta)).collect())
     }
 
     /// One file, and what the store tells of it.
     pub(super) async fn find(&self, home: &Home, verb: &str, name: &str) -> Result<Option<(Record, Value)>> {
         let objects = self.objects().await?;
-        match objects.store().head(&Path::from(name)).await {
+        match objects.store().head(&self.path(name)).await {
             Ok(meta) => {
                 let told = json!({
                     "name": name, "url": self.url(name), "size": meta.size, "lastModified": meta.last_modified,
@@ -123,7 +133,7 @@ impl Bacpacs {
     }
 
     pub(super) async fn delete(&self, name: &str) -> Result<()> {
-        self.objects().await?.delete(&Path::from(name)).await.map_err(|error| self.explained(error))
+        self.objects().await?.delete(&self.path(name)).await.map_err(|error| self.explained(error))
     }
 
     async fn secrets(&self) -> Result<Secrets> {
@@ -225,7 +235,11 @@ impl AzureSqlProvider {
         let mark = Bacpacs::mark(&name);
         let body = Value::from(bacpacs.told(&name, &secrets));
         let send = || self.api.export(&self.home.database, &body);
-        let begun = self.desk.begin_in_turn(&mark, (&self.home.server.server, run), send).await?;
+        let server = (&*self.home.server.server, run);
+        let begun = match self.desk.begin_in_turn((&mark, None), server, || self.made_meanwhile(key), send).await? {
+            Turn::Found(made) => return Ok(made),
+            Turn::Asked(begun) => begun,
+        };
         let subject = self.home.target.to_string();
         let begun = begun.map_err(|fault| Bacpacs::refused(fault, &secrets, &self.home, VERB, &subject));
         self.after_snapshot(OperationId::new(name), &mark, begun).await

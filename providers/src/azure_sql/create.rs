@@ -9,7 +9,7 @@ use super::tags::Marks;
 use super::wire::Database;
 use super::{AzureSqlProvider, Read, name};
 use crate::Run;
-use crate::azure::begin::{Begun, Standing};
+use crate::azure::begin::{Begun, Standing, Turn};
 use crate::azure::fault::{into_error, is_busy};
 use crate::azure::names::Named;
 use crate::error::{Error, ErrorKind, Result};
@@ -19,6 +19,7 @@ use crate::model::{
 };
 use crate::rest::Fault;
 use crate::settings::AzureSqlCreate;
+use crate::shell::shell_word;
 
 pub(super) const VERB: &str = "snapshot";
 const MARK: &str = "copy:";
@@ -74,11 +75,23 @@ impl AzureSqlProvider {
     async fn of_key(&self, key: &str, read: &Read) -> Result<Option<Operation<Snapshot>>> {
         for record in read.records.iter().filter(|record| record.is_of_key(key)) {
             let id = OperationId::new(&record.native);
-            if record.state() == SnapshotState::Available {
-                return Ok(Some(Operation::begun(id, OperationState::Done(record.snapshot(&self.home)))));
-            }
-            if let Some(going) = self.going(&id).await? {
-                return Ok(Some(going));
+            match record.state() {
+                SnapshotState::Available => {
+                    return Ok(Some(Operation::begun(id, OperationState::Done(record.snapshot(&self.home)))));
+                }
+                SnapshotState::Failed | SnapshotState::Deleting => {}
+                SnapshotState::Pending => {
+                    if let Some(going) = self.going(&id).await? {
+                        return Ok(Some(going));
+                    }
+                }
+                // It may come back: another one would be the second.
+                SnapshotState::Unknown => {
+                    let reason = format!("the copy of this key, {}, is {}", record.native, record.status);
+                    let error = self.home.error(ErrorKind::Failed, VERB, &self.home.target, reason);
+                    let hint = format!("look at it, or delete it: `snapkeep delete {}`", self.home.id(&record.native));
+                    return Err(error.with_hint(hint));
+                }
             }
         }
         // What was asked for lately is not to be seen yet.
@@ -93,6 +106,21 @@ impl AzureSqlProvider {
             }
         }
         Ok(None)
+    }
+
+    /// What another has made with the key while this one waited for its turn.
+    pub(super) async fn made_meanwhile(&self, key: Option<&str>) -> Result<Option<Operation<Snapshot>>> {
+        let Some(key) = key else { return Ok(None) };
+        let mut read = self.read_own(VERB).await;
+        if let Some(problem) = read.problems.pop() {
+            return Err(problem);
+        }
+        // Only what is there: of what was asked for here it is known that it was refused.
+        let made = read.records.iter().find(|record| {
+            record.is_of_key(key) && matches!(record.state(), SnapshotState::Available | SnapshotState::Pending)
+        });
+        let Some(made) = made else { return Ok(None) };
+        self.look_at_snapshot(&OperationId::new(&made.native)).await.map(|made| Some(made.found()))
     }
 
     /// An operation, if it is there and has not failed.
@@ -118,6 +146,13 @@ impl AzureSqlProvider {
 
     /// Azure copies and exports what can be read. One that is asleep wakes up for it.
     fn refuse_asleep(&self, source: &Database) -> Result<()> {
+        if source.is_data_warehouse() {
+            let reason = "it is a dedicated SQL pool, which Azure does not copy";
+            let hint =
+                "its restore points are listed: `snapkeep list`; more of them: az synapse sql pool restore-point";
+            let error = self.home.error(ErrorKind::Unsupported, VERB, &self.home.target, reason);
+            return Err(error.with_hint(hint));
+        }
         let status = source.properties.status.as_str();
         let kind = match status.to_ascii_lowercase().as_str() {
             "online" | "paused" | "pausing" | "resuming" | "autoclosed" | "" => return Ok(()),
@@ -126,7 +161,8 @@ impl AzureSqlProvider {
         };
         let reason = format!("the database is {status}, and Azure copies it only while it is Online");
         let super::azure::Home { group, server, subscription, .. } = &self.home.server;
-        let look = format!("look at it: az sql db show -n {} -s {server} -g {group}", self.home.database);
+        let (database, group) = (shell_word(&self.home.database), shell_word(group));
+        let look = format!("look at it: az sql db show -n {database} -s {server} -g {group}");
         let error = self.home.error(kind, VERB, &self.home.target, reason);
         Err(error.with_hint(format!("{look} --subscription {subscription}")))
     }
@@ -145,8 +181,11 @@ impl AzureSqlProvider {
         });
         let mark = mark_of(&copy, key);
         let send = || self.api.put_database(&copy, &body);
-        let begun = self.desk.begin_in_turn(&mark, (&self.home.server.server, run), send).await?;
-        let begun = begun.map_err(|fault| self.refused(fault));
+        let server = (&*self.home.server.server, run);
+        let begun = match self.desk.begin_in_turn((&mark, None), server, || self.made_meanwhile(key), send).await? {
+            Turn::Found(made) => return Ok(made),
+            Turn::Asked(begun) => begun.map_err(|fault| self.refused(fault)),
+        };
         self.after_snapshot(OperationId::new(&copy), &mark, begun).await
     }
 
@@ -180,7 +219,7 @@ impl AzureSqlProvider {
 
     pub(super) fn operations_command(&self) -> String {
         let super::azure::Home { group, server, subscription, .. } = &self.home.server;
-        let database = crate::shell::shell_word(&self.home.database);
+        let (database, group) = (shell_word(&self.home.database), shell_word(group));
         format!("az sql db op list -d {database} -s {server} -g {group} --subscription {subscription}")
     }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::AzureSqlProvider;
-use super::api::{self, Api, VERSION};
+use super::api::{self, VERSION};
 use super::bacpac::Bacpacs;
 use super::record::{Form, Kind, Lock, Record, form};
 use crate::DELETION_LIMIT;
-use crate::azure::fault::{into_error, is_busy, is_missing};
+use crate::azure::fault::{OrError, into_error, is_busy, is_missing};
 use crate::azure::operation::{self, End, PAUSES};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::NativeId;
@@ -50,8 +50,13 @@ impl AzureSqlProvider {
         if let Ok(End::Badly(words)) = operation::followed(&self.api.client, &answer, FOLLOWED).await {
             return Err(self.deletion_failed(&subject, words));
         }
+        if matches!(kind, Kind::LongTerm(_)) && !self.is_soon_gone(id).await? {
+            return Err(self.still_there(&subject));
+        }
         if kind == Kind::Copy {
-            self.await_gone(&self.api, id.as_str()).await;
+            if !self.await_gone(id.as_str()).await {
+                return Err(self.still_there(&subject));
+            }
             if let Some(mark) = self.mark_of_copy(id.as_str()).await? {
                 self.desk.forget(&mark).await;
             }
@@ -60,30 +65,62 @@ impl AzureSqlProvider {
     }
 
     /// Waits until a database is no longer told of, also where the operation can't be looked at, or for so long.
-    async fn await_gone(&self, api: &Api, name: &str) {
+    async fn await_gone(&self, name: &str) -> bool {
         let (since, mut pause) = (Instant::now(), PAUSES.0);
         while since.elapsed() < FOLLOWED {
-            match api.database(name).await {
-                Ok(Some(_)) => sleep(pause).await,
-                Err(fault) if fault.kind().is_retryable() => sleep(pause).await,
-                Ok(None) | Err(_) => return,
+            match self.api.database(name).await {
+                Ok(None) => return true,
+                Err(fault) if !fault.kind().is_retryable() => return false,
+                Ok(Some(_)) | Err(_) => sleep(pause).await,
             }
             pause = (pause * 2).min(PAUSES.1);
         }
+        false
+    }
+
+    /// The same of a long-term backup.
+    async fn is_soon_gone(&self, id: &NativeId) -> Result<bool> {
+        let (since, mut pause) = (Instant::now(), PAUSES.0);
+        while since.elapsed() < FOLLOWED {
+            match self.find(VERB, id).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+                Err(error) if !error.kind().is_retryable() => return Err(error),
+                Ok(_) | Err(_) => sleep(pause).await,
+            }
+            pause = (pause * 2).min(PAUSES.1);
+        }
+        Ok(false)
+    }
+
+    fn still_there(&self, subject: &str) -> Error {
+        let reason = "Azure took the deletion, and still shows it";
+        let error = self.home.error(ErrorKind::Busy, VERB, subject, reason);
+        error.with_hint(format!("see whether it goes: `snapkeep list {}`", self.home.target))
     }
 
     /// Whether what is not found is no snapshot; without its server nobody knows.
     async fn is_gone(&self, id: &NativeId) -> Result<bool> {
+        let subject = self.home.id(id);
         match form(&self.home, id.as_str()) {
-            None | Some(Form::Bacpac) => Ok(true),
-            Some(_) => self.server(VERB).await.map(|_| true),
+            None | Some(Form::Bacpac) => return Ok(true),
+            Some(Form::Copy) => {
+                if self.api.database(id.as_str()).await.or_error(&self.home, VERB, &subject)?.is_some() {
+                    let reason = "there is such a database, and its tags don't say that it is a copy of this target";
+                    return Err(self.home.error(ErrorKind::Refused, VERB, &subject, reason));
+                }
+            }
+            Some(_) => {}
         }
+        self.server(VERB).await.map(|_| true)
     }
 
     /// What Azure answers; nothing where it is done already.
     async fn send_deletion(&self, record: &Record, subject: &str) -> Result<Called<Option<Answer>>> {
         let (api, database) = (&self.api, &self.home.database);
         match &record.kind {
+            Kind::Copy if record.native.eq_ignore_ascii_case(database) => {
+                Err(self.home.error(ErrorKind::Refused, VERB, subject, "it is the database itself"))
+            }
             Kind::Copy => Ok(api.delete_database(&record.native).await.map(Some)),
             Kind::Bacpac => {
                 if let Some(bacpacs) = &self.bacpacs {
@@ -132,10 +169,10 @@ impl AzureSqlProvider {
     }
 
     /// Deletes a database and waits until it is gone; one that is busy is waited for.
-    pub(super) async fn discard(&self, api: &Api, name: &str) -> Result<()> {
+    pub(super) async fn discard(&self, name: &str) -> Result<()> {
         let (since, mut pause) = (Instant::now(), PAUSES.0);
         let answer = loop {
-            match api.delete_database(name).await {
+            match self.api.delete_database(name).await {
                 Ok(answer) => break answer,
                 Err(fault) if is_missing(&fault) => return Ok(()),
                 Err(fault) if is_busy(&fault) && since.elapsed() < QUEUE => {
@@ -145,12 +182,10 @@ impl AzureSqlProvider {
                 Err(fault) => return Err(into_error(fault, &self.home, VERB, name)),
             }
         };
-        match operation::followed(&api.client, &answer, FOLLOWED).await {
+        match operation::followed(&self.api.client, &answer, FOLLOWED).await {
             Ok(End::Badly(words)) => Err(self.deletion_failed(name, words)),
-            _ => {
-                self.await_gone(api, name).await;
-                Ok(())
-            }
+            _ if self.await_gone(name).await => Ok(()),
+            _ => Err(self.still_there(name)),
         }
     }
 }

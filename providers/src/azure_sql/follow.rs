@@ -4,7 +4,12 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::AzureSqlProvider;
+use super::bacpac::Bacpacs;
+use super::record::Record;
+use super::restore::IMPORT;
 use crate::azure::begin::Standing;
 use crate::azure::fault::OrError;
 use crate::error::{Error, ErrorKind, Result};
@@ -13,6 +18,10 @@ use crate::model::{OperationState, SnapshotState};
 
 /// The longest name that is kept as it is.
 const LONGEST: usize = 100;
+
+/// How long an export or an import may be in Azure's queue before anything is seen of it:
+/// <https://learn.microsoft.com/azure/azure-sql/database/database-import-export-hang>.
+const QUEUED: TimeDelta = TimeDelta::hours(24);
 
 /// What there is of what was asked for.
 #[derive(Debug)]
@@ -86,7 +95,20 @@ pub(super) fn pause_of(standing: &Standing) -> Option<Duration> {
 impl AzureSqlProvider {
     /// What is known of what was asked for under that name, or why that can't be told.
     pub(super) async fn standing(&self, mark: &str, subject: &str) -> Result<Result<Standing>> {
-        Ok(self.desk.look(mark).await?.or_error(&self.home, "look at", subject))
+        // Azure exports and imports when it has a machine for that.
+        let queued = [super::bacpac::MARK, IMPORT].iter().any(|kind| mark.starts_with(kind));
+        let desk = if queued { self.desk.patient(QUEUED) } else { self.desk.clone() };
+        Ok(desk.look(mark).await?.or_error(&self.home, "look at", subject))
+    }
+
+    /// A file as the export tells that writes it, where that is known: it may be there before it is whole.
+    pub(super) async fn as_its_export_is(&self, file: Record) -> Record {
+        let (mark, subject) = (Bacpacs::mark(&file.native), self.home.id(&file.native));
+        match self.standing(&mark, &subject).await {
+            Ok(Ok(Standing::Forgotten | Standing::Over | Standing::Unseen | Standing::Never)) => file,
+            Ok(Ok(Standing::Failed(_))) => file.of_failed_export(),
+            Ok(Ok(Standing::Runs { .. }) | Err(_)) | Err(_) => file.being_written(),
+        }
     }
 
     /// The same without the secrets that exports and imports are told.

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::azure::begin::Desk;
 use crate::azure::fault::OrError;
 use crate::azure::{self, Clients};
-use crate::bookmarks::{Bookmarks, Fleeting};
+use crate::bookmarks::Bookmarks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Check, CopyRequest, CreateRequest, Debris, Details, ListScope, Listing, NativeId, Operation, OperationId,
@@ -140,11 +140,10 @@ pub(crate) fn open(
         let hint = format!("set `bacpac` in [targets.{target}]: see docs/azure.md#bacpac-files");
         return Err(home.error(ErrorKind::Usage, "open", target, reason).with_hint(hint));
     }
-    let bookmarks = bookmarks.cloned().unwrap_or_else(|| Arc::new(Fleeting::default()));
     Ok(Arc::new(AzureSqlProvider {
         identity: identity(settings),
         api: Api { client: client.clone(), home: home.server.clone() },
-        desk: Desk { client, bookmarks },
+        desk: Desk::new(client, bookmarks),
         home,
         create: settings.create,
         bacpacs,
@@ -207,7 +206,11 @@ impl AzureSqlProvider {
         }
         if let Some(bacpacs) = &self.bacpacs {
             match bacpacs.list(&self.home, verb).await {
-                Ok(files) => read.records.extend(files),
+                Ok(files) => {
+                    for file in files {
+                        read.records.push(self.as_its_export_is(file).await);
+                    }
+                }
                 Err(problem) => read.problems.push(problem),
             }
         }
@@ -278,7 +281,8 @@ impl AzureSqlProvider {
             }
             Form::Bacpac => {
                 let Some(bacpacs) = &self.bacpacs else { return Err(missing()) };
-                return bacpacs.find(&self.home, verb, native).await?.ok_or_else(missing);
+                let (file, told) = bacpacs.find(&self.home, verb, native).await?.ok_or_else(missing)?;
+                return Ok((self.as_its_export_is(file).await, told));
             }
         };
         let found = found.or_error(&self.home, verb, &subject)?.ok_or_else(missing)?;

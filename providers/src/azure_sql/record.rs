@@ -57,6 +57,8 @@ pub(super) struct Record {
     tags: Tags,
     /// The key, or its hash.
     marks: Option<Mark>,
+    /// A file that was not written to its end.
+    has_failed: bool,
 }
 
 /// What says that it is ours, and of which key.
@@ -80,6 +82,7 @@ impl Record {
             key: None,
             tags: Tags::new(),
             marks: None,
+            has_failed: false,
         }
     }
 
@@ -102,10 +105,10 @@ impl Record {
 
     /// A blob that is an export for the target, by its name.
     pub(super) fn of_blob(home: &Home, name: &str, size: u64, written: DateTime<Utc>, place: &str) -> Option<Self> {
-        let named = Named::parse(name.strip_suffix(BACPAC)?).filter(|named| named.is_of(&home.target))?;
+        let named = Named::parse_given(name.strip_suffix(BACPAC)?).filter(|named| named.is_of(&home.target))?;
         // What Azure has begun to write is empty at first.
         let status = if size == 0 { "BACPAC, empty" } else { "BACPAC" };
-        let moment = named.moment().unwrap_or(written);
+        let moment = named.moment();
         Some(Self {
             completed_at: Some(written).filter(|_| size > 0),
             size_bytes: Some(size).filter(|size| *size > 0),
@@ -136,6 +139,16 @@ impl Record {
         }
     }
 
+    /// The same while its export goes on.
+    pub(super) fn being_written(self) -> Self {
+        Self { status: "BACPAC, being written".into(), size_bytes: None, completed_at: None, ..self }
+    }
+
+    /// The same where its export has failed.
+    pub(super) fn of_failed_export(self) -> Self {
+        Self { status: "BACPAC, failed".into(), has_failed: true, completed_at: None, ..self }
+    }
+
     pub(super) fn expires_at(&self) -> Option<DateTime<Utc>> {
         self.expires_at
     }
@@ -152,7 +165,10 @@ impl Record {
 
     pub(super) fn state(&self) -> SnapshotState {
         match self.kind {
+            // <https://learn.microsoft.com/azure/azure-sql/database/database-copy>: of a copy that failed this is left.
+            Kind::Copy if self.status.eq_ignore_ascii_case("Suspect") => SnapshotState::Failed,
             Kind::Copy => state_of_database(&self.status),
+            Kind::Bacpac if self.has_failed => SnapshotState::Failed,
             Kind::Bacpac if self.size_bytes.is_none() => SnapshotState::Pending,
             _ => SnapshotState::Available,
         }
@@ -274,7 +290,7 @@ pub(super) fn form(home: &Home, id: &str) -> Option<Form> {
     if name::moment_of_copy(id, &home.database).is_some() {
         return Some(Form::Copy);
     }
-    if id.strip_suffix(BACPAC).and_then(Named::parse).is_some_and(|named| named.is_of(&home.target)) {
+    if id.strip_suffix(BACPAC).and_then(Named::parse_given).is_some_and(|named| named.is_of(&home.target)) {
         return Some(Form::Bacpac);
     }
     if let Some((database, ticks)) = id.rsplit_once(',') {
@@ -321,14 +337,14 @@ mod tests {
     }
 
     #[test]
-    fn only_a_database_that_can_be_copied_is_good_and_none_is_failed() {
+    fn only_a_database_that_can_be_copied_is_good_and_a_copy_that_broke_off_is_failed() {
         for (status, state) in [
             ("Online", SnapshotState::Available),
             ("ONLINE", SnapshotState::Available),
             ("Paused", SnapshotState::Available),
             ("Creating", SnapshotState::Pending),
             ("Copying", SnapshotState::Pending),
-            ("Suspect", SnapshotState::Unknown),
+            ("Suspect", SnapshotState::Failed),
             ("Offline", SnapshotState::Unknown),
             ("Inaccessible", SnapshotState::Unknown),
             ("Quantum", SnapshotState::Unknown),

@@ -12,9 +12,10 @@ use super::options::{self, From};
 use super::record::{Kind, Record, state_of_database};
 use super::wire::Database;
 use super::{AzureSqlProvider, tags};
-use crate::azure::begin::{Begun, Standing};
+use crate::azure::begin::{Begun, Standing, Turn};
 use crate::azure::fault::{OrError, into_error};
 use crate::error::{Error, ErrorKind, Result};
+use crate::hex::sha256;
 use crate::model::{
     NativeId, Operation, OperationId, OperationState, RestoreOptions, RestoreRequest, RestoreTo, Restored, Tags, Work,
 };
@@ -143,14 +144,51 @@ impl AzureSqlProvider {
         let mut body = json!({ "location": server.location, "tags": tags, "properties": properties });
         let wrong = |reason| self.home.error(ErrorKind::Usage, verb, subject, reason);
         options::set(&mut body, &options).map_err(wrong)?;
+        let what = sha256(&body["properties"].to_string());
+        if let Some(going) = self.going_restore(to, &what, (verb, subject)).await? {
+            return Ok(going.found());
+        }
         self.refuse_taken(to, verb, subject).await?;
         // Of an import that once went there.
         self.desk.forget(&bookmark(IMPORT, &to.place)).await;
         let mark = bookmark(RESTORE, &to.place);
         let send = || to.api.put_database(&to.name, &body);
-        let begun = self.desk.begin_in_turn(&mark, (&to.api.home.server, run), send).await?;
-        let begun = begun.map_err(|fault| into_error(fault, &to.api.home, verb, subject));
-        self.after_restore(to, &mark, begun).await
+        let made = || self.still_free(to, verb, subject);
+        match self.desk.begin_in_turn((&mark, Some(&what)), (&to.api.home.server, run), made, send).await? {
+            Turn::Found(made) => Ok(made),
+            Turn::Asked(begun) => {
+                let begun = begun.map_err(|fault| into_error(fault, &to.api.home, verb, subject));
+                self.after_restore(to, &mark, begun).await
+            }
+        }
+    }
+
+    /// While it waited, somebody else may have made one of that name.
+    async fn still_free(&self, to: &Destination, verb: &str, subject: &str) -> Result<Option<Operation<Restored>>> {
+        self.refuse_taken(to, verb, subject).await.map(|()| None)
+    }
+
+    /// A restore of the same into the same that goes on, by whichever process.
+    async fn going_restore(
+        &self,
+        to: &Destination,
+        what: &str,
+        (verb, subject): (&str, &str),
+    ) -> Result<Option<Operation<Restored>>> {
+        for kind in [IMPORT, RESTORE] {
+            let mark = bookmark(kind, &to.place);
+            if !matches!(self.standing(&mark, subject).await??, Standing::Runs { .. } | Standing::Unseen) {
+                continue;
+            }
+            let id = OperationId::of_restore(&to.place);
+            if self.desk.kept(&mark).await?.and_then(|kept| kept.what).is_some_and(|known| known != what) {
+                let reason = format!("another restore into {} goes on", to.place);
+                let error = self.home.error(ErrorKind::Refused, verb, subject, reason);
+                return Err(error.with_hint(format!("see how far it is: `snapkeep wait {}`", self.home.id(&id))));
+            }
+            return self.look_at_restore(&id).await.map(Some);
+        }
+        Ok(None)
     }
 
     /// Makes a database of what a file holds.
@@ -165,6 +203,9 @@ impl AzureSqlProvider {
         let told = options::of_import(options).map_err(usage)?;
         let Some(bacpacs) = &self.bacpacs else { return Err(self.home.missing(verb, &record.native)) };
         self.server_of(to, verb, subject).await?;
+        if let Some(going) = self.going_restore(to, &record.native, (verb, subject)).await? {
+            return Ok(going.found());
+        }
         self.refuse_taken(to, verb, subject).await?;
         let secrets = self.secrets(bacpacs, verb, subject).await?;
         let mut body = bacpacs.told(&record.native, &secrets);
@@ -173,9 +214,15 @@ impl AzureSqlProvider {
         let mark = bookmark(IMPORT, &to.place);
         let body = Value::from(body);
         let send = || to.api.import(&body);
-        let begun = self.desk.begin_in_turn(&mark, (&to.api.home.server, run), send).await?;
-        let begun = begun.map_err(|fault| Bacpacs::refused(fault, &secrets, &to.api.home, verb, subject));
-        self.after_restore(to, &mark, begun).await
+        let made = || self.still_free(to, verb, subject);
+        let what = Some(&*record.native);
+        match self.desk.begin_in_turn((&mark, what), (&to.api.home.server, run), made, send).await? {
+            Turn::Found(made) => Ok(made),
+            Turn::Asked(begun) => {
+                let begun = begun.map_err(|fault| Bacpacs::refused(fault, &secrets, &to.api.home, verb, subject));
+                self.after_restore(to, &mark, begun).await
+            }
+        }
     }
 
     async fn after_restore(&self, to: &Destination, mark: &str, begun: Result<Begun>) -> Result<Operation<Restored>> {

@@ -133,7 +133,7 @@ impl AzureSqlProvider {
         let found = found.map(|found| self.parsed::<Database>("delete", &found)).transpose()?;
         match found {
             Some(database) if self.is_scratch(&database).await? => {
-                self.discard(&self.api, name).await.map_err(left)?;
+                self.discard(name).await.map_err(left)?;
                 self.desk.forget(&bookmark(IMPORT, name)).await;
                 Ok(())
             }

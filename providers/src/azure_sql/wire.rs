@@ -51,8 +51,14 @@ pub(super) struct DatabaseProperties {
     pub(super) status: String,
     pub(super) creation_date: Option<DateTime<Utc>>,
     pub(super) earliest_restore_date: Option<DateTime<Utc>>,
-    pub(super) current_service_objective_name: Option<String>,
     pub(super) secondary_type: Option<String>,
+}
+
+impl Database {
+    /// A dedicated SQL pool. <https://learn.microsoft.com/rest/api/sql/databases/create-or-update#createmode>: no copies.
+    pub(super) fn is_data_warehouse(&self) -> bool {
+        self.sku.as_ref().and_then(|sku| sku.tier.as_deref()).is_some_and(|tier| tier == "DataWarehouse")
+    }
 }
 
 /// What kind of machine a database is on.

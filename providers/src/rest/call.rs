@@ -142,7 +142,9 @@ impl Call {
 
 /// The token goes to whoever is called, so the server does not choose who that is.
 fn on_the_same_server(next: &str, base: &Url) -> Result<Url, String> {
-    let url = Url::parse(next).map_err(|error| format!("the address to go on at is none: {error}"))?;
+    // Some are written without the server.
+    let url = if next.starts_with('/') { base.join(next) } else { Url::parse(next) };
+    let url = url.map_err(|error| format!("the address to go on at is none: {error}"))?;
     let plain = url.username().is_empty() && url.password().is_none();
     if !plain || url.origin() != base.origin() {
         let host = url.host_str().unwrap_or("nowhere");
@@ -192,13 +194,14 @@ mod tests {
     fn the_next_page_is_on_the_same_server() {
         let next = |url: &str| Call::get(&["v1"]).followed_by(Next::Url(url.into())).url(&base());
         assert_eq!(next("http://127.0.0.1:1/api/v1?at=2").unwrap().query(), Some("at=2"));
+        assert_eq!(next("/api/v1?at=3").unwrap().as_str(), "http://127.0.0.1:1/api/v1?at=3");
         for other in [
             "http://127.0.0.1:2/api/v1",
             "https://127.0.0.1:1/api/v1",
             "http://127.0.0.1.example.com:1/api/v1",
             "http://user@127.0.0.1:1/api/v1",
-            "//127.0.0.1:1/v1",
-            "/v1?at=2",
+            "//example.com/v1",
+            "v1?at=2",
             "file:///etc/passwd",
         ] {
             assert!(next(other).is_err(), "{other}");

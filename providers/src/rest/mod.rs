@@ -208,7 +208,12 @@ impl Client {
         clock.hear(&headers, now);
         let body = whole(call, response, LONGEST).await;
         if status.is_success() {
-            return Ok(Answer { status, headers, body: body?, called: call.shown() });
+            let body = match body {
+                // Where a change that was taken can be followed, the headers tell.
+                Err(_) if matches!(status.as_u16(), 201 | 202) => Vec::new(),
+                body => body?,
+            };
+            return Ok(Answer { status, headers, body, called: call.shown() });
         }
         let pause = retry::asked(&headers, now + clock.ahead().unwrap_or_default());
         // What the server refused is refused, though its reasons are lost.

@@ -15,7 +15,7 @@ async fn looked(status: bool, told: Told) -> (String, Called<Progress>) {
         "M".repeat(3000)
     );
     let url_of = |wanted: bool| (wanted == status).then(|| url.clone());
-    let bookmark = Bookmark { status_url: url_of(true), result_url: url_of(false), ..intended() };
+    let bookmark = Bookmark { status_url: url_of(true), result_url: url_of(false), ..intended(Utc::now(), None) };
     let progress = look(&client(&server.url, &["t0ken"]), &bookmark).await;
     let line = server.asked()[0].line.clone();
     assert_eq!(line, format!("GET {} HTTP/1.1", url.strip_prefix(&server.url).unwrap()), "to the letter");
@@ -85,7 +85,7 @@ async fn a_look_that_fails_says_nothing_of_the_operation() {
 #[tokio::test]
 async fn an_address_on_another_server_is_never_asked() {
     let (own, other) = (Scripted::start([]).await, Scripted::start([]).await);
-    let bookmark = Bookmark { status_url: Some(format!("{}/op", other.url)), ..intended() };
+    let bookmark = Bookmark { status_url: Some(format!("{}/op", other.url)), ..intended(Utc::now(), None) };
     let fault = look(&client(&own.url, &["t0ken"]), &bookmark).await.unwrap_err();
     assert!(fault.to_string().contains("another server"), "{fault}");
     assert_eq!((own.asked().len(), other.asked().len()), (0, 0));
@@ -98,7 +98,8 @@ async fn an_answer_tells_whether_something_goes_on_and_where() {
     let of = async |code: u16, headers: Vec<(&'static str, String)>, body: &str| {
         let server = Scripted::start([Told::Whole(code, headers, body.into())]).await;
         let answer = client(&server.url, &["t0ken"]).ask(&Call::get(&["x"])).await.unwrap();
-        begun(&intended(), &answer).map(|bookmark| (bookmark.status_url.is_some(), bookmark.result_url.is_some()))
+        begun(&intended(Utc::now(), None), &answer)
+            .map(|bookmark| (bookmark.status_url.is_some(), bookmark.result_url.is_some()))
     };
     assert_eq!(of(202, vec![status.clone(), result.clone()], "").await, Some((true, true)));
     assert_eq!(of(202, vec![result.clone()], "").await, Some((false, true)));
@@ -114,7 +115,7 @@ async fn an_answer_tells_whether_something_goes_on_and_where() {
 
 #[test]
 fn what_was_lost_is_looked_for_until_it_must_have_been_seen() {
-    let bookmark = intended();
-    assert!(!is_settled(&bookmark, bookmark.sent_at + SETTLED));
-    assert!(is_settled(&bookmark, bookmark.sent_at + SETTLED + TimeDelta::seconds(1)));
+    let bookmark = intended(Utc::now(), None);
+    assert!(!is_settled(&bookmark, SETTLED, bookmark.sent_at + SETTLED));
+    assert!(is_settled(&bookmark, SETTLED, bookmark.sent_at + SETTLED + TimeDelta::seconds(1)));
 }
