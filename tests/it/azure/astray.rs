@@ -1,7 +1,7 @@
 //! Operations that are lost sight of: at addresses that lead elsewhere, that Azure has forgotten, or whose words aren't what is there.
 
 use chrono::TimeDelta;
-use snapkeep_providers::model::{CreateRequest, ListScope, Operation, OperationState, Snapshot};
+use snapkeep_providers::model::{CreateRequest, ListScope, Operation, OperationState, RestoreRequest, Snapshot, Start};
 use snapkeep_providers::{Error, ErrorKind, Run};
 
 use super::conformance::{Kind, Simulated};
@@ -134,4 +134,39 @@ async fn a_token_that_expires_meanwhile_is_read_again() {
     let ended = simulated.polled(operation, 20).await;
     assert!(matches!(ended.state, OperationState::Done(_)), "{ended:?}");
     assert_eq!(ok(simulated.provider.list(ListScope::Own).await).snapshots.len(), 1);
+}
+
+#[tokio::test]
+async fn a_backup_whose_answer_was_lost_long_ago_is_found_when_it_is_done() {
+    let simulated = postgresql(4, &[Fault::CutAfter]).await;
+    drop(ok(simulated.create().await));
+    // It is believed lost by now, and Azure still makes it: the server is busy with it.
+    simulated.wait(TimeDelta::hours(1));
+    let made = ok(simulated.create().await);
+    assert!(matches!(made.state, OperationState::Done(_)), "{made:?}");
+    assert_eq!(simulated.arm.world(|world| world.backups.len()), 1);
+}
+
+#[tokio::test]
+async fn two_restores_into_one_name_are_one_only_if_they_are_of_one_moment() {
+    for kind in Kind::ALL {
+        let simulated = Simulated::new(kind, 0, 20).await;
+        let mut made = Vec::new();
+        for key in ["first", "second"] {
+            let request = CreateRequest { key: Some(key.to_owned()), ..CreateRequest::default() };
+            let begun = ok(simulated.provider.create(&request, &Run::silent()).await);
+            made.push(simulated.polled(begun, 5).await.result().unwrap().native_id);
+            simulated.arm.world(|world| world.pass(TimeDelta::seconds(1)));
+        }
+        simulated.arm.world(|world| world.looks = 1000);
+        let to = RestoreRequest::to_new("copy");
+        let restore = async |id| simulated.provider.restore(id, &to, &Run::silent()).await;
+        let begun = ok(restore(&made[0]).await);
+        let again = ok(restore(&made[0]).await);
+        assert_eq!((again.id, again.start), (begun.id, Start::Found));
+        let error = restore(&made[1]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert_names(&full(&error), &["another restore into copy goes on", "snapkeep wait orders/restore:copy"]);
+        assert_eq!(simulated.arm.calls_of(kind.restore()).len(), 1);
+    }
 }
