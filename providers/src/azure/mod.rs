@@ -43,7 +43,7 @@ impl Clients {
     /// it counts for a caller and a subscription. `base` is where relative paths of the settings start.
     pub(crate) fn open(&self, provider: &'static str, access: &AzureAccess, base: &Path) -> Result<Client> {
         let AzureAccess { subscription_id, endpoint, authority_host, access_token } = access;
-        let environment = Environment::of_process();
+        let environment = Environment::of_process().of_subscription(subscription_id);
         let authority = authority_host.clone().or_else(|| environment.authority_host());
         let cloud = Cloud::of(endpoint.as_deref(), authority.as_deref());
         let place = Place::new(subscription_id, (Some(&cloud.endpoint), ""), (access_token.as_ref(), base));

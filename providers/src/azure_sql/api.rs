@@ -2,15 +2,13 @@
 //!
 //! Lists are walked to their last page.
 
-use std::ops::ControlFlow;
-
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::wire::{Database, Dropped, LongTermBackup, Page, RestorePoint, Server};
 use crate::azure::fault::{is_missing, none_if_missing};
-use crate::azure::{Home, versioned};
-use crate::rest::{Answer, Call, Called, Client, Next};
+use crate::azure::{Home, pages, versioned};
+use crate::rest::{Answer, Call, Called, Client};
 
 pub(super) const VERSION: &str = "2025-01-01";
 
@@ -44,14 +42,8 @@ impl Api {
     }
 
     async fn all<T: DeserializeOwned>(&self, path: &[&str]) -> Called<Vec<T>> {
-        let mut all = Vec::new();
-        let next = |page: &Page<T>| page.next_link.clone().map(Next::Url);
-        let each = |page: Page<T>| {
-            all.extend(page.value);
-            ControlFlow::Continue(())
-        };
-        self.client.pages(&versioned(Call::get(path), VERSION), next, each).await?;
-        Ok(all)
+        let first = versioned(Call::get(path), VERSION);
+        pages(&self.client, &first, |page: &Page<T>| page.next_link.clone(), |page| page.value).await
     }
 
     /// The server; nothing when there is none of that name.

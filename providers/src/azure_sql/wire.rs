@@ -98,8 +98,6 @@ pub(super) struct LongTermBackup {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct LongTermProperties {
-    pub(super) server_create_time: Option<DateTime<Utc>>,
-    pub(super) database_deletion_time: Option<DateTime<Utc>>,
     pub(super) backup_time: Option<DateTime<Utc>>,
     pub(super) backup_expiration_time: Option<DateTime<Utc>>,
     pub(super) is_backup_immutable: Option<bool>,

@@ -19,8 +19,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(super) struct Az {
     /// The program, and what comes before its other arguments.
     pub(super) command: Vec<String>,
-    /// `AZURE_TENANT_ID`: else the tenant of the subscription that `az` has chosen.
+    /// `AZURE_TENANT_ID`: else the tenant of the subscription.
     pub(super) tenant: Option<String>,
+    pub(super) subscription: Option<String>,
 }
 
 /// What it prints.
@@ -42,8 +43,10 @@ impl Az {
         let Some((program, before)) = self.command.split_first() else { return Ok(None) };
         let mut command = Program::new(program).args(before).env("AZURE_CORE_NO_COLOR", "true");
         command = command.args(["account", "get-access-token", "--output", "json", "--scope", scope]);
-        if let Some(tenant) = &self.tenant {
-            command = command.args(["--tenant", tenant]);
+        match (&self.tenant, &self.subscription) {
+            (Some(tenant), _) => command = command.args(["--tenant", tenant]),
+            (None, Some(subscription)) => command = command.args(["--subscription", subscription]),
+            (None, None) => {}
         }
         let captured = match command.ask("", LIMIT).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

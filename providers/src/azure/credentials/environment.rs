@@ -46,6 +46,8 @@ pub(in crate::azure) struct Environment {
     pub(super) machines: String,
     /// The Azure CLI.
     pub(super) az: Vec<String>,
+    /// Whose tenant the Azure CLI is to ask, unless `AZURE_TENANT_ID` names one.
+    pub(super) subscription: Option<String>,
 }
 
 /// One way to a token.
@@ -104,6 +106,11 @@ const ALL: [(Kind, &str); 4] = [
 ];
 
 impl Environment {
+    /// The same for a subscription, which may be of another tenant than `az` has chosen.
+    pub(in crate::azure) fn of_subscription(self, subscription: &str) -> Self {
+        Self { subscription: Some(subscription.to_owned()), ..self }
+    }
+
     /// That of this process.
     pub(in crate::azure) fn of_process() -> Self {
         let raw = |name: &str| std::env::var_os(name);
@@ -129,6 +136,7 @@ impl Environment {
             identity_host: text("AZURE_POD_IDENTITY_AUTHORITY_HOST"),
             machines: MACHINES.into(),
             az: vec!["az".into()],
+            subscription: None,
         }
     }
 
@@ -147,7 +155,10 @@ impl Environment {
                 Kind::Environment => self.of_environment(authority)?,
                 Kind::Workload => self.of_workload(authority)?,
                 Kind::Managed => Some(Way::Identity(self.identity()?)),
-                Kind::Az => Some(Way::Az(Az { command: self.az.clone(), tenant: self.tenant.clone() })),
+                Kind::Az => {
+                    let subscription = self.subscription.clone();
+                    Some(Way::Az(Az { command: self.az.clone(), tenant: self.tenant.clone(), subscription }))
+                }
             };
             match way {
                 Some(way @ Way::Application(_)) => return Ok(vec![way]),

@@ -119,8 +119,10 @@ async fn az_is_asked_for_the_scope_and_for_the_tenant_that_is_named() {
     assert_eq!(by_az(program.clone()).await.unwrap().expose(), "of-az");
     let asked = || std::fs::read_to_string(folder.path().join("az.asked")).unwrap();
     assert_eq!(asked(), format!("account get-access-token --output json --scope {SCOPE}\n"));
-    let environment = Environment { tenant: Some("t".into()), az: program, ..nowhere() };
-    found(environment).token().await.unwrap();
+    let environment = Environment { az: program, ..nowhere() }.of_subscription("s");
+    found(environment.clone()).token().await.unwrap();
+    assert_eq!(asked(), format!("account get-access-token --output json --scope {SCOPE} --subscription s\n"));
+    found(Environment { tenant: Some("t".into()), ..environment }).token().await.unwrap();
     assert_eq!(asked(), format!("account get-access-token --output json --scope {SCOPE} --tenant t\n"));
     // Older versions write the time of this machine's zone only.
     let end = chrono::Local::now() + chrono::TimeDelta::hours(1);
