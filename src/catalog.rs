@@ -348,7 +348,11 @@ fn pick(reference: &SnapshotRef, listing: Listing) -> Result<Snapshot, Failure> 
                 1 => Ok(matches.remove(0)),
                 count => {
                     let some: Vec<String> = matches.iter().take(5).map(|snapshot| snapshot.id.to_string()).collect();
-                    let message = format!("{reference} means {count} snapshots: {}", some.join(", "));
+                    let more = match count - some.len() {
+                        0 => String::new(),
+                        more => format!(" and {more} more"),
+                    };
+                    let message = format!("{reference} means {count} snapshots: {}{more}", some.join(", "));
                     Err(Failure { code: "ambiguous", ..Failure::usage(message) }.with_hint("type more of the id"))
                 }
             }

@@ -45,8 +45,8 @@ pub(crate) struct TargetEntry {
     pub(crate) config: String,
     /// Why nothing of it may be deleted.
     pub(crate) refused: Vec<Refused>,
-    /// What would be freed.
-    pub(crate) remove_bytes: u64,
+    /// What would be freed, where all of that is known.
+    pub(crate) remove_bytes: Option<u64>,
     /// What can't come true, such as a policy that keeps longer than the cloud does.
     pub(crate) warnings: Vec<String>,
 }
@@ -114,7 +114,7 @@ impl PlanFile {
                     .iter()
                     .map(|refusal| Refused { reason: refusal.to_string(), hint: refusal.hint().to_owned() })
                     .collect(),
-                remove_bytes: going.filter_map(|item| item.size_bytes).sum(),
+                remove_bytes: going.map(|item| item.size_bytes).sum(),
                 warnings,
             });
         }

@@ -93,9 +93,7 @@ pub(crate) async fn prove(trial: &impl Trial, run: &Run) -> Result<Verification>
             return Err(match &left_behind {
                 Some(left) => error.with_hint(left.hint().unwrap_or_default()),
                 // Of what nobody knows whether it has begun it may be there later.
-                None if error.kind().is_retryable() || error.kind() == ErrorKind::Interrupted => {
-                    error.with_hint(left(&trial.by_hand()))
-                }
+                None if error.kind().is_retryable() => error.with_hint(left(&trial.by_hand())),
                 None => error,
             });
         }

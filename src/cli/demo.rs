@@ -9,7 +9,7 @@ use serde::Serialize;
 use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::ListScope;
 
-use super::{App, Cli, Mode, Outcome, command, run};
+use super::{App, Cli, Mode, Outcome, command, quote, run};
 use crate::catalog::{self, Catalog};
 use crate::config;
 use crate::failure::Failure;
@@ -216,9 +216,4 @@ impl Stage<'_> {
             self.app.print(format!("{text}\n").as_bytes());
         }
     }
-}
-
-fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:".contains(c);
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }

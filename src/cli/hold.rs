@@ -109,6 +109,10 @@ impl Hold {
             if let Some(old) = snapshot.hold.as_ref().filter(|old| weakens(old, &hold)) {
                 app.report.warn(&format!("{} was held for longer: {}", snapshot.id, hold_text(old)));
             }
+            if let Some(ends) = snapshot.expires_at.filter(|ends| hold.until.is_none_or(|until| until > *ends)) {
+                let (id, ends) = (&snapshot.id, units::time(ends));
+                app.report.warn(&format!("{id} is ended by the cloud itself at {ends} UTC, held or not"));
+            }
             app.report.info(&format!("{} is held: {}", snapshot.id, hold.reason));
             Ok(())
         });

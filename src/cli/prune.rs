@@ -202,8 +202,8 @@ fn show(app: &App, plan: &PlanFile, failures: &[Failure]) -> u8 {
             |verdict| plan.items.iter().filter(|item| item.target == entry.target && item.verdict == verdict).count();
         let (keep, remove, refused) = (count(Verdict::Keep), count(Verdict::Remove), count(Verdict::Refused));
         let bytes = match entry.remove_bytes {
-            0 if remove > 0 => "of unknown size".to_owned(),
-            bytes => units::bytes(bytes),
+            None => "of unknown size".to_owned(),
+            Some(bytes) => units::bytes(bytes),
         };
         app.report.info(&format!("{}: keep {keep}, remove {remove} ({bytes}), refused {refused}", entry.target));
     }

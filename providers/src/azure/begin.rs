@@ -132,7 +132,13 @@ impl Desk {
         loop {
             let fault = match self.begin(name, send()).await? {
                 Err(fault) if is_busy(&fault) && since.elapsed() < QUEUE => fault,
-                begun => return Ok(Turn::Asked(begun)),
+                begun => {
+                    if matches!(begun, Ok(Begun::Lost)) {
+                        run.reporter
+                            .warn("Azure's answer was lost: what it makes is looked for, and not asked for again");
+                    }
+                    return Ok(Turn::Asked(begun));
+                }
             };
             if pause == PAUSES.0 {
                 run.reporter.warn(&format!("waiting for the server {server}, which is busy with another operation"));

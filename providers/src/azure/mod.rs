@@ -148,6 +148,11 @@ pub(crate) fn lines_of_access(access: &AzureAccess) -> Vec<(&'static str, String
     told.into_iter().flatten().collect()
 }
 
+/// A location as paths have it: `westeurope`, also where a resource calls it `West Europe`.
+pub(crate) fn location(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_whitespace()).map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
 /// All entries of a list whose pages name the next one.
 pub(crate) async fn pages<P: DeserializeOwned, T>(
     client: &Client,

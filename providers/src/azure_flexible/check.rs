@@ -2,10 +2,9 @@
 
 use super::wire::Server;
 use super::{Flavor, FlexibleProvider, create};
-use crate::azure::permissions;
+use crate::azure::{location, permissions};
 use crate::error::Result;
 use crate::model::Check;
-use crate::shell::shell_word;
 
 impl FlexibleProvider {
     pub(super) async fn check_all(&self) -> Vec<Check> {
@@ -32,7 +31,7 @@ impl FlexibleProvider {
         };
         let version = server.version().map(|version| format!(" {version}")).unwrap_or_default();
         let sku = server.sku.as_ref().map(|sku| format!(", {} ({})", sku.name, sku.tier)).unwrap_or_default();
-        let Server { name, location, .. } = server;
+        let (name, location) = (&server.name, location(&server.location));
         let engine = self.flavor.engine();
         let told = format!("server {name} in {location}, {engine}{version}{sku}, {}", server.state());
         let check = Check::new("database", Ok(told));
@@ -54,10 +53,8 @@ impl FlexibleProvider {
             );
         }
         if policy.backup_retention_days.is_some_and(|days| days < 35) {
-            let (service, group, name) = (self.flavor.command(), shell_word(&self.home.group), &self.home.server);
-            return check.with_advice(format!(
-                "keep them longer, 35 days at most: az {service} flexible-server update --resource-group {group} --name {name} --backup-retention 35"
-            ));
+            let longer = format!("keep them longer, 35 days at most: {} --backup-retention 35", self.az("update"));
+            return check.with_advice(longer);
         }
         check
     }

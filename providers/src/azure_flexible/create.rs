@@ -90,16 +90,26 @@ impl FlexibleProvider {
         let most = self.flavor.most_on_demand();
         if on_demand >= most {
             let reason = format!("the server has {on_demand} backups on demand, and {product} permits {most}");
-            let hint =
-                format!("prune first: `snapkeep prune plan {0}`, then `snapkeep prune apply {0} --yes`", home.target);
+            let hint = format!(
+                "delete one: `snapkeep list {0} --origin owned`; with a `retention` in the target: `snapkeep prune apply {0} --yes`",
+                home.target
+            );
             return refuse(ErrorKind::Quota, reason, hint);
         }
         Ok(())
     }
 
     pub(super) fn start_command(&self) -> String {
-        let (service, group, server) = (self.flavor.command(), shell_word(&self.home.group), &self.home.server);
-        format!("start it: az {service} flexible-server start --resource-group {group} --name {server}")
+        format!("start it: {}", self.az("start"))
+    }
+
+    /// A command of Azure's own CLI for the server.
+    pub(super) fn az(&self, verb: &str) -> String {
+        let crate::azure::Home { subscription, group, server, .. } = &self.home;
+        let (service, group) = (self.flavor.command(), shell_word(group));
+        format!(
+            "az {service} flexible-server {verb} --subscription {subscription} --resource-group {group} --name {server}"
+        )
     }
 
     /// Asks for a backup of this name, when it is the server's turn. What was waited for may be another's of the same key.

@@ -11,7 +11,6 @@ use crate::azure::operation::{self, End, PAUSES};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{NativeId, SnapshotState};
 use crate::rest::{Answer, Fault};
-use crate::shell::shell_word;
 
 const VERB: &str = "delete";
 /// How long other operations on the server are waited for, and how long a deletion is followed.
@@ -36,10 +35,7 @@ impl FlexibleProvider {
         };
         if !record.is_on_demand() {
             let reason = "it is an automatic backup, which Azure deletes itself when its retention is over";
-            let (service, group, server) = (self.flavor.command(), shell_word(&self.home.group), &self.home.server);
-            let hint = format!(
-                "shorten the retention: az {service} flexible-server update --resource-group {group} --name {server} --backup-retention DAYS"
-            );
+            let hint = format!("shorten the retention: {} --backup-retention DAYS", self.az("update"));
             return Err(self.home.error(ErrorKind::Unsupported, VERB, &subject, reason).with_hint(hint));
         }
         let (since, mut pause) = (Instant::now(), PAUSES.0);

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Flavor;
 use super::wire::{Network, Server};
+use crate::azure::location;
 use crate::model::RestoreOptions;
 
 /// How a value is written in JSON.
@@ -93,8 +94,7 @@ pub(super) fn server(flavor: Flavor, source: &Server, options: &RestoreOptions) 
 
 /// Whether a server is to be in another region than its source. Azure writes `North Europe` and `northeurope`.
 pub(super) fn is_elsewhere(source: &Server, options: &RestoreOptions) -> bool {
-    let plain = |text: &str| text.to_ascii_lowercase().replace(' ', "");
-    options.get("location").is_some_and(|location| plain(location) != plain(&source.location))
+    options.get("location").is_some_and(|asked| location(asked) != location(&source.location))
 }
 
 /// The part of a network that a new server can be given. With a subnet of its own a server has no public access to speak of.

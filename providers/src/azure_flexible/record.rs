@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::wire::{Backup, Server};
-use crate::azure::Home;
 use crate::azure::names::Named;
+use crate::azure::{Home, location};
 use crate::model::{NativeId, Origin, Snapshot, SnapshotId, SnapshotState, Tags};
 
 #[derive(Clone, Debug)]
@@ -83,13 +83,13 @@ impl Record {
             provider: home.provider.into(),
             origin: self.origin(home),
             state: self.state(),
-            provider_state: self.provisioning_state.as_deref().or(self.backup_type.as_deref()).map(Arc::from),
+            provider_state: self.provisioning_state.as_deref().map(Arc::from),
             created_at: self.completed_at,
             completed_at: self.completed_at,
             size_bytes: None,
             engine: Some(engine.into()),
             engine_version: server.and_then(Server::version).map(Arc::from),
-            location: server.map(|server| Arc::from(server.location.as_str())),
+            location: server.map(|server| Arc::from(location(&server.location))),
             // By Azure's keys or the customer's: <https://learn.microsoft.com/azure/mysql/flexible-server/concepts-backup-restore>.
             encrypted: Some(true),
             key: self.marks(home).and_then(Named::key).map(str::to_owned),

@@ -13,6 +13,7 @@ use crate::azure::fault::{OrError, into_error};
 use crate::azure::names::{is_group, is_server};
 use crate::azure::operation;
 use crate::error::{Error, ErrorKind, Result};
+use crate::hex::sha256;
 use crate::model::{NativeId, Operation, OperationId, OperationState, RestoreRequest, RestoreTo, Restored, Work};
 use crate::shell::shell_word;
 
@@ -93,10 +94,10 @@ impl FlexibleProvider {
     }
 
     fn geo_command(&self, to: &Destination) -> String {
-        let (group, name) = (shell_word(&to.group), &to.name);
+        let (group, name, subscription) = (shell_word(&to.group), &to.name, &self.home.subscription);
         let source = self.home.resource_id(&self.home.group, &self.home.server, &[]);
         format!(
-            "az mysql flexible-server geo-restore --resource-group {group} --name {name} --location REGION --source-server {}",
+            "az mysql flexible-server geo-restore --subscription {subscription} --resource-group {group} --name {name} --location REGION --source-server {}",
             shell_word(&source)
         )
     }
@@ -155,9 +156,10 @@ impl FlexibleProvider {
         (verb, subject, run): (&'static str, &str, &Run),
     ) -> Result<Operation<Restored>> {
         let (id, moment) = (self.id_of_restore(to), shown(moment));
+        let what = format!("{moment} {}", sha256(&body.to_string()));
         let going = self.desk.look(id.as_str()).await?.or_error(&self.home, verb, subject)?;
         if matches!(going, Standing::Runs { .. } | Standing::Unseen) {
-            let same = self.desk.kept(id.as_str()).await?.and_then(|kept| kept.what).is_none_or(|what| what == moment);
+            let same = self.desk.kept(id.as_str()).await?.and_then(|kept| kept.what).is_none_or(|known| known == what);
             if !same {
                 let reason = format!("another restore into {} goes on", to.name);
                 let error = self.home.error(ErrorKind::Refused, verb, subject, reason);
@@ -177,7 +179,7 @@ impl FlexibleProvider {
         let send = || self.api.create_server(&to.group, &to.name, &body);
         // While it waited, somebody else may have made one of that name.
         let made = || async move { self.refuse_taken(to, verb, subject).await.map(|()| None::<Operation<Restored>>) };
-        let name = (id.as_str(), Some(&*moment));
+        let name = (id.as_str(), Some(&*what));
         match self.desk.begin_in_turn(name, (&self.home.server, run), made, send).await? {
             Turn::Found(found) => Ok(found),
             Turn::Asked(Ok(Begun::Runs(asked))) => Ok(self.restoring(id, to, None).again_in(asked)),

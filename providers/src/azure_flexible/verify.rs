@@ -109,8 +109,9 @@ impl FlexibleProvider {
 
     fn delete_command(&self, name: &str) -> String {
         format!(
-            "az {} flexible-server delete --resource-group {} --name {name}",
+            "az {} flexible-server delete --subscription {} --resource-group {} --name {name}",
             self.flavor.command(),
+            self.home.subscription,
             shell_word(&self.home.group)
         )
     }

@@ -153,8 +153,3 @@ fn any_missing<T>(called: Called<T>) -> Called<Option<T>> {
 fn empty_if_missing<T>(called: Called<Vec<T>>) -> Called<Vec<T>> {
     Ok(any_missing(called)?.unwrap_or_default())
 }
-
-/// A location as paths have it: `westeurope`, also where a resource calls it `West Europe`.
-pub(super) fn location(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_whitespace()).map(|letter| letter.to_ascii_lowercase()).collect()
-}

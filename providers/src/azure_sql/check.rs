@@ -1,7 +1,7 @@
 //! What `targets check` and `doctor` ask of Azure. Nothing here changes anything.
 
 use super::wire::{Database, LongTermPolicy, LongTermPolicyProperties, ShortTermPolicy, Sku};
-use super::{AzureSqlProvider, api, moment};
+use super::{AzureSqlProvider, moment};
 use crate::azure::fault::OrError;
 use crate::azure::permissions;
 use crate::error::Result;
@@ -40,7 +40,7 @@ impl AzureSqlProvider {
             }
             Err(error) => checks.push(Check::new("database", Err(error))),
         }
-        checks.push(Check::new("snapshots", self.check_lists(&api::location(&server.location)).await));
+        checks.push(Check::new("snapshots", self.check_lists(&crate::azure::location(&server.location)).await));
         checks.push(self.check_permissions().await);
         if let Some(bacpacs) = &self.bacpacs {
             let listed = bacpacs.list(&self.home, "check").await;

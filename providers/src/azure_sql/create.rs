@@ -45,7 +45,10 @@ impl AzureSqlProvider {
             }
             None => self.source(VERB).await?,
         };
-        let source = source.ok_or_else(|| self.home.no_database(VERB))?;
+        let Some(source) = source else {
+            self.server(VERB).await?;
+            return Err(self.home.no_database(VERB));
+        };
         self.refuse_asleep(&source)?;
         self.desk.forget_stale().await;
         match (&self.bacpacs, self.create) {
@@ -266,10 +269,11 @@ impl AzureSqlProvider {
     }
 
     fn snapshot_failed(&self, kind: ErrorKind, subject: &str, words: String) -> Error {
-        let error = self.home.error(kind, VERB, subject, "it was begun and failed").with_source(words);
         if kind != ErrorKind::Unavailable {
-            return error;
+            return self.home.error(kind, VERB, subject, "it was begun and failed").with_source(words);
         }
+        let reason = "the answer was lost, and Azure shows nothing of it";
+        let error = self.home.error(kind, VERB, subject, reason);
         error.with_hint(format!("try again: `snapkeep create {}`", self.home.target))
     }
 

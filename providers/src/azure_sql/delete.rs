@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::AzureSqlProvider;
-use super::api::{self, VERSION};
+use super::api::VERSION;
 use super::bacpac::Bacpacs;
 use super::record::{Form, Kind, Lock, Record, form};
 use crate::DELETION_LIMIT;
@@ -130,7 +130,7 @@ impl AzureSqlProvider {
                 Ok(Ok(None))
             }
             Kind::LongTerm(lock) => {
-                let location = api::location(&self.server(VERB).await?.location);
+                let location = crate::azure::location(&self.server(VERB).await?.location);
                 self.refuse_locked(*lock, record, &location, subject)?;
                 Ok(api.delete_long_term(&location, database, &record.native).await.map(Some))
             }

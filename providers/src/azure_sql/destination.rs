@@ -56,16 +56,25 @@ impl AzureSqlProvider {
 
     /// The server of a destination, whose region a new database is in.
     pub(super) async fn server_of(&self, to: &Destination, verb: &str, subject: &str) -> Result<Server> {
-        if let Some(server) = to.api.server().await.or_error(&to.api.home, verb, subject)? {
-            return Ok(server);
+        let found = to.api.server().await.or_error(&to.api.home, verb, subject);
+        let elsewhere = !to.api.is_at(&self.api);
+        match found {
+            Ok(Some(server)) => return Ok(server),
+            // Not the target's own group is missing.
+            Err(error) if elsewhere && error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+            Ok(None) => {}
         }
-        if to.api.is_at(&self.api) {
+        if !elsewhere {
             return Err(self.home.no_server(verb));
         }
         let crate::azure::Home { group, server, .. } = &to.api.home;
         let reason = format!("there is no server {server} in the resource group {group}");
         let error = self.home.error(ErrorKind::NotFound, verb, subject, reason);
-        Err(error.with_hint(format!("see what is there: az sql server list -g {group} -o table")))
+        Err(error.with_hint(format!(
+            "see what is there: az sql server list --subscription {} -o table",
+            to.api.home.subscription
+        )))
     }
 
     /// Refuses a name that a database has.

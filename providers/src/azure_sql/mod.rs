@@ -238,7 +238,7 @@ impl AzureSqlProvider {
         }
         match server {
             Ok(server) => {
-                let location = api::location(&server.location);
+                let location = crate::azure::location(&server.location);
                 let found = self.api.long_term(&location, &self.home.database).await;
                 match found.or_error(&self.home, verb, &subject) {
                     Ok(backups) => {
@@ -276,7 +276,7 @@ impl AzureSqlProvider {
             Form::Point => api.point(database, native).await,
             Form::Dropped => api.dropped_one(native).await,
             Form::LongTerm => {
-                location = api::location(&self.server(verb).await?.location);
+                location = crate::azure::location(&self.server(verb).await?.location);
                 api.long_term_one(&location, database, native).await
             }
             Form::Bacpac => {

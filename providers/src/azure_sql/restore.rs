@@ -14,6 +14,7 @@ use super::wire::Database;
 use super::{AzureSqlProvider, tags};
 use crate::azure::begin::{Begun, Standing, Turn};
 use crate::azure::fault::{OrError, into_error};
+use crate::azure::names::SCRATCH;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hex::sha256;
 use crate::model::{
@@ -266,6 +267,10 @@ impl AzureSqlProvider {
             self.home.error(kind, VERB, &subject, "the restore was begun and failed").with_source(words)
         };
         let state = state_of(standing, there, trust, failed).ok_or_else(missing)?;
+        if matches!(state, OperationState::Done(_)) && !to.name.starts_with(SCRATCH) {
+            self.desk.forget(&bookmark(RESTORE, &to.place)).await;
+            self.desk.forget(&bookmark(IMPORT, &to.place)).await;
+        }
         Ok(Operation::begun(operation.clone(), state).again_in(pause))
     }
 

@@ -17,17 +17,17 @@ fn a_backup_is_made_listed_and_shown_by_the_name_that_azure_gave_it() {
     exit 0
     --- stdout
     ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
-    crm/[BACKUP-2]  [TIME]  [AGE]  -  available  owned  mysql 8.0.21  North Europe  -  -
+    crm/[BACKUP-2]  [TIME]  [AGE]  -  available  owned  mysql 8.0.21  northeurope  -  -
     --- stderr
     warning: crm: Azure Database for MySQL keeps no tags of a backup: they are left out
-    crm: made crm/[BACKUP-2] in North Europe, in [DURATION]
+    crm: made crm/[BACKUP-2] in northeurope, in [DURATION]
     ");
     insta::assert_snapshot!(cloud.whole("list"), @"
     exit 0
     --- stdout
     ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
-    crm/[BACKUP-2]  [TIME]  [AGE]  -  available  owned  mysql 8.0.21  North Europe  -  -
-    crm/[BACKUP-1]  [TIME]  [AGE]  -  available  automated  mysql 8.0.21  North Europe  -  -
+    crm/[BACKUP-2]  [TIME]  [AGE]  -  available  owned  mysql 8.0.21  northeurope  -  -
+    crm/[BACKUP-1]  [TIME]  [AGE]  -  available  automated  mysql 8.0.21  northeurope  -  -
     ");
     insta::assert_snapshot!(cloud.whole("show crm/latest"), @"
     exit 0
@@ -38,7 +38,7 @@ fn a_backup_is_made_listed_and_shown_by_the_name_that_azure_gave_it() {
     state  available
     origin  owned
     engine  mysql 8.0.21
-    location  North Europe
+    location  northeurope
     encrypted  yes
     key  pre-upgrade
     expires  [TIME] UTC
@@ -55,9 +55,9 @@ fn a_backup_is_made_listed_and_shown_by_the_name_that_azure_gave_it() {
     assert_eq!(completed, made.completed);
     let expected = json!({
         "id": format!("crm/{}", made.name), "native_id": made.name, "target": "crm", "provider": "azure_mysql",
-        "origin": "owned", "state": "available", "provider_state": "FULL", "created_at": item["completed_at"],
+        "origin": "owned", "state": "available", "provider_state": null, "created_at": item["completed_at"],
         "completed_at": item["completed_at"], "size_bytes": null, "engine": "mysql", "engine_version": "8.0.21",
-        "location": "North Europe", "encrypted": true, "key": "pre-upgrade", "hold": null, "verified": null,
+        "location": "northeurope", "encrypted": true, "key": "pre-upgrade", "hold": null, "verified": null,
         "expires_at": (completed + TimeDelta::days(7)).to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true), "tags": {}, "locked_until": null,
     });
     assert_eq!(*item, expected);
@@ -244,9 +244,9 @@ fn checks_tell_what_is_there_what_limits_it_and_which_action_the_role_lacks() {
     exit 0
     --- stdout
     TARGET  CHECK  RESULT  DETAIL
-    crm  database  ok  server crm-mysql in North Europe, mysql 8.0.21, Standard_D2ds_v4 (GeneralPurpose), Ready
+    crm  database  ok  server crm-mysql in northeurope, mysql 8.0.21, Standard_D2ds_v4 (GeneralPurpose), Ready
     crm  retention  look  7 days, back to [TIME], in its own region only; backups go with the server
-                                 hint: keep them longer, 35 days at most: az mysql flexible-server update --resource-group Acme-Prod --name crm-mysql --backup-retention 35
+                                 hint: keep them longer, 35 days at most: az mysql flexible-server update --subscription 11111111-2222-4333-8444-555555555555 --resource-group Acme-Prod --name crm-mysql --backup-retention 35
     crm  snapshots  ok  0 backups, 0 of 50 on demand
     crm  permissions  ok  the role has the actions that are needed
     ");
