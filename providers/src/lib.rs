@@ -30,6 +30,7 @@ mod hex;
 pub mod memory;
 pub mod model;
 pub mod objects;
+mod options;
 mod random;
 mod rest;
 pub mod secret;

@@ -2,6 +2,7 @@
 //!
 //! `Snapshot` serialises to the JSON of the contract as it stands; an unknown value is `null`.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -289,6 +290,24 @@ pub struct Listing {
     pub problems: Vec<crate::Error>,
     /// How far the provider's clock is ahead of ours by the `Date` of its answers, to the second, where it tells.
     pub clock_ahead: Option<TimeDelta>,
+}
+
+impl Listing {
+    /// Of what was found, in any order; what neighbours have alike is kept once.
+    pub(crate) fn newest_first(found: impl Iterator<Item = Snapshot>, problems: Vec<crate::Error>) -> Self {
+        fn order(snapshot: &Snapshot) -> impl Ord {
+            (Reverse(snapshot.created_at), &snapshot.native_id)
+        }
+        let mut snapshots: Vec<Snapshot> = Vec::with_capacity(found.size_hint().0);
+        for mut snapshot in found {
+            if let Some(last) = snapshots.last() {
+                snapshot.share(last);
+            }
+            snapshots.push(snapshot);
+        }
+        snapshots.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
+        Self { snapshots, problems, clock_ahead: None }
+    }
 }
 
 /// Which snapshots to list.

@@ -41,7 +41,7 @@ pub(crate) async fn check(home: &Home, client: &Client, path: &[&str], needed: &
     let lacking = match lacking(client, path, needed).await {
         Ok(lacking) => lacking,
         // Who may not look at roles may do all else.
-        Err(fault) if matches!(fault.status(), Some(400..=499)) && fault.status() != Some(401) => {
+        Err(fault) if fault.status().is_some_and(|status| status != 401) => {
             let check = Check::new("permissions", Ok("Azure doesn't tell what the caller may do".into()));
             return check.with_advice("look at the role: see docs/azure.md#permissions");
         }

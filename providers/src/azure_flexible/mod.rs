@@ -289,15 +289,9 @@ impl Provider for FlexibleProvider {
         let server = self.server("list").await;
         let problems = server.as_ref().err().map(Error::repeated).into_iter().collect();
         let server = server.ok();
-        let mut snapshots: Vec<Snapshot> = Vec::with_capacity(records.len());
-        for record in records {
-            let mut snapshot = self.snapshot(&record, server.as_ref());
-            if let Some(last) = snapshots.last() {
-                snapshot.share(last);
-            }
-            snapshots.push(snapshot);
-        }
-        let mut listing = Listing { snapshots, problems, clock_ahead: self.api.client.clock().ahead() };
+        let found = records.iter().map(|record| self.snapshot(record, server.as_ref()));
+        let clock_ahead = self.api.client.clock().ahead();
+        let mut listing = Listing { clock_ahead, ..Listing::newest_first(found, problems) };
         if scope == ListScope::AllOrigins {
             self.add_long_term(&mut listing).await;
         }

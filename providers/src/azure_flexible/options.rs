@@ -6,54 +6,23 @@ use super::Flavor;
 use super::wire::{Network, Server};
 use crate::azure::location;
 use crate::model::RestoreOptions;
+use crate::options::{Form, Known, apply};
 
-/// How a value is written in JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Text,
-    Number,
-    /// `Enabled` or `Disabled`.
-    Switch,
-}
-
-/// Each option, and its place in a server of MySQL and in one of PostgreSQL.
-const OPTIONS: &[(&str, &str, &str, Form)] = &[
-    ("availability_zone", "properties/availabilityZone", "properties/availabilityZone", Form::Text),
-    (
-        "backup_retention_days",
-        "properties/backup/backupRetentionDays",
-        "properties/backup/backupRetentionDays",
-        Form::Number,
-    ),
-    (
-        "delegated_subnet_id",
-        "properties/network/delegatedSubnetResourceId",
-        "properties/network/delegatedSubnetResourceId",
-        Form::Text,
-    ),
-    (
-        "geo_redundant_backup",
-        "properties/backup/geoRedundantBackup",
-        "properties/backup/geoRedundantBackup",
-        Form::Switch,
-    ),
-    ("location", "location", "location", Form::Text),
-    (
-        "private_dns_zone_id",
-        "properties/network/privateDnsZoneResourceId",
-        "properties/network/privateDnsZoneArmResourceId",
-        Form::Text,
-    ),
-    (
-        "public_network_access",
-        "properties/network/publicNetworkAccess",
-        "properties/network/publicNetworkAccess",
-        Form::Switch,
-    ),
-    ("sku_name", "sku/name", "sku/name", Form::Text),
-    ("sku_tier", "sku/tier", "sku/tier", Form::Text),
-    ("storage_size_gb", "properties/storage/storageSizeGB", "properties/storage/storageSizeGB", Form::Number),
+/// Each option, and its place in a server.
+const OPTIONS: &[Known] = &[
+    ("availability_zone", "properties/availabilityZone", Form::Text),
+    ("backup_retention_days", "properties/backup/backupRetentionDays", Form::Number),
+    ("delegated_subnet_id", "properties/network/delegatedSubnetResourceId", Form::Text),
+    ("geo_redundant_backup", "properties/backup/geoRedundantBackup", Form::Enabled),
+    ("location", "location", Form::Text),
+    ("public_network_access", "properties/network/publicNetworkAccess", Form::Enabled),
+    ("sku_name", "sku/name", Form::Text),
+    ("sku_tier", "sku/tier", Form::Text),
+    ("storage_size_gb", "properties/storage/storageSizeGB", Form::Number),
 ];
+/// The one that the two services have in different places.
+const MYSQL_ZONE: Known = ("private_dns_zone_id", "properties/network/privateDnsZoneResourceId", Form::Text);
+const POSTGRESQL_ZONE: Known = ("private_dns_zone_id", "properties/network/privateDnsZoneArmResourceId", Form::Text);
 
 /// A new server as Azure is told of it, without what says of when it is to be. In another region the source's network and
 /// zone are of no use.
@@ -80,12 +49,8 @@ pub(super) fn server(flavor: Flavor, source: &Server, options: &RestoreOptions) 
         let users: Map<String, Value> = users.into_iter().map(|(id, _)| (id, json!({}))).collect();
         made["identity"] = json!({ "type": identity.kind, "userAssignedIdentities": users });
     }
-    for (name, text) in options {
-        let known = OPTIONS.iter().find(|(known, ..)| known == name);
-        let Some((_, mysql, postgresql, form)) = known else { return Err(unknown(name)) };
-        let path = if flavor == Flavor::Mysql { mysql } else { postgresql };
-        set(&mut made, path, value(name, text, *form)?);
-    }
+    let zone = if flavor == Flavor::Mysql { MYSQL_ZONE } else { POSTGRESQL_ZONE };
+    apply(&mut made, options, &[OPTIONS, &[zone]].concat(), &[])?;
     if made.get("sku").is_some_and(|sku| sku.get("name").is_none() || sku.get("tier").is_none()) {
         return Err("sku_name and sku_tier belong together".into());
     }
@@ -112,39 +77,6 @@ fn like(flavor: Flavor, network: &Network) -> Map<String, Value> {
         None => vec![("publicNetworkAccess", network.public_network_access.as_deref())],
     };
     told.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))).collect()
-}
-
-/// Sets a value at `a/b/c`.
-fn set(made: &mut Value, path: &str, value: Value) {
-    let mut at = made;
-    for part in path.split('/') {
-        if !at[part].is_object() && !at[part].is_null() {
-            at[part] = Value::Null;
-        }
-        at = &mut at[part];
-    }
-    *at = value;
-}
-
-fn value(name: &str, text: &str, form: Form) -> Result<Value, String> {
-    match form {
-        Form::Text if !text.is_empty() => Ok(text.into()),
-        Form::Text => Err(format!("the option {name} is empty")),
-        Form::Number => match text.parse::<u32>() {
-            Ok(number) => Ok(number.into()),
-            Err(_) => Err(format!("{name} is a number, not {text:?}")),
-        },
-        Form::Switch => match text.to_ascii_lowercase().as_str() {
-            "true" | "enabled" => Ok("Enabled".into()),
-            "false" | "disabled" => Ok("Disabled".into()),
-            _ => Err(format!("{name} is true or false, not {text:?}")),
-        },
-    }
-}
-
-fn unknown(name: &str) -> String {
-    let known: Vec<&str> = OPTIONS.iter().map(|(name, ..)| *name).collect();
-    format!("there is no option {name}; there are {}", known.join(", "))
 }
 
 #[cfg(test)]

@@ -372,19 +372,9 @@ impl Provider for AzureSqlProvider {
         if records.is_empty() && database.is_none() {
             return Err(self.home.no_database("list"));
         }
-        let mut snapshots: Vec<Snapshot> = Vec::with_capacity(records.len());
-        for record in records {
-            let mut snapshot = record.snapshot(&self.home);
-            if let Some(last) = snapshots.last() {
-                snapshot.share(last);
-            }
-            snapshots.push(snapshot);
-        }
-        fn order(snapshot: &Snapshot) -> impl Ord {
-            (Reverse(snapshot.created_at), &snapshot.native_id)
-        }
-        snapshots.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
-        Ok(Listing { snapshots, problems, clock_ahead: self.api.client.clock().ahead() })
+        let found = records.iter().map(|record| record.snapshot(&self.home));
+        let clock_ahead = self.api.client.clock().ahead();
+        Ok(Listing { clock_ahead, ..Listing::newest_first(found, problems) })
     }
 
     async fn get(&self, id: &NativeId) -> Result<Details> {

@@ -1,27 +1,20 @@
 //! What a restored database is to be like where `--set` says so: `sku_name=GP_S_Gen5_1`, `elastic_pool_id=...`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::model::RestoreOptions;
-
-/// How a value is written in JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Text,
-    Number,
-    Switch,
-}
+use crate::options::{Form, Known, apply, unknown, value};
 
 /// Each option, and its place in a database: <https://learn.microsoft.com/rest/api/sql/databases/create-or-update>.
-const OPTIONS: &[(&str, &str, Form)] = &[
-    ("backup_storage_redundancy", "/properties/requestedBackupStorageRedundancy", Form::Text),
-    ("elastic_pool_id", "/properties/elasticPoolId", Form::Text),
-    ("license_type", "/properties/licenseType", Form::Text),
-    ("max_size_bytes", "/properties/maxSizeBytes", Form::Number),
-    ("sku_capacity", "/sku/capacity", Form::Number),
-    ("sku_name", "/sku/name", Form::Text),
-    ("sku_tier", "/sku/tier", Form::Text),
-    ("zone_redundant", "/properties/zoneRedundant", Form::Switch),
+const OPTIONS: &[Known] = &[
+    ("backup_storage_redundancy", "properties/requestedBackupStorageRedundancy", Form::Text),
+    ("elastic_pool_id", "properties/elasticPoolId", Form::Text),
+    ("license_type", "properties/licenseType", Form::Text),
+    ("max_size_bytes", "properties/maxSizeBytes", Form::Number),
+    ("sku_capacity", "sku/capacity", Form::Number),
+    ("sku_name", "sku/name", Form::Text),
+    ("sku_tier", "sku/tier", Form::Text),
+    ("zone_redundant", "properties/zoneRedundant", Form::Switch),
 ];
 /// From where the data comes.
 const FROM: &str = "from";
@@ -54,19 +47,7 @@ pub(super) fn from(options: &RestoreOptions) -> Result<(From, RestoreOptions), S
 
 /// Sets them in what Azure is told of a new database.
 pub(super) fn set(database: &mut Value, options: &RestoreOptions) -> Result<(), String> {
-    for (name, text) in options {
-        let known = OPTIONS.iter().find(|(known, ..)| known == name);
-        let names = OPTIONS.iter().map(|(name, ..)| *name).chain([FROM]);
-        let Some((_, path, form)) = known else { return Err(unknown(name, names)) };
-        let (parent, key) = path.rsplit_once('/').unwrap_or(("", path));
-        let value = value(name, text, *form)?;
-        if database.pointer(parent).is_none() {
-            database[parent.trim_start_matches('/')] = json!({});
-        }
-        if let Some(place) = database.pointer_mut(parent).and_then(Value::as_object_mut) {
-            place.insert(key.to_owned(), value);
-        }
-    }
+    apply(database, options, OPTIONS, &[FROM])?;
     match (database.pointer("/sku/name"), database.get("sku")) {
         (None, Some(_)) => Err("sku_tier and sku_capacity need sku_name too: az sql db list-editions".into()),
         _ => Ok(()),
@@ -88,24 +69,10 @@ pub(super) fn of_import(options: &RestoreOptions) -> Result<Map<String, Value>, 
     Ok(told)
 }
 
-fn value(name: &str, text: &str, form: Form) -> Result<Value, String> {
-    match (form, text.parse::<u64>(), text) {
-        (Form::Text, _, "") => Err(format!("the option {name} is empty")),
-        (Form::Text, ..) => Ok(text.into()),
-        (Form::Number, Ok(number), _) => Ok(number.into()),
-        (Form::Number, Err(_), _) => Err(format!("{name} is a number, not {text:?}")),
-        (Form::Switch, _, "true") => Ok(true.into()),
-        (Form::Switch, _, "false") => Ok(false.into()),
-        (Form::Switch, ..) => Err(format!("{name} is true or false, not {text:?}")),
-    }
-}
-
-fn unknown<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> String {
-    format!("there is no option {name}; there are {}", known.collect::<Vec<_>>().join(", "))
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn options(set: &[(&str, &str)]) -> RestoreOptions {

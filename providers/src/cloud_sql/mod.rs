@@ -4,7 +4,6 @@
 //! machine with the same config sees the same. One operation at a time goes on for an instance: to begin one, the others
 //! are waited for; nobody waits here for what was begun, but for deletions, which the next one would meet.
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::ControlFlow;
@@ -312,19 +311,9 @@ impl Provider for CloudSqlProvider {
         if records.is_empty() && orphaned {
             return Err(self.no_instance("list"));
         }
-        let mut snapshots: Vec<Snapshot> = Vec::with_capacity(records.len());
-        for record in records {
-            let mut snapshot = record.snapshot(&self.home);
-            if let Some(last) = snapshots.last() {
-                snapshot.share(last);
-            }
-            snapshots.push(snapshot);
-        }
-        fn order(snapshot: &Snapshot) -> impl Ord {
-            (Reverse(snapshot.created_at), &snapshot.native_id)
-        }
-        snapshots.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
-        Ok(Listing { snapshots, problems, clock_ahead: self.api.client.clock().ahead() })
+        let found = records.iter().map(|record| record.snapshot(&self.home));
+        let clock_ahead = self.api.client.clock().ahead();
+        Ok(Listing { clock_ahead, ..Listing::newest_first(found, problems) })
     }
 
     async fn get(&self, id: &NativeId) -> Result<Details> {

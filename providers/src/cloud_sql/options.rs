@@ -4,23 +4,15 @@ use serde_json::{Map, Value, json};
 
 use super::wire::Instance;
 use crate::model::RestoreOptions;
-
-/// How a value is written in JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Text,
-    /// A number of 64 bits, which is text in Google's JSON.
-    Number,
-    Switch,
-}
+use crate::options::{Form, Known, apply, unknown};
 
 /// Each option, and its place in an instance.
-const OPTIONS: &[(&str, &str, Form)] = &[
+const OPTIONS: &[Known] = &[
     ("activation_policy", "settings/activationPolicy", Form::Text),
     ("allocated_ip_range", "settings/ipConfiguration/allocatedIpRange", Form::Text),
     ("availability_type", "settings/availabilityType", Form::Text),
     ("backups_enabled", "settings/backupConfiguration/enabled", Form::Switch),
-    ("data_disk_size_gb", "settings/dataDiskSizeGb", Form::Number),
+    ("data_disk_size_gb", "settings/dataDiskSizeGb", Form::NumberAsText),
     ("data_disk_type", "settings/dataDiskType", Form::Text),
     ("deletion_protection_enabled", "settings/deletionProtectionEnabled", Form::Switch),
     ("edition", "settings/edition", Form::Text),
@@ -60,11 +52,7 @@ pub(super) fn instance(source: Option<&Instance>, options: &RestoreOptions) -> R
         }
     }
     let mut instance = Value::Object(instance);
-    for (name, text) in options {
-        let known = OPTIONS.iter().find(|(known, ..)| known == name);
-        let Some((_, path, form)) = known else { return Err(unknown(name, OPTIONS.iter().map(|(name, ..)| *name))) };
-        set(&mut instance, path, value(name, text, *form)?);
-    }
+    apply(&mut instance, options, OPTIONS, &[])?;
     refuse_smaller(source, &instance)?;
     match instance.pointer("/settings/tier") {
         Some(_) => Ok(instance),
@@ -84,33 +72,6 @@ pub(super) fn clone_context(name: &str, options: &RestoreOptions) -> Result<Map<
         context.insert((*key).to_owned(), text.as_str().into());
     }
     Ok(context)
-}
-
-/// Sets a value at `a/b/c`.
-fn set(instance: &mut Value, path: &str, value: Value) {
-    let mut at = instance;
-    for part in path.split('/') {
-        if !at[part].is_object() && !at[part].is_null() {
-            at[part] = Value::Null;
-        }
-        at = &mut at[part];
-    }
-    *at = value;
-}
-
-fn value(name: &str, text: &str, form: Form) -> Result<Value, String> {
-    match form {
-        Form::Text if !text.is_empty() => Ok(text.into()),
-        Form::Number if text.parse::<u64>().is_ok() => Ok(text.into()),
-        Form::Switch if ["true", "false"].contains(&text) => Ok((text == "true").into()),
-        Form::Text => Err(format!("the option {name} is empty")),
-        Form::Number => Err(format!("{name} is a number, not {text:?}")),
-        Form::Switch => Err(format!("{name} is true or false, not {text:?}")),
-    }
-}
-
-fn unknown<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> String {
-    format!("there is no option {name}; there are {}", known.collect::<Vec<_>>().join(", "))
 }
 
 /// A disk can only grow: Google says so late.
