@@ -54,6 +54,7 @@ impl Fleeting {
     }
 
     /// Changes each of them: for tests, in which hours pass.
+    #[cfg(any(test, feature = "conformance"))]
     pub fn alter(&self, each: impl Fn(&mut Bookmark)) {
         self.known().values_mut().for_each(each);
     }
