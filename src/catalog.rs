@@ -161,27 +161,24 @@ pub(crate) async fn open(catalog: &Catalog, target: &Target) -> Result<Opened, F
         .filter_map(|name| catalog.stores.get(name).map(|settings| (name.clone(), settings.clone())))
         .collect();
     let state = catalog.state().await?;
-    let open =
-        async |scope: &Scope, identity: &str, held_stores: &[(String, StoreSettings)], held_regions: &[String]| {
-            let (connections, base) = (&catalog.connections, catalog.base.as_path());
-            let bookmarks: Arc<dyn Bookmarks> = Arc::new(InState::new(scope, identity));
-            let bookmarks = Some(&bookmarks);
-            let surroundings =
-                Surroundings { connections, stores: &stores, held_stores, held_regions, bookmarks, base };
-            let provider = snapkeep_providers::open(&target.name, &target.settings, surroundings).await;
-            provider.map_err(|error| Failure::from(error).of(&target.name))
-        };
+    let open = async |scope: &Scope, held_stores: &[(String, StoreSettings)], held_regions: &[String]| {
+        let (connections, base) = (&catalog.connections, catalog.base.as_path());
+        let bookmarks: Arc<dyn Bookmarks> = Arc::new(InState(scope.clone()));
+        let bookmarks = Some(&bookmarks);
+        let surroundings = Surroundings { connections, stores: &stores, held_stores, held_regions, bookmarks, base };
+        let provider = snapkeep_providers::open(&target.name, &target.settings, surroundings).await;
+        provider.map_err(|error| Failure::from(error).of(&target.name))
+    };
     if let Some(identity) = identity_of_cloud(&target.settings) {
         let scope = state.scope(&target.name, &identity);
         let (regions, unread) = read(scope.names(REGIONS).await);
-        let provider = open(&scope, &identity, &[], &regions).await?;
+        let provider = open(&scope, &[], &regions).await?;
         return Ok(Opened { provider, scope, stopped: Stopped::MayGoOn, unread });
     }
     // Copies are found also when the stores that new dumps go to can't be used.
-    let identity = identity_of_dumps(&stores, &catalog.base);
-    let scope = state.scope(&target.name, &identity);
+    let scope = state.scope(&target.name, &identity_of_dumps(&stores, &catalog.base));
     let (held, unread) = read(held_stores(&scope, catalog, target).await);
-    let provider = open(&scope, &identity, &held, &[]).await?;
+    let provider = open(&scope, &held, &[]).await?;
     Ok(Opened { provider, scope, stopped: Stopped::LeavesNothing, unread })
 }
 
@@ -278,12 +275,7 @@ impl Opened {
     }
 
     fn of_state(&self, failure: &Failure) -> Error {
-        let reason = failure.message.strip_prefix("state: ").unwrap_or(&failure.message);
-        let error = Error::new(failure.kind, "state", "read the holds of", self.name(), reason);
-        match &failure.hint {
-            Some(hint) => error.with_hint(hint.as_str()),
-            None => error,
-        }
+        failure.to_error_of_state("read the holds of", self.name())
     }
 
     /// Everything known of one snapshot.

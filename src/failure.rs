@@ -1,5 +1,7 @@
 //! What went wrong, as a script sees it: a code, a message, a hint, and the exit code of the process.
 
+use std::fmt;
+
 use serde::Serialize;
 use snapkeep_providers::{Error, ErrorKind};
 
@@ -78,6 +80,16 @@ impl Failure {
     pub(crate) fn of(mut self, target: &(impl ToString + ?Sized)) -> Self {
         self.target = Some(target.to_string());
         self
+    }
+
+    /// Of the state, as an error of what could not be done with it.
+    pub(crate) fn to_error_of_state(&self, verb: &'static str, subject: impl fmt::Display) -> Error {
+        let reason = self.message.strip_prefix("state: ").unwrap_or(&self.message);
+        let error = Error::new(self.kind, "state", verb, subject, reason);
+        match &self.hint {
+            Some(hint) => error.with_hint(hint.as_str()),
+            None => error,
+        }
     }
 
     pub(crate) fn is_usage(&self) -> bool {

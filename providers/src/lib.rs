@@ -35,7 +35,7 @@ mod random;
 mod rest;
 pub mod secret;
 pub mod settings;
-mod shell;
+pub mod shell;
 mod toml;
 mod trial;
 

@@ -1,7 +1,7 @@
 //! Words for the commands that a person runs by hand. Nothing here is ever run by snapkeep.
 
 /// One word for a POSIX shell.
-pub(crate) fn shell_word(text: &str) -> String {
+pub fn shell_word(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./=:@%+,".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {
         text.to_owned()

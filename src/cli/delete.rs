@@ -2,10 +2,11 @@
 
 use clap::Args;
 use snapkeep_providers::model::{ListScope, NativeId, Origin, Snapshot, SnapshotId};
+use snapkeep_providers::shell::shell_word;
 use snapkeep_providers::{ErrorKind, Support};
 
 use super::rows::DeletionRow;
-use super::{App, Mode, Outcome, confirm, quote};
+use super::{App, Mode, Outcome, confirm};
 use crate::catalog::{self, Catalog, Opened, SnapshotRef, Which};
 use crate::failure::Failure;
 use crate::lock::Lock;
@@ -130,8 +131,10 @@ impl Delete {
         match app.asking(async { Ok(opened.get(&id.native).await) }).await? {
             Err(error) if error.kind() == ErrorKind::NotFound => Err(failure),
             Err(error) if !self.force => {
-                let hint =
-                    format!("if it may go all the same: `snapkeep delete {} --yes --force`", quote(&id.to_string()));
+                let hint = format!(
+                    "if it may go all the same: `snapkeep delete {} --yes --force`",
+                    shell_word(&id.to_string())
+                );
                 Err(Failure { exit: refused().exit, code: refused().code, ..Failure::from(error) }.with_hint(hint))
             }
             Ok(_) | Err(_) if self.force => {
@@ -161,7 +164,7 @@ impl Delete {
             None => Ok(()),
             Some(reason) => {
                 Err(Failure::new(ErrorKind::Refused, format!("cannot delete {}: {reason}", snapshot.id)).with_hint(
-                    format!("if it must go: `snapkeep delete {} --yes --force`", quote(&snapshot.id.to_string())),
+                    format!("if it must go: `snapkeep delete {} --yes --force`", shell_word(&snapshot.id.to_string())),
                 ))
             }
         }

@@ -8,8 +8,9 @@ use rusqlite::Connection;
 use serde::Serialize;
 use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::ListScope;
+use snapkeep_providers::shell::shell_word;
 
-use super::{App, Cli, Mode, Outcome, command, quote, run};
+use super::{App, Cli, Mode, Outcome, command, run};
 use crate::catalog::{self, Catalog};
 use crate::config;
 use crate::failure::Failure;
@@ -178,7 +179,7 @@ impl Stage<'_> {
     async fn step(&mut self, arguments: &[&str]) -> Result<(), Failure> {
         let config = self.shown("snapkeep.toml");
         let line: Vec<&str> = ["snapkeep", "--config", &config].into_iter().chain(arguments.iter().copied()).collect();
-        let shown = line.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+        let shown = line.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ");
         self.say(&format!("\n$ {shown}"));
         let parsed = command().try_get_matches_from(&line).and_then(|matches| Cli::from_arg_matches(&matches));
         let cli = parsed.map_err(|error| Failure::new(ErrorKind::Failed, error.to_string()))?;

@@ -444,9 +444,3 @@ impl App {
         (Self::new(&cli.global, Utc::now()), cli.verb)
     }
 }
-
-/// A word as a shell reads it whole.
-pub(super) fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:".contains(c);
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}

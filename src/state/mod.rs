@@ -93,6 +93,7 @@ enum Sharing {
 pub(crate) struct Scope {
     place: Place,
     lock: String,
+    site: String,
 }
 
 impl State {
@@ -116,18 +117,20 @@ impl State {
     /// keeps its holds.
     ///
     /// Only the lock is told apart by `identity`, where the snapshots are, where unrelated configs share the folder: two databases
-    /// that two configs call by one name need not wait for each other. A hold can't be mistaken, ids being unique.
+    /// that two configs call by one name need not wait for each other. A hold can't be mistaken, ids being unique; what can be,
+    /// is named by [`Scope::site`] too.
     pub(crate) fn scope(&self, target: &TargetName, identity: &str) -> Scope {
+        let site = hex(&Sha256::digest(identity.as_bytes())[..6]);
         let lock = match self.sharing {
             Sharing::Named => "target".to_owned(),
-            Sharing::Everything => format!("target-{}", hex(&Sha256::digest(identity.as_bytes())[..6])),
+            Sharing::Everything => format!("target-{site}"),
         };
         let target = target.as_str();
         let place = match &self.place {
             Place::Folder(folder) => Place::Folder(folder.of(target)),
             Place::Bucket(bucket) => Place::Bucket(bucket.of(target)),
         };
-        Scope { place, lock }
+        Scope { place, lock, site }
     }
 }
 
@@ -166,6 +169,11 @@ impl Scope {
     /// What the target's lock is called.
     pub(crate) fn lock_name(&self) -> &str {
         &self.lock
+    }
+
+    /// Tells where the target's snapshots are from where those of another config's target of the same name are.
+    pub(crate) fn site(&self) -> &str {
+        &self.site
     }
 
     /// How long ago an object was written, by the clock of whatever holds it: machines' own clocks differ.

@@ -11,7 +11,13 @@ use tempfile::TempDir;
 use super::*;
 
 pub(crate) fn scope(folder: &Path) -> Scope {
-    Scope { place: Place::Folder(Folder::new(folder.to_owned()).of("om")), lock: "target".into() }
+    scope_at("a", folder)
+}
+
+/// That of a target whose snapshots are at another site.
+pub(crate) fn scope_at(site: &str, folder: &Path) -> Scope {
+    let place = Place::Folder(Folder::new(folder.to_owned()).of("om"));
+    Scope { place, lock: "target".into(), site: site.into() }
 }
 
 pub(crate) fn bucket() -> (Flaky, Scope) {
@@ -20,7 +26,8 @@ pub(crate) fn bucket() -> (Flaky, Scope) {
 
 fn bucket_of(flaky: Flaky) -> (Flaky, Scope) {
     let objects = Objects::of(Arc::new(flaky.clone()));
-    (flaky, Scope { place: Place::Bucket(Bucket::new(objects).of("om")), lock: "target".into() })
+    let place = Place::Bucket(Bucket::new(objects).of("om"));
+    (flaky, Scope { place, lock: "target".into(), site: "a".into() })
 }
 
 /// What tests store.
