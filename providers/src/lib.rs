@@ -31,6 +31,7 @@ pub mod memory;
 pub mod model;
 pub mod objects;
 mod options;
+mod owner;
 mod random;
 mod rest;
 pub mod secret;

@@ -305,7 +305,8 @@ enum Hint {
 
 impl Hint {
     fn for_home(self, home: &Home, fault: &Fault, verb: &str) -> String {
-        let Home { target, region, account, .. } = home;
+        let Home { owner, region, account, .. } = home;
+        let target = &owner.target;
         let option = profile_option(account.profile.as_deref());
         match self {
             Self::Permit => format!(
@@ -390,7 +391,14 @@ mod tests {
         let account = Account { profile: Some("prod".into()), ..Account::default() };
         let (region, database) = ("eu-central-1".into(), "orders-prod".into());
         let target = "orders".parse().unwrap();
-        Home { target, account, region, endpoint: None, family: Family::Instance, database }
+        Home {
+            owner: crate::owner::Owner { provider: super::super::NAME, target },
+            account,
+            region,
+            endpoint: None,
+            family: Family::Instance,
+            database,
+        }
     }
 
     fn refusal(code: &str, message: &str) -> Fault {

@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -19,6 +20,7 @@ use crate::model::{
     NativeId, Operation, OperationId, Origin, Quota, RestoreRequest, Restored, ShareRequest, Snapshot, SnapshotState,
     TargetName, Verification, VerifyRequest,
 };
+use crate::owner::Owner;
 use crate::settings::AwsRds;
 use crate::{Capabilities, Found, Provider, Run, Support};
 
@@ -49,13 +51,21 @@ const NAME: &str = "aws_rds";
 /// Where a target's database is, and through whom.
 #[derive(Clone, Debug)]
 struct Home {
-    target: TargetName,
+    owner: Owner,
     account: Account,
     region: String,
     endpoint: Option<String>,
     family: Family,
     /// The instance's or cluster's name.
     database: String,
+}
+
+impl Deref for Home {
+    type Target = Owner;
+
+    fn deref(&self) -> &Owner {
+        &self.owner
+    }
 }
 
 impl Home {
@@ -72,27 +82,12 @@ impl Home {
         let AwsRds { region, profile, role_arn, external_id, endpoint, .. } = settings.clone();
         let account = Account { profile, role_arn, external_id };
         let database = database.to_ascii_lowercase(); // as RDS keeps it
-        Self { target: target.clone(), account, region, endpoint, family, database }
+        Self { owner: Owner { provider: NAME, target: target.clone() }, account, region, endpoint, family, database }
     }
 
     /// The same in another region.
     fn at(&self, region: &str) -> Self {
         Self { region: region.to_owned(), ..self.clone() }
-    }
-
-    /// The id of one of its snapshots.
-    fn id(&self, native: impl fmt::Display) -> String {
-        format!("{}/{native}", self.target)
-    }
-
-    fn error(&self, kind: ErrorKind, verb: &str, subject: impl fmt::Display, reason: impl fmt::Display) -> Error {
-        Error::new(kind, NAME, verb, subject, reason)
-    }
-
-    /// The error of a snapshot that isn't there.
-    fn missing(&self, verb: &str, native: impl fmt::Display) -> Error {
-        self.error(ErrorKind::NotFound, verb, self.id(native), "there is no such snapshot")
-            .with_hint(format!("see `snapkeep list {}`", self.target))
     }
 }
 

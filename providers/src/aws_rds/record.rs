@@ -219,7 +219,14 @@ mod tests {
     fn home() -> Home {
         let (target, account) = ("orders".parse().unwrap(), Account::default());
         let (region, database) = ("eu-central-1".into(), "orders-prod".into());
-        Home { target, account, region, endpoint: None, family: Family::Instance, database }
+        Home {
+            owner: crate::owner::Owner { provider: super::super::NAME, target },
+            account,
+            region,
+            endpoint: None,
+            family: Family::Instance,
+            database,
+        }
     }
 
     const OURS: [(&str, &str); 3] =

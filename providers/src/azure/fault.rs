@@ -180,7 +180,8 @@ pub(crate) fn action(message: &str) -> Option<&str> {
 
 /// What of the target's place Azure doesn't find.
 fn missing_place(fault: &Fault, home: &Home) -> Option<Meaning> {
-    let Home { target, subscription, group, server, .. } = home;
+    let Home { owner, subscription, group, server, .. } = home;
+    let target = &owner.target;
     let (key, reason, look) = if fault.has_code("SubscriptionNotFound") || fault.has_code("InvalidSubscriptionId") {
         ("subscription_id", format!("there is no subscription {subscription} for this caller"), "az account list")
     } else if fault.has_code("ResourceGroupNotFound") {
@@ -198,7 +199,8 @@ fn missing_place(fault: &Fault, home: &Home) -> Option<Meaning> {
 impl Home {
     /// The error of a server that isn't there.
     pub(crate) fn no_server(&self, verb: &str) -> Error {
-        let Self { target, group, server, .. } = self;
+        let Self { owner, group, server, .. } = self;
+        let target = &owner.target;
         let reason = format!("there is no server {server} in the resource group {group}");
         self.error(ErrorKind::NotFound, verb, target, reason).with_hint(format!(
             "see what is there: `snapkeep targets list --discover`, then correct `server_name` or `resource_group` of [targets.{target}]"

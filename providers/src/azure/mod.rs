@@ -2,7 +2,7 @@
 //! refusals mean.
 
 use std::fmt;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Deref};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,8 +10,9 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::model::TargetName;
+use crate::Run;
+use crate::error::{ErrorKind, Result};
+use crate::owner::Owner;
 use crate::rest::{Call, Called, Client, Next, Place, Pool, Static};
 use crate::settings::AzureAccess;
 use crate::toml::{toml_secret, toml_text};
@@ -58,8 +59,7 @@ impl Clients {
 /// Where a target's server is.
 #[derive(Clone, Debug)]
 pub(crate) struct Home {
-    pub(crate) provider: &'static str,
-    pub(crate) target: TargetName,
+    pub(crate) owner: Owner,
     pub(crate) subscription: String,
     pub(crate) group: String,
     pub(crate) server: String,
@@ -67,31 +67,28 @@ pub(crate) struct Home {
     pub(crate) kind: &'static str,
 }
 
-impl Home {
-    /// The id of one of its snapshots or operations.
-    pub(crate) fn id(&self, native: impl fmt::Display) -> String {
-        format!("{}/{native}", self.target)
-    }
+impl Deref for Home {
+    type Target = Owner;
 
-    pub(crate) fn error(
+    fn deref(&self) -> &Owner {
+        &self.owner
+    }
+}
+
+impl Home {
+    /// Ends with [`ErrorKind::Interrupted`] as soon as the run is cancelled.
+    pub(crate) async fn unless_cancelled<T>(
         &self,
-        kind: ErrorKind,
+        run: &Run,
         verb: &str,
         subject: impl fmt::Display,
-        reason: impl fmt::Display,
-    ) -> Error {
-        Error::new(kind, self.provider, verb, subject, reason)
-    }
-
-    /// The error of a snapshot that isn't there.
-    pub(crate) fn missing(&self, verb: &str, native: impl fmt::Display) -> Error {
-        self.error(ErrorKind::NotFound, verb, self.id(native), "there is no such snapshot")
-            .with_hint(format!("see `snapkeep list {}`", self.target))
-    }
-
-    /// The error of an operation that isn't there.
-    pub(crate) fn no_operation(&self, subject: &str) -> Error {
-        self.error(ErrorKind::NotFound, "find", subject, "there is no such operation")
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let stopped = || {
+            let hint = format!("Azure may have begun it: see `snapkeep list {}`", self.target);
+            self.error(ErrorKind::Interrupted, verb, subject, "it was interrupted").with_hint(hint)
+        };
+        run.unless_cancelled(work, stopped).await
     }
 
     /// The path of something of its server.

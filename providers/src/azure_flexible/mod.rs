@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::azure::begin::Desk;
@@ -22,6 +21,7 @@ use crate::model::{
     Check, CreateRequest, Debris, Details, ExportOf, ExportRequest, Exported, ListScope, Listing, NativeId, Operation,
     OperationId, Quota, RestoreRequest, Restored, Snapshot, SnapshotState, TargetName, Verification, VerifyRequest,
 };
+use crate::owner::Owner;
 use crate::rest::Client;
 use crate::secret::SecretRef;
 use crate::settings::{AzurePostgresql, AzureServer};
@@ -102,8 +102,7 @@ impl Flavor {
 
     fn home(self, target: &TargetName, server: &AzureServer) -> Home {
         Home {
-            provider: self.provider(),
-            target: target.clone(),
+            owner: Owner { provider: self.provider(), target: target.clone() },
             subscription: server.access.subscription_id.clone(),
             group: server.resource_group.clone(),
             server: server.server_name.clone(),
@@ -175,12 +174,6 @@ struct FlexibleProvider {
 }
 
 impl FlexibleProvider {
-    fn parsed<T: DeserializeOwned>(&self, verb: &str, answer: &Value) -> Result<T> {
-        T::deserialize(answer).map_err(|error| {
-            self.home.error(ErrorKind::Failed, verb, &self.home.target, "the answer can't be read").with_source(error)
-        })
-    }
-
     /// The server; an error when there is none.
     async fn server(&self, verb: &str) -> Result<Server> {
         let found = self.api.server().await.or_error(&self.home, verb, &self.home.target)?;
@@ -214,26 +207,11 @@ impl FlexibleProvider {
     /// The backup of a name, that which Azure gave it or that which was asked for.
     async fn seek(&self, verb: &str, name: &str) -> Result<Option<(Record, Value)>> {
         let found = self.api.backup(name).await.or_error(&self.home, verb, self.home.id(name))?;
-        found.map(|raw| Ok((self.parsed::<Backup>(verb, &raw)?.into(), raw))).transpose()
+        found.map(|raw| Ok((self.home.parsed::<Backup>(verb, &raw)?.into(), raw))).transpose()
     }
 
     fn snapshot(&self, record: &Record, server: Option<&Server>) -> Snapshot {
         record.snapshot(&self.home, self.flavor.engine(), server)
-    }
-
-    /// Ends with [`ErrorKind::Interrupted`] as soon as the run is cancelled.
-    async fn unless_cancelled<T>(
-        &self,
-        run: &Run,
-        verb: &str,
-        subject: String,
-        work: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        let stopped = || {
-            let hint = format!("Azure may have begun it: see `snapkeep list {}`", self.home.target);
-            self.home.error(ErrorKind::Interrupted, verb, &subject, "it was interrupted").with_hint(hint)
-        };
-        run.unless_cancelled(work, stopped).await
     }
 
     /// Refuses to work with what is not whole.
@@ -310,7 +288,7 @@ impl Provider for FlexibleProvider {
 
     async fn create(&self, request: &CreateRequest, run: &Run) -> Result<Operation<Snapshot>> {
         let subject = self.home.target.to_string();
-        self.unless_cancelled(run, "snapshot", subject, self.begin_snapshot(request, run)).await
+        self.home.unless_cancelled(run, "snapshot", subject, self.begin_snapshot(request, run)).await
     }
 
     async fn poll(&self, operation: &OperationId) -> Result<Operation<Snapshot>> {
@@ -318,7 +296,7 @@ impl Provider for FlexibleProvider {
     }
 
     async fn restore(&self, id: &NativeId, request: &RestoreRequest, run: &Run) -> Result<Operation<Restored>> {
-        self.unless_cancelled(run, "restore", self.home.id(id), self.begin_restore(id, request, run)).await
+        self.home.unless_cancelled(run, "restore", self.home.id(id), self.begin_restore(id, request, run)).await
     }
 
     async fn restore_to_time(
@@ -328,7 +306,7 @@ impl Provider for FlexibleProvider {
         run: &Run,
     ) -> Result<Operation<Restored>> {
         let subject = self.home.target.to_string();
-        self.unless_cancelled(run, "restore", subject, self.begin_restore_to(time, request, run)).await
+        self.home.unless_cancelled(run, "restore", subject, self.begin_restore_to(time, request, run)).await
     }
 
     async fn poll_restore(&self, operation: &OperationId) -> Result<Operation<Restored>> {
@@ -337,7 +315,7 @@ impl Provider for FlexibleProvider {
 
     async fn export(&self, of: &ExportOf, request: &ExportRequest, run: &Run) -> Result<Operation<Exported>> {
         let subject = self.home.target.to_string();
-        self.unless_cancelled(run, "export", subject, self.begin_long_term(of, request)).await
+        self.home.unless_cancelled(run, "export", subject, self.begin_long_term(of, request)).await
     }
 
     async fn poll_export(&self, operation: &OperationId) -> Result<Operation<Exported>> {

@@ -10,6 +10,7 @@ use crate::azure::names::{SCRATCH, is_subscription};
 use crate::azure::{self, Clients};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TargetName;
+use crate::owner::Owner;
 use crate::settings::AzureSql;
 use crate::toml::{toml_secret, toml_text};
 use crate::{Discovery, Found};
@@ -19,7 +20,7 @@ pub(super) async fn all(place: &AzureSql, clients: &Clients, base: &Path) -> Res
         "databases".parse().map_err(|_| Error::new(ErrorKind::Usage, NAME, "discover", "databases", "no name"))?;
     let subscription = place.access.subscription_id.clone();
     let (group, server) = (String::new(), String::new());
-    let home = azure::Home { provider: NAME, target, subscription, group, server, kind: KIND };
+    let home = azure::Home { owner: Owner { provider: NAME, target }, subscription, group, server, kind: KIND };
     if !is_subscription(&home.subscription) {
         let reason = format!("{:?} can't be the id of a subscription", home.subscription);
         return Err(home.error(ErrorKind::Usage, "discover", "databases", reason));

@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::azure::begin::Desk;
@@ -21,8 +20,9 @@ use crate::bookmarks::Bookmarks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Check, CopyRequest, CreateRequest, Debris, Details, ListScope, Listing, NativeId, Operation, OperationId,
-    RestoreRequest, Restored, Snapshot, SnapshotState, TargetName, Verification, VerifyRequest,
+    RestoreRequest, Restored, Snapshot, TargetName, Verification, VerifyRequest,
 };
+use crate::owner::Owner;
 use crate::settings::{AzureSql, AzureSqlCreate};
 use crate::{Capabilities, Discovery, Provider, Run, Support};
 
@@ -73,8 +73,7 @@ impl Home {
     fn new(target: &TargetName, settings: &AzureSql) -> Result<Self> {
         let AzureSql { access, resource_group, server_name, database, .. } = settings.clone();
         let server = azure::Home {
-            provider: NAME,
-            target: target.clone(),
+            owner: Owner { provider: NAME, target: target.clone() },
             subscription: access.subscription_id,
             group: resource_group,
             server: server_name,
@@ -185,7 +184,7 @@ impl AzureSqlProvider {
     /// The database, if it is there.
     async fn source(&self, verb: &str) -> Result<Option<Database>> {
         let found = self.api.database(&self.home.database).await.or_error(&self.home, verb, &self.home.target)?;
-        found.map(|found| self.parsed(verb, &found)).transpose()
+        found.map(|found| self.home.parsed(verb, &found)).transpose()
     }
 
     /// What snapkeep made: copies, and BACPAC files where the config says where they are.
@@ -287,49 +286,13 @@ impl AzureSqlProvider {
         };
         let found = found.or_error(&self.home, verb, &subject)?.ok_or_else(missing)?;
         let record = match form {
-            Form::Copy => Record::of_copy(&self.home, self.parsed::<Database>(verb, &found)?),
-            Form::Point => Some(self.parsed::<RestorePoint>(verb, &found)?.into()),
-            Form::Dropped => Some(self.parsed::<Dropped>(verb, &found)?.into()),
-            Form::LongTerm => Some(Record::of_long_term(self.parsed::<LongTermBackup>(verb, &found)?, &location)),
+            Form::Copy => Record::of_copy(&self.home, self.home.parsed::<Database>(verb, &found)?),
+            Form::Point => Some(self.home.parsed::<RestorePoint>(verb, &found)?.into()),
+            Form::Dropped => Some(self.home.parsed::<Dropped>(verb, &found)?.into()),
+            Form::LongTerm => Some(Record::of_long_term(self.home.parsed::<LongTermBackup>(verb, &found)?, &location)),
             Form::Bacpac => None,
         };
         record.map(|record| (record, found)).ok_or_else(missing)
-    }
-
-    fn parsed<T: DeserializeOwned>(&self, verb: &str, answer: &Value) -> Result<T> {
-        T::deserialize(answer).map_err(|error| {
-            self.home.error(ErrorKind::Failed, verb, &self.home.target, "the answer can't be read").with_source(error)
-        })
-    }
-
-    /// Refuses to work with what is not whole.
-    fn refuse_unavailable(&self, verb: &str, subject: &str, record: &Record) -> Result<()> {
-        let error = |kind, reason: String| self.home.error(kind, verb, subject, reason);
-        match record.state() {
-            SnapshotState::Available => Ok(()),
-            SnapshotState::Pending => {
-                let reason = format!("it is not available yet, but {}", record.status);
-                Err(error(ErrorKind::Busy, reason).with_hint(format!("wait for it: `snapkeep wait {subject}`")))
-            }
-            SnapshotState::Failed | SnapshotState::Deleting | SnapshotState::Unknown => {
-                Err(error(ErrorKind::Failed, format!("it is {}", record.status)))
-            }
-        }
-    }
-
-    /// Ends with [`ErrorKind::Interrupted`] as soon as the run is cancelled.
-    async fn unless_cancelled<T>(
-        &self,
-        run: &Run,
-        verb: &str,
-        subject: impl std::fmt::Display,
-        work: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        let stopped = || {
-            let hint = format!("Azure may have begun it: see `snapkeep list {}`", self.home.target);
-            self.home.error(ErrorKind::Interrupted, verb, subject, "it was interrupted").with_hint(hint)
-        };
-        run.unless_cancelled(work, stopped).await
     }
 }
 
@@ -385,7 +348,7 @@ impl Provider for AzureSqlProvider {
     }
 
     async fn create(&self, request: &CreateRequest, run: &Run) -> Result<Operation<Snapshot>> {
-        self.unless_cancelled(run, "snapshot", &self.home.target, self.begin_snapshot(request, run)).await
+        self.home.unless_cancelled(run, "snapshot", &self.home.target, self.begin_snapshot(request, run)).await
     }
 
     async fn copy(&self, id: &NativeId, _: &CopyRequest, _: &Run) -> Result<Operation<Snapshot>> {
@@ -399,7 +362,7 @@ impl Provider for AzureSqlProvider {
     }
 
     async fn restore(&self, id: &NativeId, request: &RestoreRequest, run: &Run) -> Result<Operation<Restored>> {
-        self.unless_cancelled(run, "restore", self.home.id(id), self.begin_restore(id, request, run)).await
+        self.home.unless_cancelled(run, "restore", self.home.id(id), self.begin_restore(id, request, run)).await
     }
 
     async fn restore_to_time(
@@ -408,7 +371,9 @@ impl Provider for AzureSqlProvider {
         request: &RestoreRequest,
         run: &Run,
     ) -> Result<Operation<Restored>> {
-        self.unless_cancelled(run, "restore", &self.home.target, self.begin_restore_to_time(time, request, run)).await
+        self.home
+            .unless_cancelled(run, "restore", &self.home.target, self.begin_restore_to_time(time, request, run))
+            .await
     }
 
     async fn poll_restore(&self, operation: &OperationId) -> Result<Operation<Restored>> {

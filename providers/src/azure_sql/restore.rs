@@ -59,7 +59,7 @@ impl AzureSqlProvider {
         options::set(&mut json!({}), &options).map_err(usage)?;
         let told = Told { verb: VERB, subject: &subject, run };
         let (record, raw) = self.find(VERB, id).await?;
-        self.refuse_unavailable(VERB, &subject, &record)?;
+        self.home.refuse_unavailable(VERB, &subject, (record.state(), &record.status))?;
         if from == From::Geo {
             return self.restore_from_region(&to, &record, options, told).await;
         }
@@ -252,7 +252,7 @@ impl AzureSqlProvider {
             Err(error) => return Err(error),
         };
         let found = to.api.database(&to.name).await.or_error(&to.api.home, "look at", &subject)?;
-        let found = found.map(|found| self.parsed::<Database>("look at", &found)).transpose()?;
+        let found = found.map(|found| self.home.parsed::<Database>("look at", &found)).transpose()?;
         let standing = or_there(looked, found.is_some(), trust)?;
         // A database says itself that it was restored; where nothing is known of the operation, only that tells.
         let unsure =

@@ -79,7 +79,7 @@ impl AzureSqlProvider {
         let error = |kind, reason: &str| home.error(kind, VERB, &subject, reason);
         trial::refuse_level("Azure", &subject, (request, run), error)?;
         let (record, raw) = self.find(VERB, id).await?;
-        self.refuse_unavailable(VERB, &subject, &record)?;
+        self.home.refuse_unavailable(VERB, &subject, (record.state(), &record.status))?;
         let to = Destination::here(&self.api, of_scratch());
         trial::prove(&Scratch { provider: self, record, raw, to, subject, run }, run).await
     }
@@ -130,7 +130,7 @@ impl AzureSqlProvider {
             return Ok(());
         }
         let found = self.api.database(name).await.or_error(&self.home, "delete", name).map_err(left)?;
-        let found = found.map(|found| self.parsed::<Database>("delete", &found)).transpose()?;
+        let found = found.map(|found| self.home.parsed::<Database>("delete", &found)).transpose()?;
         match found {
             Some(database) if self.is_scratch(&database).await? => {
                 self.discard(name).await.map_err(left)?;

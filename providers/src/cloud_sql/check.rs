@@ -13,7 +13,8 @@ const NO_RUN: &str = "1";
 impl CloudSqlProvider {
     /// The error of an instance that isn't there.
     pub(super) fn no_instance(&self, verb: &str) -> Error {
-        let Home { target, project, instance, .. } = &self.home;
+        let Home { owner, project, instance, .. } = &self.home;
+        let target = &owner.target;
         let reason = format!("there is no instance {instance} in the project {project}");
         self.home.error(ErrorKind::NotFound, verb, target, reason).with_hint(format!(
             "see what is there: `snapkeep targets list --discover`, then correct `instance` or `project` of [targets.{target}]"

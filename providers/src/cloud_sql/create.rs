@@ -136,7 +136,7 @@ impl CloudSqlProvider {
     /// By a backup's id, or by the cloud's own name of the operation that makes it.
     pub(super) async fn look_at_snapshot(&self, operation: &OperationId) -> Result<Operation<Snapshot>> {
         let subject = self.home.id(operation);
-        let missing = || self.no_operation(&subject);
+        let missing = || self.home.no_operation(&subject);
         let Work::Snapshot(id) = operation.work() else { return Err(missing()) };
         if !is_run_id(id) && api::is_possible(id) {
             let found = self.api.operation(id).await.or_error(&self.home, "look at", &subject)?;

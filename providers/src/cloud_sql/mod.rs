@@ -6,22 +6,22 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Deref};
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::gcp::Clients;
 use crate::model::{
     Check, CopyRequest, CreateRequest, Debris, Details, ExportOf, ExportRequest, Exported, ImportRequest, Imported,
-    ListScope, Listing, NativeId, Operation, OperationId, RestoreRequest, Restored, Snapshot, SnapshotState,
-    TargetName, Verification, VerifyRequest,
+    ListScope, Listing, NativeId, Operation, OperationId, RestoreRequest, Restored, Snapshot, TargetName, Verification,
+    VerifyRequest,
 };
+use crate::owner::Owner;
 use crate::settings::GcpCloudSql;
 use crate::{Capabilities, Discovery, Provider, Run, Support};
 
@@ -51,31 +51,24 @@ const NAME: &str = "gcp_cloud_sql";
 /// Where a target's instance is.
 #[derive(Clone, Debug)]
 struct Home {
-    target: TargetName,
+    owner: Owner,
     project: String,
     instance: String,
     backup_location: Option<String>,
 }
 
+impl Deref for Home {
+    type Target = Owner;
+
+    fn deref(&self) -> &Owner {
+        &self.owner
+    }
+}
+
 impl Home {
     fn new(target: &TargetName, settings: &GcpCloudSql) -> Self {
         let GcpCloudSql { project, instance, backup_location, .. } = settings.clone();
-        Self { target: target.clone(), project, instance, backup_location }
-    }
-
-    /// The id of one of its snapshots or operations.
-    fn id(&self, native: impl fmt::Display) -> String {
-        format!("{}/{native}", self.target)
-    }
-
-    fn error(&self, kind: ErrorKind, verb: &str, subject: impl fmt::Display, reason: impl fmt::Display) -> Error {
-        Error::new(kind, NAME, verb, subject, reason)
-    }
-
-    /// The error of a snapshot that isn't there.
-    fn missing(&self, verb: &str, native: impl fmt::Display) -> Error {
-        self.error(ErrorKind::NotFound, verb, self.id(native), "there is no such snapshot")
-            .with_hint(format!("see `snapkeep list {}`", self.target))
+        Self { owner: Owner { provider: NAME, target: target.clone() }, project, instance, backup_location }
     }
 
     /// The error of a list that the cloud itself calls incomplete.
@@ -189,7 +182,7 @@ impl CloudSqlProvider {
         }
         let found = if record::is_run_id(native) {
             match self.api.run(native).await.or_error(&self.home, verb, &subject) {
-                Ok(Some(run)) => Some((self.parsed::<BackupRun>(verb, &run)?.into(), run)),
+                Ok(Some(run)) => Some((self.home.parsed::<BackupRun>(verb, &run)?.into(), run)),
                 Ok(None) => self.of_project(verb, self.backup_of_run(verb, native).await?).await?,
                 // The region of the instance may be down: then the project still tells what can be restored elsewhere.
                 Err(error) if error.kind() == ErrorKind::Unavailable && verb != "delete" => {
@@ -210,7 +203,7 @@ impl CloudSqlProvider {
     /// A backup of the project, as a record. What one is whose instance is gone depends on whether there is another.
     async fn of_project(&self, verb: &str, backup: Option<Value>) -> Result<Option<(Record, Value)>> {
         let Some(backup) = backup else { return Ok(None) };
-        let mut record = Record::from(self.parsed::<Backup>(verb, &backup)?);
+        let mut record = Record::from(self.home.parsed::<Backup>(verb, &backup)?);
         if record.orphaned {
             let instance = self.api.instance().await.or_error(&self.home, verb, self.home.id(&record.native))?;
             record.outlived = instance.is_some();
@@ -232,27 +225,6 @@ impl CloudSqlProvider {
             // It may be in the part that is missing.
             (None, Some(warning)) => Err(self.home.incomplete(verb, &subject, warning)),
             (None, None) => Ok(None),
-        }
-    }
-
-    fn parsed<T: DeserializeOwned>(&self, verb: &str, answer: &Value) -> Result<T> {
-        T::deserialize(answer).map_err(|error| {
-            self.home.error(ErrorKind::Failed, verb, &self.home.target, "the answer can't be read").with_source(error)
-        })
-    }
-
-    /// Refuses to work with what is not whole.
-    fn refuse_unavailable(&self, verb: &str, subject: &str, record: &Record) -> Result<()> {
-        let error = |kind, reason: String| self.home.error(kind, verb, subject, reason);
-        match record.state() {
-            SnapshotState::Available => Ok(()),
-            SnapshotState::Pending => {
-                let reason = format!("it is not available yet, but {}", record.status);
-                Err(error(ErrorKind::Busy, reason).with_hint(format!("wait for it: `snapkeep wait {subject}`")))
-            }
-            SnapshotState::Failed | SnapshotState::Deleting | SnapshotState::Unknown => {
-                Err(error(ErrorKind::Failed, format!("it is {}", record.status)))
-            }
         }
     }
 

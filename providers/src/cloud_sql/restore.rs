@@ -14,7 +14,7 @@ use super::record::{Address, Record, engine_and_version};
 use super::wire::{self, Backup, Instance};
 use super::{CloudSqlProvider, Home};
 use crate::Run;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::model::{NativeId, Operation, OperationId, RestoreRequest, RestoreTo, Restored, Work};
 use crate::shell::shell_word;
 
@@ -58,12 +58,12 @@ impl CloudSqlProvider {
     /// The backup that is to be restored, refused where it is not whole.
     pub(super) async fn source(&self, verb: &str, id: &NativeId) -> Result<Source> {
         let (record, raw) = self.find(verb, id).await?;
-        self.refuse_unavailable(verb, &self.home.id(id), &record)?;
+        self.home.refuse_unavailable(verb, &self.home.id(id), (record.state(), &record.status))?;
         let backup = match &record.address {
             Address::Project(_) => Some(raw),
             Address::Run(run) => self.backup_of_run(verb, run).await?,
         };
-        let backup = backup.map(|backup| self.parsed::<Backup>(verb, &backup)).transpose()?;
+        let backup = backup.map(|backup| self.home.parsed::<Backup>(verb, &backup)).transpose()?;
         let then = backup.as_ref().and_then(|backup| backup.instance_settings.clone());
         let instance = match then.filter(|then| !then.settings.is_null()) {
             Some(then) => Some(then),
@@ -296,7 +296,7 @@ impl CloudSqlProvider {
     /// By `INSTANCE/OPERATION`, of another project `PROJECT/INSTANCE/OPERATION`.
     pub(super) async fn look_at_restore(&self, operation: &OperationId) -> Result<Operation<Restored>> {
         let subject = self.home.id(operation);
-        let missing = || self.no_operation(&subject);
+        let missing = || self.home.no_operation(&subject);
         let Work::Restore(name) = operation.work() else { return Err(missing()) };
         let (place, name) = name.rsplit_once('/').ok_or_else(missing)?;
         let to = self.destination(&subject, place).map_err(|_| missing())?;
@@ -310,10 +310,6 @@ impl CloudSqlProvider {
         }
         let found = found.filter(|found| is_of(found, &to, &self.api)).ok_or_else(missing)?;
         Ok(self.progress_of_restore(operation.clone(), place.to_owned(), &found))
-    }
-
-    pub(super) fn no_operation(&self, subject: &str) -> Error {
-        self.home.error(ErrorKind::NotFound, "find", subject, "there is no such operation")
     }
 }
 

@@ -147,7 +147,7 @@ impl CloudSqlProvider {
     pub(super) async fn look_at_export(&self, operation: &OperationId) -> Result<Operation<Exported>> {
         let found = match operation.work() {
             Work::Export(name) => self.transfer(operation, name, "EXPORT").await?,
-            _ => return Err(self.no_operation(&self.home.id(operation))),
+            _ => return Err(self.home.no_operation(&self.home.id(operation))),
         };
         Ok(self.progress_of_export(operation.clone(), &found))
     }
@@ -155,7 +155,7 @@ impl CloudSqlProvider {
     pub(super) async fn look_at_import(&self, operation: &OperationId) -> Result<Operation<Imported>> {
         let found = match operation.work() {
             Work::Import(name) => self.transfer(operation, name, "IMPORT").await?,
-            _ => return Err(self.no_operation(&self.home.id(operation))),
+            _ => return Err(self.home.no_operation(&self.home.id(operation))),
         };
         Ok(self.progress_of_import(operation.clone(), &found))
     }
@@ -163,10 +163,10 @@ impl CloudSqlProvider {
     async fn transfer(&self, id: &OperationId, name: &str, kind: &str) -> Result<wire::Operation> {
         let subject = self.home.id(id);
         if !is_possible(name) {
-            return Err(self.no_operation(&subject));
+            return Err(self.home.no_operation(&subject));
         }
         let found = self.api.operation(name).await.or_error(&self.home, "look at", &subject)?;
-        found.filter(|found| found.operation_type == kind).ok_or_else(|| self.no_operation(&subject))
+        found.filter(|found| found.operation_type == kind).ok_or_else(|| self.home.no_operation(&subject))
     }
 
     fn progress_of_export(&self, id: OperationId, operation: &wire::Operation) -> Operation<Exported> {
