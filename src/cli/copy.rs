@@ -6,8 +6,8 @@ use clap::{ArgGroup, Args};
 use snapkeep_providers::model::{CopyRequest, CopyTo, NativeId, ShareRequest, Snapshot};
 use snapkeep_providers::{ErrorKind, Run};
 
-use super::create::{done_row, running_row, tell};
 use super::following::{Came, Waiting};
+use super::making::{done_row, running_row, tell};
 use super::{App, Mode};
 use crate::catalog::{self, Catalog, Opened, SnapshotRef};
 use crate::config::{Config, Target, nearest};

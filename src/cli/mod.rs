@@ -30,6 +30,7 @@ mod hold;
 mod import;
 mod latest;
 mod list;
+mod making;
 mod prune;
 pub mod reference;
 mod restore;

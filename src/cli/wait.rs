@@ -7,8 +7,8 @@ use snapkeep_providers::model::{Exported, Imported, Operation, OperationId, Rest
 use snapkeep_providers::{ErrorKind, Run};
 use tokio::time::Instant;
 
-use super::create::tell;
 use super::following::Transfer;
+use super::making::tell;
 use super::rows::{ExportRow, ImportRow, RestoreRow};
 use super::{App, Mode, Outcome, export, import};
 use crate::catalog::{self, Catalog, Opened, SnapshotRef, Which};
