@@ -115,7 +115,7 @@ impl Marks {
         }
         if let Some(verdict) = self.verified.get(native).filter(|verdict| of_it(verdict.created_at)) {
             let Verdict { at, level, ok, .. } = verdict.clone();
-            snapshot.verified = Some(Verified { at, level: level.to_string(), ok });
+            snapshot.verified = Some(Verified { at, level, ok });
         }
     }
 }
@@ -127,17 +127,44 @@ async fn one<T: DeserializeOwned>(scope: &Scope, kind: &str, native: &NativeId) 
 
 /// Holds a snapshot, instead of any hold that is on it.
 pub(crate) async fn hold(scope: &Scope, native: &NativeId, hold: &Hold) -> Result<(), Failure> {
+    place(scope, native, hold, |_| true).await.map(drop)
+}
+
+/// Holds a snapshot for as long as that at least: a hold that ends later, or never, stays, and is given.
+pub(crate) async fn hold_at_least(scope: &Scope, native: &NativeId, hold: &Hold) -> Result<Option<Hold>, Failure> {
+    place(scope, native, hold, |other| !ends_earlier(hold, other)).await
+}
+
+/// Whether a hold ends before another does.
+pub(crate) fn ends_earlier(hold: &Hold, other: &Hold) -> bool {
+    match (hold.until, other.until) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(until), Some(other)) => until < other,
+    }
+}
+
+/// Places a hold, over another one where that `gives_way`. Gives the one that doesn't.
+async fn place(
+    scope: &Scope,
+    native: &NativeId,
+    hold: &Hold,
+    gives_way: impl Fn(&Hold) -> bool,
+) -> Result<Option<Hold>, Failure> {
     let mark = Mark { hold: hold.clone(), deleting: false };
     for _ in 0..TRIES {
         let expected = match scope.get::<Mark>(HOLDS, native.as_str()).await? {
             Some((other, version)) => {
                 refuse_claimed(scope, native, &other, "hold", ErrorKind::Refused).await?;
+                if !other.deleting && other.is_in_force(Utc::now()) && !gives_way(&other.hold) {
+                    return Ok(Some(other.hold));
+                }
                 Expected::Version(version)
             }
             None => Expected::Absent,
         };
         if let Written::Yes(_) = scope.put(HOLDS, native.as_str(), &mark, &expected).await? {
-            return Ok(());
+            return Ok(None);
         }
     }
     Err(busy(native))

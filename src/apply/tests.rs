@@ -1,5 +1,5 @@
 use snapkeep_providers::memory::{Fault, Verb};
-use snapkeep_providers::model::{Debris, SnapshotState, Verified};
+use snapkeep_providers::model::{Debris, SnapshotState, Verified, VerifyLevel};
 use tokio_util::sync::CancellationToken;
 
 use self::bed::{Bed, Change, all, hold, hold_over_claim, minute, shown};
@@ -60,7 +60,7 @@ async fn a_kept_good_one_that_is_bad_now_stops_all() {
     let bed = Bed::new().await;
     let plan = bed.plan().await;
     bed.change("mem-0005", |snapshot| {
-        snapshot.verified = Some(Verified { at: minute(11), level: "checksum".into(), ok: false });
+        snapshot.verified = Some(Verified { at: minute(11), level: VerifyLevel::Checksum, ok: false });
     });
     insta::assert_snapshot!(bed.refused(&plan).await, @"10 the world has moved since the plan was made: om/mem-0005 is not good any more; nothing was deleted");
     bed.change("mem-0005", |snapshot| snapshot.state = SnapshotState::Deleting);
@@ -80,7 +80,7 @@ async fn a_floor_that_stood_on_an_adoption_is_gone_with_it() {
 #[tokio::test]
 async fn the_last_verified_one_goes_no_more_when_the_one_that_is_kept_is_unverified_now() {
     fn verified(snapshot: &mut Snapshot) {
-        snapshot.verified = Some(Verified { at: minute(9), level: "restore".into(), ok: true });
+        snapshot.verified = Some(Verified { at: minute(9), level: VerifyLevel::Restore, ok: true });
     }
     let bed = Bed::new().await;
     bed.change("mem-0003", verified);
@@ -117,7 +117,7 @@ async fn what_was_to_go_and_changed_stops_all() {
         |snapshot| snapshot.origin = Origin::Manual,
         |snapshot| snapshot.state = SnapshotState::Unknown,
         |snapshot| snapshot.locked_until = Some(minute(600)),
-        |snapshot| snapshot.verified = Some(Verified { at: minute(11), level: "restore".into(), ok: true }),
+        |snapshot| snapshot.verified = Some(Verified { at: minute(11), level: VerifyLevel::Restore, ok: true }),
     ];
     for change in changes {
         let bed = Bed::new().await;
@@ -140,7 +140,7 @@ async fn what_somebody_else_deleted_of_the_good_ones_stops_all() {
 async fn what_somebody_else_deleted_of_the_bad_ones_is_gone_and_no_more() {
     let bed = Bed::new().await;
     bed.change("mem-0002", |snapshot| {
-        snapshot.verified = Some(Verified { at: minute(9), level: "checksum".into(), ok: false });
+        snapshot.verified = Some(Verified { at: minute(9), level: VerifyLevel::Checksum, ok: false });
     });
     let plan = bed.plan().await;
     bed.delete_elsewhere("mem-0002").await;

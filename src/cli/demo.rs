@@ -188,7 +188,7 @@ impl Stage<'_> {
             out: if self.app.format == Format::Table { super::Out::Stdout } else { super::Out::Nowhere },
             report: self.app.report.clone(),
             cancel: self.app.cancel.clone(),
-            ..App::new(&cli.global, Utc::now())
+            ..App::new(&cli.global, Utc::now(), self.app.inherited_mask)
         };
         let exit_code = Box::pin(run(&app, cli.verb)).await;
         self.steps.push(StepRow { command: shown.clone(), exit_code });

@@ -106,7 +106,7 @@ impl Hold {
         };
         let outcome = each(app, std::slice::from_ref(&self.id), async |_, opened, snapshot| {
             marks::hold(&opened.scope, &snapshot.native_id, &hold).await?;
-            if let Some(old) = snapshot.hold.as_ref().filter(|old| weakens(old, &hold)) {
+            if let Some(old) = snapshot.hold.as_ref().filter(|old| marks::ends_earlier(&hold, old)) {
                 app.report.warn(&format!("{} was held for longer: {}", snapshot.id, hold_text(old)));
             }
             if let Some(ends) = snapshot.expires_at.filter(|ends| hold.until.is_none_or(|until| until > *ends)) {
@@ -117,15 +117,6 @@ impl Hold {
             Ok(())
         });
         app.finish(&outcome.await)
-    }
-}
-
-/// Whether the new hold ends before the old one.
-fn weakens(old: &HoldMark, new: &HoldMark) -> bool {
-    match (old.until, new.until) {
-        (_, None) => false,
-        (None, Some(_)) => true,
-        (Some(old), Some(new)) => new < old,
     }
 }
 

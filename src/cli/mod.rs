@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -26,6 +28,7 @@ mod discover;
 mod doctor;
 mod export;
 mod following;
+mod guard;
 mod hold;
 mod import;
 mod latest;
@@ -113,6 +116,7 @@ enum Verb {
     Adopt(hold::Adopt),
     Prune(prune::Prune),
     Verify(verify::Verify),
+    Guard(guard::Guard),
     Doctor(doctor::Doctor),
     Config(config_command::ConfigCommand),
     Completion(completion::Completion),
@@ -129,6 +133,10 @@ struct App {
     config: Option<PathBuf>,
     mode: Mode,
     asks: Asks,
+    /// Whether a signal is meant for a command that runs in the foreground, and is passed on to it.
+    relays: Arc<AtomicBool>,
+    /// What this process's files were to be for before they became its owner's alone.
+    inherited_mask: rustix::fs::Mode,
 }
 
 /// Where results go.
@@ -216,7 +224,7 @@ impl<T> From<Result<Option<T>, Vec<Failure>>> for Outcome<T> {
 }
 
 impl App {
-    fn new(global: &Global, now: DateTime<Utc>) -> Self {
+    fn new(global: &Global, now: DateTime<Utc>, inherited_mask: rustix::fs::Mode) -> Self {
         let level = match (global.quiet, global.verbose) {
             (true, _) => Level::Quiet,
             (_, true) => Level::Verbose,
@@ -231,6 +239,8 @@ impl App {
             config: global.config.clone(),
             mode: if global.dry_run { Mode::DryRun } else { Mode::Act },
             asks: if global.no_input { Asks::Never } else { Asks::OnTerminal },
+            relays: Arc::default(),
+            inherited_mask,
         }
     }
 
@@ -317,8 +327,8 @@ impl App {
     }
 }
 
-/// Runs one command line to its exit code.
-pub fn main(arguments: impl Iterator<Item = OsString>) -> u8 {
+/// Runs one command line to its exit code. `inherited_mask` is the umask for the commands that it runs for its user.
+pub fn main(arguments: impl Iterator<Item = OsString>, inherited_mask: rustix::fs::Mode) -> u8 {
     let parsed = command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
@@ -328,7 +338,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> u8 {
             return u8::try_from(error.exit_code()).unwrap_or(2);
         }
     };
-    let app = App::new(&cli.global, Utc::now());
+    let app = App::new(&cli.global, Utc::now(), inherited_mask);
     match cli.verb {
         Verb::Config(verb) => verb.run(&app),
         Verb::Completion(verb) => verb.run(&app),
@@ -381,6 +391,7 @@ async fn run(app: &App, verb: Verb) -> u8 {
         Verb::Adopt(verb) => verb.run(app).await,
         Verb::Prune(verb) => verb.run(app).await,
         Verb::Verify(verb) => verb.run(app).await,
+        Verb::Guard(verb) => verb.run(app).await,
         Verb::Doctor(verb) => verb.run(app).await,
         Verb::Config(verb) => verb.run(app),
         Verb::Completion(verb) => verb.run(app),
@@ -399,12 +410,21 @@ fn watch_signals(app: &App) -> CancellationToken {
         return terminated;
     };
     let (cancel, by_term, report) = (app.cancel.clone(), terminated.clone(), app.report.clone());
+    let relays = app.relays.clone();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => by_term.cancel(),
-            // The terminal is gone: nobody will press Ctrl-C any more.
-            _ = hangup.recv(), if heeds_hangup => by_term.cancel(),
+        let is_term = loop {
+            let is_term = tokio::select! {
+                _ = interrupt.recv() => false,
+                _ = terminate.recv() => true,
+                // The terminal is gone: nobody will press Ctrl-C any more.
+                _ = hangup.recv(), if heeds_hangup => true,
+            };
+            if !relays.load(Ordering::SeqCst) {
+                break is_term;
+            }
+        };
+        if is_term {
+            by_term.cancel();
         }
         report.info("stopping; once more to stop at once");
         cancel.cancel();
@@ -442,6 +462,6 @@ impl App {
     /// What a command line has at hand, and its verb.
     fn of(line: &str) -> (Self, Verb) {
         let cli = Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{error}"));
-        (Self::new(&cli.global, Utc::now()), cli.verb)
+        (Self::new(&cli.global, Utc::now(), rustix::fs::Mode::empty()), cli.verb)
     }
 }

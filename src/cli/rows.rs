@@ -46,10 +46,9 @@ impl Row for Snapshot {
             let version = self.engine_version.as_deref().and_then(|version| version.split([' ', '-']).next());
             format!("{engine} {}", version.unwrap_or_default()).trim().to_owned()
         });
-        let verified = self
-            .verified
-            .as_ref()
-            .map(|verified| if verified.ok { verified.level.clone() } else { format!("{} FAILED", verified.level) });
+        let verified = self.verified.as_ref().map(|verified| {
+            if verified.ok { verified.level.to_string() } else { format!("{} FAILED", verified.level) }
+        });
         vec![
             self.id.to_string(),
             or_dash(self.created_at.map(units::time)),

@@ -26,7 +26,7 @@ pub(super) struct Verify {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum LevelArg {
+pub(super) enum LevelArg {
     Checksum,
     Archive,
     Restore,
@@ -43,9 +43,9 @@ impl From<LevelArg> for VerifyLevel {
 }
 
 /// What became of one snapshot: it was looked into, and what keeps that from being a success.
-struct Looked {
+pub(super) struct Looked {
     row: Option<VerificationRow>,
-    failures: Vec<Failure>,
+    pub(super) failures: Vec<Failure>,
 }
 
 impl Verify {
@@ -80,7 +80,7 @@ impl Verify {
         }
         let target = catalog::target(config, &id.target)?;
         let opened = app.asking(catalog::open(config, target)).await?;
-        let request = self.request(config, target);
+        let request = request(config, target, self.level.map(VerifyLevel::from));
         let found = async { opened.resolve(id).await.map_err(|failure| vec![failure]) };
         let snapshot = match app.looking(found).await {
             Ok(snapshot) => snapshot,
@@ -90,29 +90,40 @@ impl Verify {
             app.report.info(&format!("would verify {}: {}", snapshot.id, request.level));
             return Ok(Looked { row: None, failures: Vec::new() });
         }
-        let (task, run) = app.run(target.name.as_str(), "verify");
-        let pinned = Pinned::hold(&opened.scope, &snapshot.native_id, "verified").await?;
-        let looked = pinned.during(opened.provider.verify(&snapshot.native_id, &request, &run)).await;
-        let elapsed = units::duration(task.elapsed());
-        drop((task, run));
-        let verification = bad_manifest_as_finding(looked, request.level)?;
-        let looked = judge(&opened, &snapshot, verification).await?;
-        if looked.failures.is_empty() {
-            let level = request.level;
-            app.report.info(&format!("{}: verified {}: {level}, in {elapsed}", target.name, snapshot.id));
-        }
-        Ok(looked)
+        look(app, &opened, &snapshot, &request).await
     }
+}
 
-    fn request(&self, config: &Config, target: &Target) -> VerifyRequest {
-        let settings = &target.verify;
-        VerifyRequest {
-            level: self.level.map(VerifyLevel::from).or(settings.level).unwrap_or(VerifyLevel::Archive),
-            assertions: settings.assertions.clone().unwrap_or_default(),
-            scratch: settings.scratch.clone(),
-            scratch_dir: settings.scratch_dir.as_deref().map(|folder| config.resolve(folder)),
-        }
+/// What to look for: as thoroughly as `level` says, else as the config does.
+pub(super) fn request(config: &Config, target: &Target, level: Option<VerifyLevel>) -> VerifyRequest {
+    let settings = &target.verify;
+    VerifyRequest {
+        level: level.or(settings.level).unwrap_or(VerifyLevel::Archive),
+        assertions: settings.assertions.clone().unwrap_or_default(),
+        scratch: settings.scratch.clone(),
+        scratch_dir: settings.scratch_dir.as_deref().map(|folder| config.resolve(folder)),
     }
+}
+
+/// Looks into a snapshot, which is held meanwhile, and remembers what was found.
+pub(super) async fn look(
+    app: &App,
+    opened: &Opened,
+    snapshot: &Snapshot,
+    request: &VerifyRequest,
+) -> Result<Looked, Failure> {
+    let (task, run) = app.run(opened.name().as_str(), "verify");
+    let pinned = Pinned::hold(&opened.scope, &snapshot.native_id, "verified").await?;
+    let looked = pinned.during(opened.provider.verify(&snapshot.native_id, request, &run)).await;
+    let elapsed = units::duration(task.elapsed());
+    drop((task, run));
+    let verification = bad_manifest_as_finding(looked, request.level)?;
+    let looked = judge(opened, snapshot, verification).await?;
+    if looked.failures.is_empty() {
+        let level = request.level;
+        app.report.info(&format!("{}: verified {}: {level}, in {elapsed}", opened.name(), snapshot.id));
+    }
+    Ok(looked)
 }
 
 /// A manifest that can't be believed is an error of the provider's, and the snapshot's fault.

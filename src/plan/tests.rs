@@ -439,7 +439,7 @@ fn snapshot(native: &str, location: &str) -> Snapshot {
         encrypted: None,
         key: None,
         hold: None,
-        verified: Some(Verified { at: now(), level: "archive".to_owned(), ok: false }),
+        verified: Some(Verified { at: now(), level: snapkeep_providers::model::VerifyLevel::Archive, ok: false }),
         expires_at: None,
         tags: Arc::default(),
         locked_until: None,

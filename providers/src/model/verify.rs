@@ -38,8 +38,8 @@ impl fmt::Display for VerifyLevel {
 pub struct Verified {
     /// When it ended.
     pub at: DateTime<Utc>,
-    /// `checksum`, `archive` or `restore`.
-    pub level: String,
+    /// How thorough it was.
+    pub level: VerifyLevel,
     /// Whether it passed.
     pub ok: bool,
 }
