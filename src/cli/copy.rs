@@ -7,12 +7,14 @@ use snapkeep_providers::model::{CopyRequest, CopyTo, NativeId, ShareRequest, Sna
 use snapkeep_providers::{ErrorKind, Run};
 
 use super::following::{Came, Waiting};
-use super::making::{done_row, running_row, tell};
+use super::making::tell;
+use super::rows::{OperationRow, State};
 use super::{App, Mode};
 use crate::catalog::{self, Catalog, Opened, SnapshotRef};
 use crate::config::{Config, Target, nearest};
 use crate::copies::{self, Made};
 use crate::failure::Failure;
+use crate::journal::{Doing, Entry, Kept};
 use crate::marks::Marks;
 use crate::operate::{self, Begun};
 use crate::report::Task;
@@ -123,11 +125,15 @@ impl Copy {
         let copying = operate::within(deadline, opened.stopped, &run, copying);
         // The target's own stores are looked at anyway.
         let operation = if own { copying.await } else { opened.begin_copy(&request.to, copying).await }?;
+        let entry = Entry::new(Doing::Copy, None, None).answered(&operation);
+        let kept = Kept::begun(opened, entry.clone(), &operation, &run).await;
         if self.waiting.no_wait && operate::is_running(&operation) {
-            return Ok(Came::Begun(running_row(provider, &operation)));
+            return Ok(Came::Begun(OperationRow::of(provider.target(), &operation.id, entry, State::Running)));
         }
         let begun = Begun::of(at, &operation);
-        let mut copy = operate::wait(provider, operation, deadline, &run).await?;
+        let copied = operate::wait(provider, operation, deadline, &run).await;
+        kept.settle(copied.as_ref().err()).await;
+        let mut copy = copied?;
         // What was there already may be known to be bad.
         app.asking(Marks::of(&opened.scope, &copy.native_id)).await?.apply(&mut copy);
         if copy.verified.as_ref().is_some_and(|verified| !verified.ok) {
@@ -142,7 +148,7 @@ impl Copy {
         drop((task, run));
         app.report.info(&told);
         if self.waiting.no_wait {
-            return Ok(Came::Begun(done_row(&made.snapshot)));
+            return Ok(Came::Begun(OperationRow::of_snapshot(&made.snapshot, Doing::Copy)));
         }
         Ok(Came::Done(vec![made.snapshot], Vec::new()))
     }

@@ -7,12 +7,13 @@ use snapkeep_providers::{ErrorKind, Provider};
 use tokio::sync::Semaphore;
 
 use super::following::{Came, Waiting};
-use super::making::{Making, done_row};
+use super::making::Making;
 use super::rows::OperationRow;
 use super::{App, Mode, Outcome};
 use crate::catalog::{self, Catalog};
 use crate::config::Target;
 use crate::failure::Failure;
+use crate::journal::Doing;
 
 /// How many dumps are made at once.
 const DUMPS: usize = 4;
@@ -65,7 +66,8 @@ impl Create {
         for result in made {
             match result {
                 Ok(Came::Done(made, failed)) if self.waiting.no_wait => {
-                    made.iter().for_each(|snapshot| operations.add(Ok(done_row(snapshot))));
+                    made.iter()
+                        .for_each(|snapshot| operations.add(Ok(OperationRow::of_snapshot(snapshot, Doing::Create))));
                     operations.failures.extend(failed);
                 }
                 Ok(Came::Done(made, failed)) => {

@@ -6,7 +6,9 @@ use std::str::FromStr;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use snapkeep_providers::Run;
-use snapkeep_providers::model::{ExportOf, ExportRequest, Exported, InvalidName, Snapshot, Start, TargetName, Worker};
+use snapkeep_providers::model::{
+    ExportOf, ExportRequest, Exported, InvalidName, NativeId, Snapshot, Start, TargetName, Worker,
+};
 
 use super::following::{Transfer, Waiting};
 use super::restore::hold;
@@ -14,6 +16,7 @@ use super::rows::{ExportRow, State};
 use super::{App, Mode, Outcome};
 use crate::catalog::{self, Opened, SnapshotRef};
 use crate::failure::Failure;
+use crate::journal::{Doing, Entry};
 use crate::operate;
 use crate::units;
 
@@ -89,6 +92,13 @@ impl Of<'_> {
     fn id(&self) -> Option<String> {
         match self {
             Self::Snapshot(snapshot) => Some(snapshot.id.to_string()),
+            Self::Now(_) => None,
+        }
+    }
+
+    fn native(&self) -> Option<NativeId> {
+        match self {
+            Self::Snapshot(snapshot) => Some(snapshot.native_id.clone()),
             Self::Now(_) => None,
         }
     }
@@ -186,6 +196,7 @@ impl Export {
             databases: self.database.clone(),
             worker: if self.serverless { Worker::Serverless } else { Worker::Usual },
         };
+        let entry = Entry::new(Doing::Export, None, of.native());
         let of = match of {
             Of::Snapshot(snapshot) => ExportOf::Snapshot(snapshot.native_id.clone()),
             Of::Now(_) => ExportOf::Now,
@@ -196,7 +207,7 @@ impl Export {
         let begun = operate::within(deadline, opened.stopped, run, begun).await;
         lock.release().await;
         let operation = begun.map_err(|failure| app.or_lock_lost(failure))?;
-        self.waiting.follow(opened, operation, deadline, run).await
+        self.waiting.follow(opened, (operation, entry), deadline, run).await
     }
 }
 
@@ -254,7 +265,11 @@ mod tests {
         assert_eq!((begun.id.as_deref(), begun.state, begun.operation.as_str()), (None, "running", "orders/export:e1"));
         opened.lock("create", app.cancel.child_token()).await.unwrap().release().await;
         let operation = memory.poll_export(&OperationId::of_export("e1")).await.unwrap();
-        let done = live.waiting.follow(&opened, operation, None, &Run::silent()).await.unwrap();
+        let done = live
+            .waiting
+            .follow(&opened, (operation, Entry::new(Doing::Export, None, None)), None, &Run::silent())
+            .await
+            .unwrap();
         assert_eq!((done.state, memory.database(TO)), (State::Done, Some(b"now".to_vec())));
     }
 

@@ -11,6 +11,7 @@ use super::rows::{OperationRow, State};
 use super::{App, Outcome};
 use crate::catalog::Opened;
 use crate::failure::Failure;
+use crate::journal::{Entry, Kept};
 use crate::operate::{self, Followed};
 use crate::render::Row;
 
@@ -84,19 +85,21 @@ impl Waiting {
     pub(super) async fn follow<T: Followed>(
         &self,
         opened: &Opened,
-        operation: Operation<T>,
+        (operation, entry): (Operation<T>, Entry),
         deadline: Option<Instant>,
         run: &Run,
     ) -> Result<Transfer<T>, Failure> {
         let (target, id, start) = (opened.name(), operation.id.clone(), operation.start);
+        let kept = Kept::begun(opened, entry, &operation, run).await;
         match operation.state {
             OperationState::Running { so_far, percent } if self.no_wait => {
                 let operation = format!("{target}/{id}");
                 Ok(Transfer { operation, state: State::Running, percent, result: so_far, start })
             }
             _ => {
-                let result = operate::wait(&*opened.provider, operation, deadline, run).await?;
-                Ok(Transfer::done(target.as_str(), &id, start, result))
+                let result = operate::wait(&*opened.provider, operation, deadline, run).await;
+                kept.settle(result.as_ref().err()).await;
+                Ok(Transfer::done(target.as_str(), &id, start, result?))
             }
         }
     }

@@ -11,6 +11,7 @@ use super::rows::{ImportRow, State};
 use super::{App, Mode, Outcome, targets};
 use crate::catalog::{self, Opened};
 use crate::failure::Failure;
+use crate::journal::{Doing, Entry};
 use crate::operate;
 use crate::units;
 
@@ -80,7 +81,7 @@ impl Import {
         let imported = async {
             let begun = opened.provider.import(&request, run);
             let operation = operate::within(deadline, opened.stopped, run, begun).await?;
-            self.waiting.follow(opened, operation, deadline, run).await
+            self.waiting.follow(opened, (operation, Entry::new(Doing::Import, None, None)), deadline, run).await
         };
         let imported = imported.await;
         lock.release().await;

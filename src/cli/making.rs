@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use snapkeep_providers::model::{CreateRequest, Operation, OperationId, OperationState, RowCounts, Snapshot};
+use snapkeep_providers::model::{CreateRequest, Operation, RowCounts, Snapshot};
 use snapkeep_providers::{Provider, Run};
 
 use super::App;
@@ -14,6 +14,7 @@ use crate::catalog::Opened;
 use crate::config::Target;
 use crate::copies::{self, Made};
 use crate::failure::Failure;
+use crate::journal::{self, Doing, Entry, Kept};
 use crate::lock::Lock;
 use crate::operate::{self, Begun};
 use crate::report::Task;
@@ -38,15 +39,30 @@ impl Making<'_> {
     pub(super) async fn make(&self, opened: &Opened) -> Result<Came<Snapshot>, Failure> {
         let (task, run) = self.app.run(self.target.name.as_str(), "create");
         let lock = opened.lock("create", run.cancel.clone()).await?;
-        let made = self.locked(opened, &lock, (task, run)).await;
+        let made = self.kept(opened, &lock, (task, run)).await;
         lock.release().await;
         made
     }
 
-    async fn locked(
+    /// Makes it, and remembers that until its end is seen.
+    async fn kept(&self, opened: &Opened, lock: &Lock, work: (Arc<Task>, Run)) -> Result<Came<Snapshot>, Failure> {
+        let mut kept = Kept::begin(opened, Entry::new(Doing::Create, self.key, None)).await?;
+        if let Some(earlier) = kept.resumed() {
+            let (target, at) = (&self.target.name, units::time(earlier.begun_at));
+            self.app.report.info(&format!("{target}: goes on with what {} began at {at} UTC", earlier.host));
+        }
+        let made = self.follow(opened, lock, &mut kept, work).await;
+        if !matches!(made, Ok(Came::Begun(_))) {
+            kept.settle(made.as_ref().err()).await;
+        }
+        made
+    }
+
+    async fn follow(
         &self,
         opened: &Opened,
         lock: &Lock,
+        kept: &mut Kept<'_>,
         (task, run): (Arc<Task>, Run),
     ) -> Result<Came<Snapshot>, Failure> {
         let (app, provider, no_wait) = (self.app, &*opened.provider, self.waiting.no_wait);
@@ -55,10 +71,12 @@ impl Making<'_> {
         let at = Begun::now();
         let operation = operate::within(deadline, opened.stopped, &run, provider.create(&request, &run)).await;
         let mut operation = operation.map_err(|failure| app.or_lock_lost(failure))?;
+        kept.answered(&operation, &run).await;
         if no_wait {
             tell_of_copies(app, provider, &operation);
             if operate::is_running(&operation) {
-                return Ok(Came::Begun(running_row(provider, &operation)));
+                let entry = Entry::new(Doing::Create, self.key, None).answered(&operation);
+                return Ok(Came::Begun(OperationRow::of(provider.target(), &operation.id, entry, State::Running)));
             }
         }
         let begun = Begun::of(at, &operation);
@@ -105,7 +123,8 @@ async fn sweep(app: &App, opened: &Opened, lock: &Lock) {
     if applied.swept > 0 {
         app.report.info(&format!("{}: swept {} unfinished from before", opened.name(), applied.swept));
     }
-    for failure in applied.failures {
+    let journal = journal::sweep(opened, app.now).await;
+    for failure in applied.failures.into_iter().chain(journal.err()) {
         app.report.warn(&failure.message);
     }
 }
@@ -131,17 +150,4 @@ pub(super) fn tell(made: &Made, elapsed: TimeDelta) -> String {
         return format!("{target}: {id} is there already{place}, {same}{size}");
     }
     format!("{target}: made {id}{place}{size}, in {}", units::duration(elapsed))
-}
-
-pub(super) fn done_row(snapshot: &Snapshot) -> OperationRow {
-    let operation = OperationId::new(snapshot.native_id.as_str());
-    OperationRow::new(&snapshot.target, &operation, Some(snapshot.id.to_string()), State::Done)
-}
-
-pub(super) fn running_row(provider: &dyn Provider, operation: &Operation<Snapshot>) -> OperationRow {
-    let snapshot = match &operation.state {
-        OperationState::Running { so_far: Some(snapshot), .. } => Some(snapshot.id.to_string()),
-        _ => None,
-    };
-    OperationRow::new(provider.target(), &operation.id, snapshot, State::Running)
 }

@@ -34,6 +34,7 @@ mod import;
 mod latest;
 mod list;
 mod making;
+mod operations;
 mod prune;
 pub mod reference;
 mod restore;
@@ -106,6 +107,7 @@ enum Verb {
     Latest(latest::Latest),
     Create(create::Create),
     Wait(wait::Wait),
+    Operations(operations::Operations),
     Copy(copy::Copy),
     Restore(restore::Restore),
     Export(export::Export),
@@ -381,6 +383,7 @@ async fn run(app: &App, verb: Verb) -> u8 {
         Verb::Latest(verb) => verb.run(app).await,
         Verb::Create(verb) => verb.run(app).await,
         Verb::Wait(verb) => verb.run(app).await,
+        Verb::Operations(verb) => verb.run(app).await,
         Verb::Copy(verb) => verb.run(app).await,
         Verb::Restore(verb) => verb.run(app).await,
         Verb::Export(verb) => verb.run(app).await,

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
-use snapkeep_providers::model::{Operation, Ownership, RestoreOptions, RestoreRequest, RestoreTo, Restored, Snapshot};
+use snapkeep_providers::model::{
+    NativeId, Operation, OperationId, Ownership, RestoreOptions, RestoreRequest, RestoreTo, Restored, Snapshot,
+};
 use snapkeep_providers::{Error, ErrorKind, Provider, Run, Support};
 
 use super::following::{Came, Waiting, confirmed};
@@ -14,6 +16,7 @@ use super::{App, Mode, targets};
 use crate::catalog::{self, Opened, SnapshotRef};
 use crate::config::Target;
 use crate::failure::Failure;
+use crate::journal::{Doing, Entry, Kept};
 use crate::operate;
 use crate::pin::Pinned;
 use crate::report::Task;
@@ -67,6 +70,13 @@ enum Of<'s> {
 }
 
 impl Of<'_> {
+    fn native(&self) -> Option<NativeId> {
+        match self {
+            Self::Snapshot(snapshot) => Some(snapshot.native_id.clone()),
+            Self::Moment(_) => None,
+        }
+    }
+
     fn text(&self, target: &str) -> String {
         match self {
             Self::Snapshot(snapshot) => snapshot.id.to_string(),
@@ -177,12 +187,17 @@ impl Restore {
         let target = provider.target();
         // Whoever looks later how far it is hears of these no more.
         let mut warned = operation.so_far().map(|restored| restored.warnings.clone()).unwrap_or_default();
+        let entry = Entry::new(Doing::Restore, None, of.native());
+        let row = |operation: &OperationId, state| OperationRow::of(target, operation, entry.clone(), state);
+        let kept = Kept::begun(opened, entry.clone(), &operation, run).await;
         if self.waiting.no_wait && operate::is_running(&operation) {
             warned.iter().for_each(|warning| run.reporter.warn(warning));
-            return Ok(Came::Begun(OperationRow::new(target, &operation.id, id, State::Running)));
+            return Ok(Came::Begun(row(&operation.id, State::Running)));
         }
-        let done = OperationRow::new(target, &operation.id, id.clone(), State::Done);
-        let Restored { to, warnings } = operate::wait(provider, operation, deadline, run).await?;
+        let done = row(&operation.id, State::Done);
+        let restored = operate::wait(provider, operation, deadline, run).await;
+        kept.settle(restored.as_ref().err()).await;
+        let Restored { to, warnings } = restored?;
         if self.waiting.no_wait {
             return Ok(Came::Begun(done));
         }

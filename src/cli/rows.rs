@@ -7,6 +7,7 @@ use serde::Serialize;
 use snapkeep_providers::model::{Check, Hold, OperationId, Snapshot, TargetName, VerifyLevel};
 
 use crate::failure::Failure;
+use crate::journal::{Doing, Entry};
 use crate::render::Row;
 use crate::units;
 
@@ -178,24 +179,60 @@ impl Row for CheckRow {
 /// Something that a provider is doing, or has done.
 #[derive(Debug, Serialize)]
 pub(super) struct OperationRow {
+    /// What `snapkeep wait` takes.
     pub(super) id: String,
     pub(super) target: String,
+    /// The snapshot that is made, restored or exported, where it is known.
     pub(super) snapshot: Option<String>,
+    /// `running`, `done`, `failed`, `gone` (the cloud knows nothing of it any more), or `unknown`.
     pub(super) state: &'static str,
+    /// `create`, `copy`, `restore`, `export` or `import`.
+    pub(super) verb: String,
+    /// The caller's idempotency key.
+    pub(super) key: Option<String>,
+    pub(super) begun_at: Option<DateTime<Utc>>,
+    /// The machine that it was begun on.
+    pub(super) host: Option<String>,
 }
 
 impl OperationRow {
-    pub(super) fn new(target: &TargetName, operation: &OperationId, snapshot: Option<String>, state: State) -> Self {
-        let state = state.word();
-        Self { id: format!("{target}/{operation}"), target: target.to_string(), snapshot, state }
+    /// Of what was begun on a target, and is known by `operation`.
+    pub(super) fn of(target: &TargetName, operation: &OperationId, entry: Entry, state: State) -> Self {
+        Self {
+            id: format!("{target}/{operation}"),
+            target: target.to_string(),
+            snapshot: entry.snapshot.map(|native| format!("{target}/{native}")),
+            state: state.word(),
+            verb: entry.verb.to_string(),
+            key: entry.key,
+            begun_at: Some(entry.begun_at),
+            host: Some(entry.host),
+        }
+    }
+
+    /// Of a snapshot that is there, made by `verb`.
+    pub(super) fn of_snapshot(snapshot: &Snapshot, verb: Doing) -> Self {
+        Self {
+            id: snapshot.id.to_string(),
+            target: snapshot.target.to_string(),
+            snapshot: Some(snapshot.id.to_string()),
+            state: State::Done.word(),
+            verb: verb.to_string(),
+            key: snapshot.key.clone(),
+            begun_at: snapshot.created_at,
+            host: None,
+        }
     }
 }
 
-/// Whether something goes on.
+/// How far something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Running,
     Done,
+    Failed,
+    Gone,
+    Unknown,
 }
 
 impl State {
@@ -203,17 +240,26 @@ impl State {
         match self {
             Self::Running => "running",
             Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Gone => "gone",
+            Self::Unknown => "unknown",
         }
     }
 }
 
 impl Row for OperationRow {
     const KIND: &'static str = "OperationList";
-    const KEYS: &'static [&'static str] = &["id", "target", "snapshot", "state"];
-    const HEADINGS: &'static [&'static str] = &["OPERATION", "TARGET", "SNAPSHOT", "STATE"];
+    const KEYS: &'static [&'static str] = &["id", "target", "snapshot", "state", "verb", "key", "begun_at", "host"];
+    const HEADINGS: &'static [&'static str] = &["OPERATION", "VERB", "SNAPSHOT", "STATE", "BEGUN (UTC)"];
 
     fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
-        vec![self.id.clone(), self.target.clone(), or_dash(self.snapshot.clone()), self.state.into()]
+        vec![
+            self.id.clone(),
+            self.verb.clone(),
+            or_dash(self.snapshot.clone()),
+            self.state.into(),
+            or_dash(self.begun_at.map(units::time)),
+        ]
     }
 
     fn name(&self) -> String {

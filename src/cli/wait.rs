@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use snapkeep_providers::model::{Exported, Imported, Operation, OperationId, Restored, Snapshot, Start, Work};
+use snapkeep_providers::shell::shell_word;
 use snapkeep_providers::{ErrorKind, Run};
 use tokio::time::Instant;
 
@@ -15,6 +16,7 @@ use crate::catalog::{self, Catalog, Opened, SnapshotRef, Which};
 use crate::config::Target;
 use crate::copies;
 use crate::failure::Failure;
+use crate::journal::{self, Found};
 use crate::lock::Lock;
 use crate::operate::{self, Followed};
 use crate::render::Row;
@@ -93,12 +95,15 @@ impl Wait {
             return Err(self.one(failure.with_hint("leave out `--dry-run`")));
         }
         let (_task, run) = app.run(target.name.as_str(), "wait");
+        let found = kept(app, &opened, operation).await;
         let followed = async {
             let polling = async { T::poll(&*opened.provider, operation).await.map_err(Failure::from) };
             let operation = app.asking(polling).await?;
             operate::wait(&*opened.provider, operation, deadline, &run).await
         };
-        followed.await.map_err(|failure| self.one(failure))
+        let followed = followed.await;
+        settle(&opened, found, followed.as_ref().err()).await;
+        followed.map_err(|failure| self.one(failure))
     }
 
     fn restored(&self, app: &App, restored: Restored) -> RestoreRow {
@@ -129,21 +134,43 @@ impl Wait {
         let config = app.load()?;
         let (target, opened) = self.open(app, &config).await?;
         let (_task, run) = app.run(target.name.as_str(), "wait");
-        let one = |failure| self.one(failure);
-        let operation = app.asking(self.operation(&opened, named)).await.map_err(one)?;
-        let snapshot = operate::wait(&*opened.provider, operation, deadline, &run).await.map_err(one)?;
+        let found = match named {
+            Some(named) => kept(app, &opened, named).await,
+            None => None,
+        };
+        let waited = async {
+            let operation = app.asking(self.operation(&opened, named, found.as_ref())).await?;
+            operate::wait(&*opened.provider, operation, deadline, &run).await
+        };
+        let waited = waited.await;
+        if waited.is_err() {
+            settle(&opened, found.clone(), waited.as_ref().err()).await;
+        }
+        let snapshot = waited.map_err(|failure| self.one(failure))?;
         let mut outcome = Outcome::from(Ok(snapshot));
         if let Some(snapshot) = outcome.items.first().cloned()
             && copies::are_wanted(&*opened.provider, target.region(), &snapshot)
         {
             self.copy(app, &opened, &snapshot, (deadline, &run), &mut outcome).await;
         }
+        if app.mode == Mode::Act {
+            settle(&opened, found, outcome.failures.iter().find(|failure| journal::goes_on(failure))).await;
+        }
         Ok(outcome)
     }
 
-    /// An operation's id is the provider's own; a snapshot's may be shortened.
-    async fn operation(&self, opened: &Opened, named: Option<&OperationId>) -> Result<Operation<Snapshot>, Failure> {
-        if let Some(operation) = named {
+    /// An operation's id is the provider's own; a snapshot's may be shortened. Of one that was never answered the key tells.
+    async fn operation(
+        &self,
+        opened: &Opened,
+        named: Option<&OperationId>,
+        found: Option<&Found>,
+    ) -> Result<Operation<Snapshot>, Failure> {
+        let answered = match found {
+            Some(found) => Some(journal::answer(opened, found).await?.ok_or_else(|| unanswered(opened, found))?),
+            None => None,
+        };
+        if let Some(operation) = answered.as_ref().or(named) {
             match opened.provider.poll(operation).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 polled => return Ok(polled?),
@@ -182,6 +209,38 @@ impl Wait {
             outcome.add(copy.map_err(|failure| app.or_lock_lost(failure).of(&self.id.target)));
         }
     }
+}
+
+/// What is kept of an operation. A state that can't be read keeps nobody from waiting.
+async fn kept(app: &App, opened: &Opened, operation: &OperationId) -> Option<Found> {
+    match app.asking(journal::find(&opened.scope, operation)).await {
+        Ok(found) => found,
+        Err(failure) => {
+            app.report.debug(&failure.message);
+            None
+        }
+    }
+}
+
+/// Keeps it no longer, unless it goes on.
+async fn settle(opened: &Opened, found: Option<Found>, failed: Option<&Failure>) {
+    if let Some(found) = found
+        && !failed.is_some_and(journal::goes_on)
+    {
+        // One that can't be taken away is shown as done.
+        let _ = found.end(&opened.scope).await;
+    }
+}
+
+/// Nothing is found of a creation whose answer was never seen.
+fn unanswered(opened: &Opened, found: &Found) -> Failure {
+    let (target, id) = (opened.name(), found.id());
+    let message = format!("{target}/{id} was asked for, and the answer was never seen; nothing is found of it");
+    let hint = match &found.entry.key {
+        Some(key) => format!("the same key finds or makes it: `snapkeep create {target} --key {}`", shell_word(key)),
+        None => format!("look for it: `snapkeep list {target}`; it can be made again"),
+    };
+    Failure::new(ErrorKind::NotFound, message).with_hint(hint)
 }
 
 /// Takes the target's lock, and waits for whoever holds it: it may be making the same copies.
@@ -229,11 +288,11 @@ mod tests {
         for (fault, exit) in [(Fault::Denied, 5), (Fault::Throttle, 6), (Fault::Unreachable, 1)] {
             memory.script(Verb::Poll, fault);
             memory.script(Verb::List, Fault::FailedOperation);
-            let failure = wait("create-0001").operation(&opened, Some(&operation)).await.unwrap_err();
+            let failure = wait("create-0001").operation(&opened, Some(&operation), None).await.unwrap_err();
             assert_eq!(failure.exit, exit, "{fault:?}");
         }
-        assert!(wait("create-0001").operation(&opened, Some(&operation)).await.is_ok());
-        let missing = wait("sk-1").operation(&opened, Some(&of("sk-1"))).await.unwrap_err();
+        assert!(wait("create-0001").operation(&opened, Some(&operation), None).await.is_ok());
+        let missing = wait("sk-1").operation(&opened, Some(&of("sk-1")), None).await.unwrap_err();
         assert_eq!(
             (missing.exit, missing.message.as_str()),
             (1, "memory: cannot list orders: it failed"),

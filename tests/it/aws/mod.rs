@@ -9,9 +9,11 @@ mod conformance;
 mod copy;
 mod create;
 mod delete;
+mod killed;
 mod life;
 mod moto;
 mod moto_verbs;
+mod operations;
 mod read;
 mod restore;
 

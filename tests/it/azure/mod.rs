@@ -4,5 +4,6 @@ mod astray;
 mod cloud;
 mod conformance;
 mod flexible;
+mod killed;
 mod random;
 mod sql;

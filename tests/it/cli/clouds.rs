@@ -73,7 +73,7 @@ fn what_is_done_at_once_is_a_done_operation_without_waiting() {
         let document = ran.document();
         assert_eq!((ran.code, &document["kind"]), (Some(0), &"OperationList".into()), "{ran}");
         let item = &document["items"][0];
-        assert_eq!(keys(item), ["id", "snapshot", "state", "target"]);
+        assert_eq!(keys(item), ["begun_at", "host", "id", "key", "snapshot", "state", "target", "verb"]);
         assert_eq!((&item["state"], &item["snapshot"]), (&"done".into(), &id.clone().into()), "{ran}");
         assert_eq!(item["id"], operation, "{ran}");
     }

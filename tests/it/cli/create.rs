@@ -159,14 +159,14 @@ fn create_without_waiting_prints_the_operation() {
     assert_snapshot!(bench.run("create notes --no-wait"), @"
     exit 0
     --- stdout
-    OPERATION  TARGET  SNAPSHOT  STATE
-    notes/[ID1]  notes  notes/[ID1]  done
+    OPERATION  VERB  SNAPSHOT  STATE  BEGUN (UTC)
+    notes/[ID1]  create  notes/[ID1]  done  [TIME]
     --- stderr
     notes: made notes/[ID1] in local, [SIZE], in [DURATION]
     ");
     let document = bench.run("create notes --no-wait -o json").document();
     assert_eq!(document["kind"], "OperationList");
-    assert_eq!(super::keys(&document["items"][0]), ["id", "snapshot", "state", "target"]);
+    assert_eq!(document["items"][0]["verb"], "create");
 }
 
 #[test]

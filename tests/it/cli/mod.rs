@@ -20,6 +20,7 @@ mod damage;
 mod delete;
 mod demo;
 mod docs;
+mod killed;
 mod output;
 mod read;
 mod redact;
@@ -28,6 +29,7 @@ mod signals;
 mod verbs;
 
 pub(crate) use cloud_bench::{CloudBench, without_ages};
+pub(crate) use killed::{Killed, NEVER};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_snapkeep");
 pub(crate) const STORE: &str = "\n[stores.local]\ntype = \"local\"\npath = \"snapshots\"\n";

@@ -5,6 +5,9 @@ use std::path::Path;
 /// A text with stable words. `ids` are the native ids seen so far: the first one is `[ID1]`, whatever it is.
 pub(super) fn redacted(text: &str, folder: &Path, ids: &mut Vec<String>) -> String {
     let text = text.replace(&folder.display().to_string(), "[DIR]").replace(rusqlite::version(), "[SQLITE]");
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let text = text.replace(&format!("\"host\": \"{host}\""), "\"host\": \"[HOST]\"");
+    let text = text.replace(&format!("with what {host} began"), "with what [HOST] began");
     let text = replace(&text, "99999999T999999Z-@@@@", |id| {
         let known = ids.iter().position(|known| known == id);
         let number = known.unwrap_or_else(|| {

@@ -5,6 +5,7 @@ mod cloud;
 mod conformance;
 mod create;
 mod delete;
+mod killed;
 mod random;
 mod read;
 mod restore;

@@ -6,11 +6,13 @@
 //! not checked.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode, header};
 
 use super::script::Script;
@@ -155,26 +157,38 @@ type Reply = Response<Full<Bytes>>;
 async fn answer(shared: Arc<Mutex<Shared>>, request: Request<Incoming>) -> Result<Reply, Broken> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    let shared = &mut *lock(&shared);
-    let read = call::read(&shared.world, &head, &body);
-    let mut reply = match read {
-        Ok(call) => respond(shared, &call)?,
-        Err(refusal) => refused(shared, &refusal, &head.headers),
+    let (reply, pause) = at_once(&mut lock(&shared), &head, &body);
+    if let Some(pause) = pause {
+        tokio::time::sleep(pause).await;
+    }
+    reply
+}
+
+/// The answer, and how long it has to wait.
+fn at_once(shared: &mut Shared, head: &Parts, body: &Bytes) -> (Result<Reply, Broken>, Option<Duration>) {
+    let read = call::read(&shared.world, head, body);
+    let (reply, pause) = match read {
+        Ok(call) => respond(shared, &call),
+        Err(refusal) => (Ok(refused(shared, &refusal, &head.headers)), None),
     };
+    (reply.map(|reply| dated(shared, reply)), pause)
+}
+
+fn dated(shared: &Shared, mut reply: Reply) -> Reply {
     let date = (Utc::now() + shared.clock_ahead).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
     reply.headers_mut().insert(header::DATE, date.parse().unwrap());
-    Ok(reply)
+    reply
 }
 
 /// Notes a call, lets due trouble strike, and carries it out.
-fn respond(shared: &mut Shared, call: &Call) -> Result<Reply, Broken> {
+fn respond(shared: &mut Shared, call: &Call) -> (Result<Reply, Broken>, Option<Duration>) {
     shared.calls.push(call.clone());
     let fault = shared.script.meet(call);
     match fault {
-        Some(Fault::CutBefore) => return Err("cut before".into()),
+        Some(Fault::CutBefore) => return (Err("cut before".into()), None),
         Some(ref refusing) => {
             if let Some(refusal) = refusing.refusal(call) {
-                return Ok(shown(call, Err(refusal)));
+                return (Ok(shown(call, Err(refusal))), None);
             }
         }
         None => {}
@@ -184,12 +198,13 @@ fn respond(shared: &mut Shared, call: &Call) -> Result<Reply, Broken> {
     if let Err(refusal) = &result {
         shared.note(refusal);
     }
-    match fault {
+    let reply = match fault {
         Some(Fault::CutAfter) => Err("cut after".into()),
         Some(Fault::Garbled) => Ok(reply(StatusCode::OK, xml::CONTENT_TYPE, "<DescribeDBSnapshotsResponse><".into())),
         Some(Fault::SameMarker) => Ok(shown(call, result.map(|body| page::with_marker_of(call, &body)))),
         _ => Ok(shown(call, result)),
-    }
+    };
+    (reply, if let Some(Fault::Slow(time)) = fault { Some(time) } else { None })
 }
 
 fn refused(shared: &mut Shared, refusal: &Refusal, headers: &hyper::HeaderMap) -> Reply {

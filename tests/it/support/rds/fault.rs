@@ -1,5 +1,7 @@
 //! Trouble by script.
 
+use std::time::Duration;
+
 use hyper::StatusCode;
 
 use super::call::{Call, Refusal};
@@ -14,6 +16,8 @@ pub(crate) enum Fault {
     CutBefore,
     /// Carried out; then the connection is closed without an answer.
     CutAfter,
+    /// Carried out, and answered after this time.
+    Slow(Duration),
     /// Refused in AWS's own words for a missing permission.
     AccessDenied,
     /// Refused as the credentials have run out.
@@ -94,7 +98,9 @@ impl Fault {
                 "An internal error has occurred. Please try your query again at a later time.",
             ),
             Self::Refused(code, message) => of(StatusCode::BAD_REQUEST, code, message),
-            Self::CutBefore | Self::CutAfter | Self::Garbled | Self::EndsFailed | Self::SameMarker => None,
+            Self::CutBefore | Self::CutAfter | Self::Slow(_) | Self::Garbled | Self::EndsFailed | Self::SameMarker => {
+                None
+            }
         }
     }
 }
