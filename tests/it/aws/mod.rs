@@ -14,6 +14,7 @@ mod moto;
 mod moto_verbs;
 mod read;
 mod restore;
+mod tf_external;
 
 /// An environment with the simulator's keys and nothing else to look for.
 pub(crate) const KEYS: [(&str, &str); 3] =

@@ -1,0 +1,5 @@
+//! Terraform: the protocol of its `external` data source, and the examples with a real Terraform.
+
+mod protocol;
+
+pub(crate) use protocol::ask;
