@@ -20,6 +20,7 @@ mod create;
 mod damage;
 mod delete;
 mod demo;
+mod doc_lines;
 mod docs;
 mod output;
 mod read;
