@@ -1,6 +1,7 @@
 //! What went wrong, as a script sees it: a code, a message, a hint, and the exit code of the process.
 
 use std::fmt;
+use std::iter::once;
 
 use serde::Serialize;
 use snapkeep_providers::{Error, ErrorKind};
@@ -92,6 +93,33 @@ impl Failure {
         }
     }
 
+    /// The message; with several targets, whose error it is comes first.
+    pub(crate) fn subject_and_message(&self) -> String {
+        match self.target.as_deref().filter(|target| !names(&self.message, target)) {
+            Some(target) => format!("{target}: {}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
+    /// With its causes and its hint, in a line.
+    pub(crate) fn in_one_line(&self) -> String {
+        let causes = self.causes.iter().map(|cause| format!("; caused by: {cause}"));
+        let hint = self.hint.iter().map(|hint| format!("; hint: {hint}"));
+        let line: String = once(self.subject_and_message()).chain(causes).chain(hint).collect();
+        line.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Several as one, where there is room for one only. `None` of none.
+    pub(crate) fn joined(failures: &[Self]) -> Option<Self> {
+        let (first, rest) = failures.split_first()?;
+        if rest.is_empty() {
+            return Some(first.clone());
+        }
+        let lines: Vec<String> = failures.iter().map(Self::in_one_line).collect();
+        let message = format!("{} problems: {}", failures.len(), lines.join(" | "));
+        Some(Self { message, target: None, hint: None, causes: Vec::new(), ..first.clone() })
+    }
+
     pub(crate) fn is_usage(&self) -> bool {
         self.code == ErrorKind::Usage.code()
     }
@@ -118,6 +146,11 @@ impl From<Error> for Failure {
         let hint = error.hint().map(ToOwned::to_owned);
         Self { hint, causes, ..Self::new(error.kind(), error.to_string()) }
     }
+}
+
+/// Whether `target` stands in `message` as a whole name: `gone` is not named by `gone.db`.
+fn names(message: &str, target: &str) -> bool {
+    message.split(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c))).any(|word| word == target)
 }
 
 /// One failure for each problem of a config.

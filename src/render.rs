@@ -118,7 +118,7 @@ fn csv<T: Row>(out: &mut impl Write, items: &[T]) -> io::Result<()> {
 }
 
 /// A text as it is, nothing for null, anything else as JSON.
-fn cell(value: Option<&Value>) -> String {
+pub(crate) fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),

@@ -10,7 +10,7 @@ use serde_json::json;
 use snapkeep_providers::{Progress, Reporter};
 
 use crate::failure::Failure;
-use crate::units;
+use crate::{render, units};
 
 /// How often a line tells of progress where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -119,10 +119,7 @@ impl Report {
             line["level"] = "error".into();
             return self.write(&line.to_string());
         }
-        // With several targets, whose error it is comes first.
-        let target = failure.target.as_deref().filter(|target| !names(&failure.message, target));
-        let target = target.map(|target| format!("{target}: ")).unwrap_or_default();
-        let mut text = format!("{}: {target}{}", self.paint("31", "error"), failure.message);
+        let mut text = format!("{}: {}", self.paint("31", "error"), failure.subject_and_message());
         for cause in &failure.causes {
             text += &format!("\n{}: {}", self.paint("31", "caused by"), indent(cause));
         }
@@ -130,6 +127,15 @@ impl Report {
             text += &format!("\n{}: {hint}", self.paint("36", "hint"));
         }
         self.write(&text);
+    }
+
+    /// All of it in one line, for a program that shows just that.
+    pub(crate) fn one_line(&self, failures: &[Failure]) {
+        let Some(joined) = Failure::joined(failures) else { return };
+        match self.format {
+            LogFormat::Json => self.failure(&joined),
+            LogFormat::Text => self.write(&format!("error: {}", render::visible(&joined.in_one_line()))),
+        }
     }
 
     /// Where the work on one target reports to.
@@ -154,11 +160,6 @@ impl Report {
             state: Mutex::new(state),
         })
     }
-}
-
-/// Whether `target` stands in `message` as a whole name: `gone` is not named by `gone.db`.
-fn names(message: &str, target: &str) -> bool {
-    message.split(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c))).any(|word| word == target)
 }
 
 fn indent(text: &str) -> String {

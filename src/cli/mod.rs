@@ -34,6 +34,7 @@ mod import;
 mod latest;
 mod list;
 mod making;
+mod newest;
 mod operations;
 mod prune;
 pub mod reference;
@@ -41,6 +42,7 @@ mod restore;
 mod rows;
 mod show;
 mod targets;
+mod tf_external;
 mod verify;
 mod wait;
 
@@ -120,12 +122,14 @@ enum Verb {
     Verify(verify::Verify),
     Guard(guard::Guard),
     Doctor(doctor::Doctor),
+    TfExternal(tf_external::TfExternal),
     Config(config_command::ConfigCommand),
     Completion(completion::Completion),
     Man(completion::Man),
 }
 
 /// What every verb has at hand.
+#[derive(Clone)]
 struct App {
     format: Format,
     out: Out,
@@ -340,7 +344,12 @@ pub fn main(arguments: impl Iterator<Item = OsString>, inherited_mask: rustix::f
             return u8::try_from(error.exit_code()).unwrap_or(2);
         }
     };
-    let app = App::new(&cli.global, Utc::now(), inherited_mask);
+    let mut global = cli.global;
+    if let Verb::TfExternal(_) = cli.verb {
+        // Its protocol has one line on stderr, and only for an error.
+        (global.quiet, global.verbose) = (true, false);
+    }
+    let app = App::new(&global, Utc::now(), inherited_mask);
     match cli.verb {
         Verb::Config(verb) => verb.run(&app),
         Verb::Completion(verb) => verb.run(&app),
@@ -396,6 +405,7 @@ async fn run(app: &App, verb: Verb) -> u8 {
         Verb::Verify(verb) => verb.run(app).await,
         Verb::Guard(verb) => verb.run(app).await,
         Verb::Doctor(verb) => verb.run(app).await,
+        Verb::TfExternal(verb) => verb.run(app).await,
         Verb::Config(verb) => verb.run(app),
         Verb::Completion(verb) => verb.run(app),
         Verb::Man(verb) => verb.run(app),

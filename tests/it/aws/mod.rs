@@ -16,6 +16,7 @@ mod moto_verbs;
 mod operations;
 mod read;
 mod restore;
+mod tf_external;
 
 /// An environment with the simulator's keys and nothing else to look for.
 pub(crate) const KEYS: [(&str, &str); 3] =

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -19,6 +20,7 @@ mod create;
 mod damage;
 mod delete;
 mod demo;
+mod doc_lines;
 mod docs;
 mod killed;
 mod output;
@@ -140,6 +142,15 @@ impl Bench {
     /// The ids that `list` shows.
     pub(crate) fn ids(&self) -> Vec<String> {
         self.run("-o name list").out.lines().map(ToOwned::to_owned).collect()
+    }
+
+    /// Lets a snapshot be one of another time.
+    pub(crate) fn date(&self, id: &str, time: DateTime<Utc>) {
+        let manifest = self.stored(id, "manifest.json");
+        let text = fs::read_to_string(&manifest).unwrap();
+        let created = text.lines().find(|line| line.contains("created_at")).unwrap();
+        let dated = format!("  \"created_at\": \"{}\",", time.to_rfc3339());
+        fs::write(&manifest, text.replace(created, &dated)).unwrap();
     }
 
     /// A file of a snapshot.

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use chrono::DateTime;
 use insta::assert_snapshot;
 
 use super::{Bench, keys, target};
@@ -338,10 +339,7 @@ fn latest_is_the_newest_good_one_if_it_is_fresh() {
 fn latest_refuses_one_that_is_too_old() {
     let bench = Bench::new();
     let id = bench.create();
-    let manifest = bench.stored(&id, "manifest.json");
-    let text = fs::read_to_string(&manifest).unwrap();
-    let created = text.lines().find(|line| line.contains("created_at")).unwrap().to_owned();
-    fs::write(&manifest, text.replace(&created, r#"  "created_at": "2020-01-01T00:00:00Z","#)).unwrap();
+    bench.date(&id, DateTime::UNIX_EPOCH);
     let ran = bench.run("latest notes --max-age 36h");
     assert_eq!((ran.code, ran.out.as_str()), (Some(4), ""), "{ran}");
     assert!(ran.err.contains("more than 1d 12h"), "{ran}");

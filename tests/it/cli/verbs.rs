@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 
 use super::Bench;
 
-const VERBS: [&str; 21] = [
+const VERBS: [&str; 23] = [
     "demo",
     "targets",
     "list",
@@ -25,7 +25,9 @@ const VERBS: [&str; 21] = [
     "adopt",
     "prune",
     "verify",
+    "guard",
     "doctor",
+    "tf-external",
     "config",
     "completion",
     "man",
