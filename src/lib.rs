@@ -8,6 +8,7 @@ mod bookmarks;
 mod catalog;
 mod copies;
 mod failure;
+mod hooks;
 mod lock;
 mod marks;
 mod operate;

@@ -32,6 +32,7 @@ pub mod model;
 pub mod objects;
 mod options;
 mod owner;
+pub mod program;
 mod random;
 mod rest;
 pub mod secret;

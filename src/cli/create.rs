@@ -13,6 +13,7 @@ use super::{App, Mode, Outcome};
 use crate::catalog::{self, Catalog};
 use crate::config::Target;
 use crate::failure::Failure;
+use crate::hooks;
 
 /// How many dumps are made at once.
 const DUMPS: usize = 4;
@@ -96,7 +97,9 @@ impl Create {
         }
         let opened = app.asking(catalog::open(config, target)).await?;
         if app.mode == Mode::DryRun {
-            return self.try_out(app, &*opened.provider).await;
+            let tried = self.try_out(app, &*opened.provider).await?;
+            hooks::announced(target).iter().for_each(|line| app.report.info(line));
+            return Ok(tried);
         }
         Making { app, target, key: self.key.as_deref(), tags: &self.tag, waiting: &self.waiting }.make(&opened).await
     }

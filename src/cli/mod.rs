@@ -30,6 +30,7 @@ mod export;
 mod following;
 mod guard;
 mod hold;
+mod hooking;
 mod import;
 mod latest;
 mod list;

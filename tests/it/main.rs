@@ -12,6 +12,7 @@ mod damage;
 mod faults;
 mod fixtures;
 mod gcp;
+mod hooks;
 mod interrupted;
 mod mysql;
 mod object_lock;
