@@ -11,6 +11,7 @@ mod failure;
 mod hooks;
 mod lock;
 mod marks;
+mod notices;
 mod operate;
 mod pin;
 pub mod plan;

@@ -9,9 +9,10 @@ use tokio::sync::Semaphore;
 use super::following::{Came, Waiting};
 use super::making::{Making, done_row};
 use super::rows::OperationRow;
+use super::telling::told_of;
 use super::{App, Mode, Outcome};
 use crate::catalog::{self, Catalog};
-use crate::config::Target;
+use crate::config::{NotifiedAction, Target};
 use crate::failure::Failure;
 use crate::hooks;
 
@@ -57,7 +58,10 @@ impl Create {
         let made: Vec<Result<Came<Snapshot>, Failure>> = stream::iter(targets)
             .map(|target| async {
                 let _turn = if target.settings.is_dump() { dumps.acquire().await.ok() } else { None };
-                self.create(app, &config, target).await.map_err(|failure| failure.of(&target.name))
+                let telling = app.telling(&config, NotifiedAction::Create, target);
+                let made = self.create(app, &config, target).await.map_err(|failure| failure.of(&target.name));
+                telling.end(told_of(&made));
+                made
             })
             .buffered(CONCURRENCY)
             .collect()
@@ -79,7 +83,9 @@ impl Create {
                 Err(failure) => snapshots.failures.push(failure),
             }
         }
-        if self.waiting.no_wait { app.finish(&operations) } else { app.finish(&snapshots) }
+        let code = if self.waiting.no_wait { app.finish(&operations) } else { app.finish(&snapshots) };
+        config.notices().flush().await;
+        code
     }
 
     /// Nothing was tried: a document of the kind that it would have been.

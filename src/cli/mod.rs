@@ -41,6 +41,7 @@ mod restore;
 mod rows;
 mod show;
 mod targets;
+mod telling;
 mod verify;
 mod wait;
 

@@ -15,6 +15,7 @@ mod gcp;
 mod hooks;
 mod interrupted;
 mod mysql;
+mod notices;
 mod object_lock;
 mod postgresql;
 mod prune;
