@@ -47,7 +47,10 @@ impl Static {
     }
 
     async fn read(&self) -> Result<Secret> {
-        let secret = self.reference.resolve(&self.base).await?;
+        self.checked(self.reference.resolve(&self.base).await?)
+    }
+
+    fn checked(&self, secret: Secret) -> Result<Secret> {
         let token = secret.expose();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             let reason = "it is empty, or has spaces, line breaks or other letters in it that no token has";
@@ -76,7 +79,7 @@ impl Tokens for Static {
         {
             return Ok(Some(token.clone()));
         }
-        let token = self.read().await?;
+        let token = self.checked(self.reference.resolve_anew(&self.base).await?)?;
         *known = Some(token.clone());
         Ok((token != *refused).then_some(token))
     }
