@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::look::{Environment, Known};
 use crate::error::{Error, Result};
-use crate::rest::Tokens;
+use crate::rest::{Holder, Tokens};
 use crate::secret::Secret;
 
 /// For this long nothing is looked for again where nothing was found: forty targets are told at once.
@@ -77,6 +77,11 @@ impl Tokens for Found {
         state.known = None;
         let token = self.ask(&mut state).await?;
         Ok((token != *refused).then_some(token))
+    }
+
+    async fn holder(&self) -> Holder {
+        let state = self.state.lock().await;
+        Holder { by: state.known.as_ref().map(|known| known.what.clone()).unwrap_or_default(), left: None }
     }
 
     async fn quota_project(&self) -> Option<String> {

@@ -50,7 +50,7 @@ pub(super) struct Environment {
 pub(super) struct Known {
     way: Way,
     /// What it is, for people.
-    what: String,
+    pub(super) what: String,
     hint: String,
     /// The project that calls count for.
     pub(super) quota_project: Option<String>,

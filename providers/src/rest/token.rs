@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
+use super::Holder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::{Secret, SecretRef};
 
@@ -17,6 +18,9 @@ pub(crate) trait Tokens: Send + Sync + fmt::Debug {
 
     /// Another one than `refused`, which the server no longer takes; `None` when there is none.
     async fn renew(&self, refused: &Secret) -> Result<Option<Secret>>;
+
+    /// Whose tokens they are, once one was asked for.
+    async fn holder(&self) -> Holder;
 
     /// The project that the calls count for, where the credentials name one.
     async fn quota_project(&self) -> Option<String> {
@@ -82,6 +86,10 @@ impl Tokens for Static {
         let token = self.checked(self.reference.resolve_anew(&self.base).await?)?;
         *known = Some(token.clone());
         Ok((token != *refused).then_some(token))
+    }
+
+    async fn holder(&self) -> Holder {
+        Holder { by: "the access_token of the config".into(), left: None }
     }
 
     async fn quota_project(&self) -> Option<String> {

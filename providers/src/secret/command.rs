@@ -20,8 +20,11 @@ const KEPT: Duration = Duration::from_secs(60);
 /// A shorter line is no secret, but it may be a word that an explanation needs.
 const SHORTEST: usize = 4;
 
-/// What each command said last. There is one for the process, as its targets are opened apart from each other.
-static ANSWERS: LazyLock<Lock<HashMap<Vec<String>, Arc<Mutex<Option<Answer>>>>>> = LazyLock::new(Lock::default);
+/// What a command said last; whoever runs it holds it.
+type Slot = Arc<Mutex<Option<Answer>>>;
+
+/// The commands that were asked. There is one list for the process, as its targets are opened apart from each other.
+static ANSWERS: LazyLock<Lock<HashMap<Vec<String>, Slot>>> = LazyLock::new(Lock::default);
 
 #[derive(Debug)]
 struct Answer {
@@ -47,7 +50,7 @@ fn repeated(said: &Result<Secret>) -> Result<Secret> {
     }
 }
 
-fn slot(argv: &[String]) -> Arc<Mutex<Option<Answer>>> {
+fn slot(argv: &[String]) -> Slot {
     let mut answers = ANSWERS.lock().unwrap_or_else(PoisonError::into_inner);
     answers.entry(argv.to_vec()).or_default().clone()
 }
