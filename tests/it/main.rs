@@ -9,6 +9,7 @@ mod cli;
 mod conformance;
 mod cycle;
 mod damage;
+mod doctor;
 mod faults;
 mod fixtures;
 mod gcp;
