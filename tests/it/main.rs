@@ -18,6 +18,7 @@ mod mysql;
 mod object_lock;
 mod postgresql;
 mod prune;
+mod recipes;
 mod restic;
 mod roles;
 mod s3_credentials;
