@@ -81,7 +81,11 @@ impl Tokens for Found {
 
     async fn holder(&self) -> Holder {
         let state = self.state.lock().await;
-        Holder { by: state.known.as_ref().map(|known| known.what.clone()).unwrap_or_default(), left: None }
+        let words = |known: &Known| match &known.account {
+            Some(account) => format!("{} of {account}", known.what),
+            None => known.what.clone(),
+        };
+        Holder { by: state.known.as_ref().map(words).unwrap_or_default(), left: None }
     }
 
     async fn quota_project(&self) -> Option<String> {
@@ -110,6 +114,8 @@ mod tests {
         assert_eq!(server.asked().len(), 2);
         assert_eq!(found.renew(&second).await.unwrap(), None, "the same one again is none");
         assert_eq!(found.quota_project().await.as_deref(), Some("crm"));
+        let by = found.holder().await.by;
+        assert!(by.ends_with("key.json of backup@crm.example"), "{by}");
     }
 
     #[tokio::test(start_paused = true)]
