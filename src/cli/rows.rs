@@ -131,8 +131,6 @@ impl Row for ConfigProblems {
 pub(super) struct CheckRow {
     /// The target that it is about; null where it is about a store, or about the whole config.
     pub(super) target: Option<String>,
-    /// The store that it is about, where all its targets share what was found.
-    pub(super) store: Option<String>,
     /// What was looked at.
     pub(super) check: &'static str,
     /// Whether it will do.
@@ -141,6 +139,8 @@ pub(super) struct CheckRow {
     pub(super) detail: String,
     /// What to do about it.
     pub(super) hint: Option<String>,
+    /// The store that it is about, where all its targets share what was found.
+    pub(super) store: Option<String>,
 }
 
 /// What a check is about.
@@ -160,7 +160,7 @@ impl CheckRow {
             About::Target(target) => (Some(target.to_string()), None),
             About::Store(store) => (None, Some(store.to_owned())),
         };
-        Self { target, store, check, ok, detail, hint }
+        Self { target, check, ok, detail, hint, store }
     }
 
     /// What was looked at; a failure besides, where it won't do.
@@ -183,7 +183,7 @@ impl About<'_> {
 
 impl Row for CheckRow {
     const KIND: &'static str = "CheckList";
-    const KEYS: &'static [&'static str] = &["target", "store", "check", "ok", "detail", "hint"];
+    const KEYS: &'static [&'static str] = &["target", "check", "ok", "detail", "hint", "store"];
     const HEADINGS: &'static [&'static str] = &["TARGET", "CHECK", "RESULT", "DETAIL"];
 
     fn cells(&self, _: DateTime<Utc>) -> Vec<String> {

@@ -169,3 +169,17 @@ async fn postgresql_is_examined_verb_by_verb() {
     );
     patient.bed.admin(&format!("DROP OWNED BY {role}"));
 }
+
+#[tokio::test]
+async fn mariadb_is_examined_too_and_takes_the_certificates_of_a_file() {
+    let Some(bed) = Bed::mariadb() else { return };
+    let patient = Patient::new(bed);
+    let well = patient.doctor("snapkeep", "");
+    let told = ["MariaDB", "everything in the database is seen", "can be made and filled", "mysqldump", "mode prefer"];
+    crate::support::assert_names(&well, &told);
+    assert!(well.starts_with("exit 0"), "{well}");
+    std::fs::write(patient.bench.path("ca.pem"), "no certificate").unwrap();
+    let sick = patient.doctor("snapkeep", "tls = { mode = \"disable\", ca_file = \"ca.pem\" }\n");
+    let told = ["cannot check the certificates in [DIR]/ca.pem: there is none in it", "hint: openssl x509 -in"];
+    crate::support::assert_names(&sick, &told);
+}
