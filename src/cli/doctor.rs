@@ -18,6 +18,7 @@ use super::targets::CONCURRENCY;
 use super::{App, Outcome};
 use crate::catalog::{self, Catalog};
 use crate::failure::Failure;
+use crate::notices;
 use crate::plan::{self, Refusal};
 use crate::units;
 
@@ -26,7 +27,7 @@ mod target;
 
 use target::Looked;
 
-/// Look for what is wrong, and tell what to do: credentials and permissions for each verb, client tools, TLS, clock, quotas, debris, age, stores, state
+/// Look for what is wrong, and tell what to do: credentials and permissions for each verb, client tools, TLS, clock, quotas, debris, age, stores, state, notifications
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
     /// The targets, with their stores; all of them unless named
@@ -62,6 +63,11 @@ impl Doctor {
         for (_, findings) in stores {
             findings.add_to(&mut outcome);
         }
+        let mut findings = Findings::new(About::Config);
+        for (name, found) in notices::check(&config, self.timeout).await {
+            findings.add("notification", found.map(|detail| format!("{name}: {detail}")));
+        }
+        findings.add_to(&mut outcome);
         Ok(outcome)
     }
 }

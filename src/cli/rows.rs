@@ -148,6 +148,8 @@ pub(super) struct CheckRow {
 pub(super) enum About<'n> {
     Target(&'n TargetName),
     Store(&'n str),
+    /// No one of its targets and stores.
+    Config,
 }
 
 impl CheckRow {
@@ -159,6 +161,7 @@ impl CheckRow {
         let (target, store) = match about {
             About::Target(target) => (Some(target.to_string()), None),
             About::Store(store) => (None, Some(store.to_owned())),
+            About::Config => (None, None),
         };
         Self { target, check, ok, detail, hint, store }
     }
@@ -176,7 +179,7 @@ impl About<'_> {
     pub(super) fn own(self, failure: Failure) -> Failure {
         match self {
             Self::Target(target) => failure.of(target),
-            Self::Store(_) => failure,
+            Self::Store(_) | Self::Config => failure,
         }
     }
 }
@@ -201,7 +204,7 @@ impl Row for CheckRow {
     }
 
     fn name(&self) -> String {
-        self.target.clone().or_else(|| self.store.clone()).unwrap_or_default()
+        self.target.as_deref().or(self.store.as_deref()).unwrap_or(self.check).to_owned()
     }
 }
 

@@ -1,32 +1,38 @@
 //! Tries notifications without telling anybody anything.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use snapkeep_providers::ErrorKind;
+use tokio::time::timeout;
 
 use super::{Addressee, Notices};
 use crate::config::Config;
 use crate::failure::Failure;
 
 /// Whether each notification of a config could be sent, by its name: its secrets are read, its host is asked, a mail server is
-/// logged in to. Nothing is sent that counts as a ping or a message.
-#[cfg_attr(not(test), expect(dead_code, reason = "`doctor` asks it next"))]
-pub(crate) async fn check(config: &Config) -> Vec<(String, Result<String, Failure>)> {
+/// logged in to, each within `limit`. Nothing is sent that counts as a ping or a message.
+pub(crate) async fn check(config: &Config, limit: Duration) -> Vec<(String, Result<String, Failure>)> {
     let notices = Notices::of(config);
-    let checks = notices.addressees.iter().map(|addressee| async { (addressee.name.clone(), reach(addressee).await) });
+    let checks = notices.addressees.iter().map(|addressee| async {
+        let reached = timeout(limit, reach(addressee)).await;
+        let too_slow = || of(addressee, Failure::new(ErrorKind::Unavailable, "no answer in time"));
+        (addressee.name.clone(), reached.unwrap_or_else(|_| Err(too_slow())))
+    });
     join_all(checks).await
 }
 
 async fn reach(addressee: &Addressee) -> Result<String, Failure> {
-    let of_name = |failure: Failure| {
-        let message = format!("notification {}: {}", addressee.name, failure.message);
-        Failure { message, ..failure }
-    };
-    let ready = addressee.ready().await.map_err(of_name)?;
+    let ready = addressee.ready().await.map_err(|failure| of(addressee, failure))?;
     ready.reach().await.map_err(|fault| {
-        let message = format!("notification {}: cannot reach {}: {}", addressee.name, ready.host(), fault.reason);
-        let failure = Failure::new(ErrorKind::Unavailable, message);
+        let message = format!("cannot reach {}: {}", ready.host(), fault.reason);
+        let failure = of(addressee, Failure::new(ErrorKind::Unavailable, message));
         failure.with_hint(fault.hint.unwrap_or_else(|| "check its address, and the network in between".into()))
     })
+}
+
+fn of(addressee: &Addressee, failure: Failure) -> Failure {
+    Failure { message: format!("notification {}: {}", addressee.name, failure.message), ..failure }
 }
 
 #[cfg(test)]
@@ -45,7 +51,7 @@ mod tests {
         std::fs::write(folder.path().join("text"), "secret-path").unwrap();
         let text = text.replace("PORT", &address.port().to_string());
         let config = parse(&format!("version = 1\n{text}"), Path::new(&folder.path().join("c.toml"))).unwrap();
-        let lines = check(&config).await.into_iter().map(|(name, result)| {
+        let lines = check(&config, Duration::from_secs(30)).await.into_iter().map(|(name, result)| {
             let failure = result.unwrap_err();
             let [folder, hint] = [folder.path().display().to_string(), failure.hint.unwrap_or_default()];
             format!("{name}: {} {}; {hint}", failure.code, failure.message).replace(&folder, "[DIR]")

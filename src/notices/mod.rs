@@ -23,7 +23,6 @@ mod notice;
 mod ready;
 mod words;
 
-#[expect(unused_imports, reason = "`doctor` asks it next")]
 pub(crate) use check::check;
 pub(crate) use notice::Told;
 

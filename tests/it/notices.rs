@@ -430,3 +430,24 @@ fn a_config_that_can_not_notify_is_refused() {
     error: snapkeep.toml:29:11: "retries" in notifications.d must be 0 to 10, not 11
     "#);
 }
+
+#[test]
+fn doctor_reaches_who_is_told_and_tells_nothing() {
+    let (bench, recorder) = told("healthchecks", "");
+    recorder.answer(404, "");
+    notify(&bench, "[notifications.unread]\ntype = \"webhook\"\nurl = { env = \"NOT_SET\" }\n");
+    let ran = run(&bench, "doctor");
+    let whole = ran.to_string();
+    let rows = whole.lines().filter(|line| !line.starts_with("notes") && !line.starts_with("store"));
+    assert_snapshot!(rows.collect::<Vec<_>>().join("\n"), @"
+    exit 3
+    --- stdout
+    TARGET  CHECK  RESULT  DETAIL
+    -  notification  ok  ops: 127.0.0.1 answers (404)
+    -  notification  FAILED  notification unread: config: cannot read the secret from environment variable NOT_SET: it is not set, or not UTF-8
+    --- stderr
+    error: notification unread: config: cannot read the secret from environment variable NOT_SET: it is not set, or not UTF-8
+    hint: set it: export NOT_SET=...
+    ");
+    assert_eq!(recorder.lines(), ["HEAD /"], "nothing that is secret, or a ping");
+}

@@ -53,6 +53,10 @@ impl Drop for Server {
 
 /// Makes a snapshot of which `mail` is told by this server; `more` are keys of the notification.
 fn create(server: &Server, more: &str) -> Ran {
+    command(server, more, "-o name create notes")
+}
+
+fn command(server: &Server, more: &str, line: &str) -> Ran {
     let bench = Bench::new();
     for (file, text) in [("password", PASSWORD), ("wrong", "another-secret")] {
         std::fs::write(bench.path(file), text).unwrap();
@@ -65,7 +69,7 @@ fn create(server: &Server, more: &str) -> Ran {
             server.port
         ),
     );
-    let ran = run(&bench, "-o name create notes");
+    let ran = run(&bench, line);
     assert!(!ran.err.contains(PASSWORD) && !ran.err.contains("another-secret"), "{ran}");
     ran
 }
@@ -171,4 +175,16 @@ fn a_mail_that_is_not_taken_now_is_sent_again() {
     let Some(mut server) = Server::start("none", "1") else { return };
     assert_eq!(create(&server, "tls = \"none\"").err.lines().count(), 1);
     assert_eq!(server.next()["headers"]["Subject"], "snapkeep: notes: create succeeded");
+}
+
+#[test]
+fn doctor_logs_in_and_sends_nothing() {
+    let Some(server) = Server::start("starttls", "0") else { return };
+    let notification = |ran: &Ran| ran.out.lines().find(|line| line.contains("notification")).unwrap().to_owned();
+    let ran = command(&server, &trusted("starttls", "password"), "doctor");
+    let shown = notification(&ran).split_whitespace().collect::<Vec<_>>().join(" ");
+    let port = server.port;
+    assert_eq!(shown, format!("- notification ok mail: 127.0.0.1 takes mail, port {port} as backups"));
+    let ran = command(&server, &trusted("starttls", "wrong"), "doctor");
+    assert!(notification(&ran).contains("FAILED") && ran.err.contains("535"), "{ran}");
 }
