@@ -114,6 +114,11 @@ impl Occasion<'_> {
     }
 }
 
+/// Whether a hook failed that may stop what comes next.
+pub(crate) fn is_of_hook(failure: &Failure) -> bool {
+    failure.code == CODE
+}
+
 /// Whether anything runs before or after a snapshot of this target is made.
 pub(crate) fn surround(target: &Target) -> bool {
     [Moment::BeforeCreate, Moment::AfterCreate].iter().any(|moment| !moment.of(&target.hooks).is_empty())

@@ -287,3 +287,18 @@ fn a_targets_own_hooks_go_before_those_of_all() {
     assert_eq!(bench.run("create notes").code, Some(0));
     assert_eq!(events(&bench), "after_create");
 }
+
+#[test]
+fn guard_runs_nothing_after_a_hook_that_may_stop_it() {
+    let hooks = "after_create = { command = [\"./after\"], on_failure = \"abort\" }";
+    let bench = bench(hooks, &[("after", "exit 1")]);
+    assert_snapshot!(bench.run("guard notes -- touch ran"), @"
+    exit 1
+    --- stderr
+    notes: made notes/[ID1] in local, [SIZE], in [DURATION]
+    error: notes: hook after_create failed: after ended with exit status 1
+    hint: run it by hand; its output is shown with `-v`
+    ");
+    assert!(!bench.path("ran").exists());
+    assert_eq!((bench.ids().len(), events(&bench).as_str()), (1, "after_create"));
+}

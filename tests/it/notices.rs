@@ -451,3 +451,13 @@ fn doctor_reaches_who_is_told_and_tells_nothing() {
     ");
     assert_eq!(recorder.lines(), ["HEAD /"], "nothing that is secret, or a ping");
 }
+
+#[test]
+fn a_snapshot_that_guard_makes_is_told_of() {
+    let (bench, recorder) = told("webhook", ALL);
+    assert_eq!(run(&bench, "guard notes -- true").code, Some(0));
+    let told: Vec<_> = recorder.seen().iter().map(|seen| seen.json()["event"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(told, ["start", "success"]);
+    assert_eq!(run(&bench, "guard notes --max-age 1h -- false").code, Some(1));
+    assert_eq!(recorder.seen().len(), 2, "it made none");
+}
