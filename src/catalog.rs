@@ -24,6 +24,7 @@ use crate::config::{Config, Target, nearest};
 use crate::failure::Failure;
 use crate::lock::Lock;
 use crate::marks::Marks;
+use crate::notices::Notices;
 use crate::operate::Stopped;
 use crate::state::{Expected, Scope, State, Written};
 
@@ -108,16 +109,23 @@ pub(crate) struct Catalog {
     config: Config,
     state: OnceCell<State>,
     connections: Connections,
+    notices: Notices,
 }
 
 impl Catalog {
     pub(crate) fn of(config: Config) -> Self {
-        Self { config, state: OnceCell::new(), connections: Connections::default() }
+        let notices = Notices::of(&config);
+        Self { config, state: OnceCell::new(), connections: Connections::default(), notices }
     }
 
     /// What all targets share.
     pub(crate) fn connections(&self) -> &Connections {
         &self.connections
+    }
+
+    /// Who is told of what happens.
+    pub(crate) fn notices(&self) -> &Notices {
+        &self.notices
     }
 
     /// Opened when it is first needed, and once.
@@ -239,6 +247,11 @@ impl Opened {
             self.scope.erase(kind, name).await?;
         }
         begun
+    }
+
+    /// The stores, by name, that copies of its snapshots were made to.
+    pub(crate) async fn held_stores(&self) -> Result<Vec<String>, Failure> {
+        self.scope.names(HELD).await
     }
 
     /// What tells a snapshot from another that gets its id later; nothing where none ever does.

@@ -29,9 +29,11 @@ mod hex;
 #[cfg(any(test, feature = "conformance"))]
 pub mod memory;
 pub mod model;
+mod need;
 pub mod objects;
 mod options;
 mod owner;
+pub mod program;
 mod random;
 mod rest;
 pub mod secret;
@@ -40,8 +42,10 @@ pub mod shell;
 mod toml;
 mod trial;
 
+pub use dump::examine_store;
 pub use dump::live::leave_nothing;
 pub use error::{Error, ErrorKind, Result};
+pub use rest::on_the_way;
 
 use azure_flexible::Told;
 use bookmarks::Bookmarks;
@@ -288,6 +292,12 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// Reachable, permitted, tools and versions right: one row each. Changes nothing.
     async fn check(&self) -> Vec<Check>;
+
+    /// What [`Provider::check`] looks at, and what takes longer to ask: what the caller may do, verb by verb, and who it is.
+    /// Nothing of the stores, which targets share. Changes nothing.
+    async fn examine(&self) -> Vec<Check> {
+        self.check().await
+    }
 
     /// Every snapshot in `scope`, newest first.
     ///

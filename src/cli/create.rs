@@ -9,10 +9,12 @@ use tokio::sync::Semaphore;
 use super::following::{Came, Waiting};
 use super::making::Making;
 use super::rows::OperationRow;
+use super::telling::told_of;
 use super::{App, Mode, Outcome};
 use crate::catalog::{self, Catalog};
-use crate::config::Target;
+use crate::config::{NotifiedAction, Target};
 use crate::failure::Failure;
+use crate::hooks;
 use crate::journal::Doing;
 
 /// How many dumps are made at once.
@@ -57,7 +59,10 @@ impl Create {
         let made: Vec<Result<Came<Snapshot>, Failure>> = stream::iter(targets)
             .map(|target| async {
                 let _turn = if target.settings.is_dump() { dumps.acquire().await.ok() } else { None };
-                self.create(app, &config, target).await.map_err(|failure| failure.of(&target.name))
+                let telling = app.telling(&config, NotifiedAction::Create, target);
+                let made = self.create(app, &config, target).await.map_err(|failure| failure.of(&target.name));
+                telling.end(told_of(&made));
+                made
             })
             .buffered(CONCURRENCY)
             .collect()
@@ -80,7 +85,9 @@ impl Create {
                 Err(failure) => snapshots.failures.push(failure),
             }
         }
-        if self.waiting.no_wait { app.finish(&operations) } else { app.finish(&snapshots) }
+        let code = if self.waiting.no_wait { app.finish(&operations) } else { app.finish(&snapshots) };
+        config.notices().flush().await;
+        code
     }
 
     /// Nothing was tried: a document of the kind that it would have been.
@@ -98,7 +105,9 @@ impl Create {
         }
         let opened = app.asking(catalog::open(config, target)).await?;
         if app.mode == Mode::DryRun {
-            return self.try_out(app, &*opened.provider).await;
+            let tried = self.try_out(app, &*opened.provider).await?;
+            hooks::announced(target).iter().for_each(|line| app.report.info(line));
+            return Ok(tried);
         }
         Making { app, target, key: self.key.as_deref(), tags: &self.tag, waiting: &self.waiting }.make(&opened).await
     }

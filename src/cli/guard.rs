@@ -20,11 +20,13 @@ use self::command::{Command, Unusable};
 use super::create::key;
 use super::following::{Came, Waiting};
 use super::making::Making;
+use super::telling::told_of;
 use super::verify::{self, LevelArg};
 use super::{App, Mode, Outcome};
 use crate::catalog::{self, Catalog, Opened};
-use crate::config::{Config, Target};
+use crate::config::{Config, NotifiedAction, Target};
 use crate::failure::Failure;
+use crate::hooks;
 use crate::pin::Pinned;
 use crate::{marks, units};
 
@@ -75,20 +77,25 @@ impl Guard {
 
     /// Gives the command's own exit code; a failure when it did not run.
     async fn guard(&self, app: &App) -> Result<u8, Vec<Failure>> {
-        let one = |failure: Failure| vec![failure.of(&self.target)];
         // A name that was mistyped is found before hours have gone into a snapshot.
         let path = std::env::var_os("PATH");
         let command = Command::find(&self.command, path.as_deref()).map_err(|why| vec![self.unusable(why)])?;
         let config = app.load()?;
         let target = catalog::target(&config, &self.target).map_err(|failure| vec![failure])?;
-        let opened = app.asking(catalog::open(&config, target)).await.map_err(one)?;
-        let fresh = self.fresh(app, &opened).await.map_err(one)?;
+        let done = self.with(app, &config, target, &command).await;
+        config.notices().flush().await;
+        done.map_err(|failure| vec![failure.of(&self.target)])
+    }
+
+    async fn with(&self, app: &App, config: &Catalog, target: &Target, command: &Command) -> Result<u8, Failure> {
+        let opened = app.asking(catalog::open(config, target)).await?;
+        let fresh = self.fresh(app, &opened).await?;
         if app.mode == Mode::DryRun {
-            self.tell_intent(app, &config, target, fresh.as_ref());
+            self.tell_intent(app, config, target, fresh.as_ref());
             return Ok(0);
         }
-        let snapshot = self.secure(app, &config, target, &opened, fresh).await.map_err(one)?;
-        self.during(app, &config, &opened, &snapshot, &command).await.map_err(one)
+        let snapshot = self.secure(app, config, target, &opened, fresh).await?;
+        self.during(app, config, &opened, &snapshot, command).await
     }
 
     /// The newest good snapshot of ours, where it is young enough. What could not be read may hide a newer one, and that is no
@@ -123,18 +130,25 @@ impl Guard {
                 Err(failure) => return Err(failure),
             }
         }
-        let snapshot = self.make(app, target, opened).await?;
+        let snapshot = self.make(app, config, target, opened).await?;
         self.verified(app, config, target, opened, &snapshot).await?;
         Ok(snapshot)
     }
 
-    async fn make(&self, app: &App, target: &Target, opened: &Opened) -> Result<Snapshot, Failure> {
+    async fn make(&self, app: &App, config: &Catalog, target: &Target, opened: &Opened) -> Result<Snapshot, Failure> {
         let waiting = Waiting { no_wait: false, timeout: self.timeout };
         let making = Making { app, target, key: self.key.as_deref(), tags: &self.tag, waiting: &waiting };
-        let (made, failed) = match making.make(opened).await? {
+        let telling = app.telling(config, NotifiedAction::Create, target);
+        let came = making.make(opened).await;
+        telling.end(told_of(&came));
+        let (made, mut failed) = match came? {
             Came::Done(made, failed) => (made, failed),
             Came::Begun(_) | Came::NotTried => (Vec::new(), Vec::new()),
         };
+        // A hook that may stop what comes next has done so.
+        if let Some(hook) = failed.iter().position(hooks::is_of_hook) {
+            return Err(failed.swap_remove(hook));
+        }
         // A copy that is missing is to be told; the database is safe without it.
         failed.iter().for_each(|failure| app.report.warn(&failure.message));
         let count = made.len();

@@ -39,7 +39,8 @@ impl Making<'_> {
     pub(super) async fn make(&self, opened: &Opened) -> Result<Came<Snapshot>, Failure> {
         let (task, run) = self.app.run(self.target.name.as_str(), "create");
         let lock = opened.lock("create", run.cancel.clone()).await?;
-        let made = self.kept(opened, &lock, (task, run)).await;
+        let cancel = run.cancel.clone();
+        let made = self.hooked(opened, &cancel, self.kept(opened, &lock, (task, run))).await;
         lock.release().await;
         made
     }

@@ -12,8 +12,9 @@ use snapkeep_providers::model::ListScope;
 use super::{App, Mode, Outcome};
 use crate::apply::{self, Ended};
 use crate::catalog::{self, Catalog, Opened};
-use crate::config::{Config, Retention, Target};
+use crate::config::{Config, NotifiedAction, Retention, Target};
 use crate::failure::{Failure, PARTIAL, exit_of};
+use crate::notices::Told;
 use crate::plan::{self, Rules, TargetPlan, Verdict};
 use crate::plan_file::{Item, Made, PlanFile, TargetEntry};
 use crate::render::{Format, Row};
@@ -307,6 +308,17 @@ fn refusals(entry: &TargetEntry) -> impl Iterator<Item = Failure> {
     })
 }
 
+/// Tells of the targets of which nothing can be deleted: why they could not be planned, or were refused.
+fn tell_unplanned(app: &App, config: &Catalog, failures: &[Failure]) {
+    for target in config.targets.values() {
+        let of_target = |failure: &&Failure| failure.target.as_deref() == Some(target.name.as_str());
+        let why: Vec<Failure> = failures.iter().filter(of_target).cloned().collect();
+        if !why.is_empty() {
+            app.telling(config, NotifiedAction::Prune, target).end(Some(Told::new::<PrunedRow>([], &why)));
+        }
+    }
+}
+
 impl Apply {
     async fn run(&self, app: &App) -> u8 {
         let planned = async {
@@ -325,11 +337,20 @@ impl Apply {
         if app.mode == Mode::DryRun {
             return show(app, &plan, &failures);
         }
+        tell_unplanned(app, &config, &failures);
         let mut outcome = Outcome::failed(failures);
         for entry in plan.targets.iter().filter(|entry| entry.refused.is_empty()) {
+            let target = catalog::target(&config, &entry.target).ok();
+            let telling = target.map(|target| app.telling(&config, NotifiedAction::Prune, target));
+            let (items, failures) = (outcome.items.len(), outcome.failures.len());
             self.apply_target(app, &config, &plan, &entry.target, &mut outcome).await;
+            if let Some(telling) = telling {
+                telling.end(Some(Told::new(&outcome.items[items..], &outcome.failures[failures..])));
+            }
         }
-        app.finish(&outcome)
+        let code = app.finish(&outcome);
+        config.notices().flush().await;
+        code
     }
 
     /// Reads the plan file, and keeps the targets that are asked for.

@@ -130,33 +130,64 @@ impl Row for ConfigProblems {
 /// One thing that was checked.
 #[derive(Debug, Serialize)]
 pub(super) struct CheckRow {
-    pub(super) target: String,
+    /// The target that it is about; null where it is about a store, or about the whole config.
+    pub(super) target: Option<String>,
+    /// What was looked at.
     pub(super) check: &'static str,
+    /// Whether it will do.
     pub(super) ok: bool,
+    /// What was found, or why it won't do.
     pub(super) detail: String,
+    /// What to do about it.
     pub(super) hint: Option<String>,
+    /// The store that it is about, where all its targets share what was found.
+    pub(super) store: Option<String>,
+}
+
+/// What a check is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum About<'n> {
+    Target(&'n TargetName),
+    Store(&'n str),
+    /// No one of its targets and stores.
+    Config,
 }
 
 impl CheckRow {
-    pub(super) fn new(target: &str, check: &'static str, outcome: &Result<String, Failure>) -> Self {
+    pub(super) fn new(about: About<'_>, check: &'static str, outcome: &Result<String, Failure>) -> Self {
         let (ok, detail, hint) = match outcome {
             Ok(detail) => (true, detail.clone(), None),
             Err(failure) => (false, failure.message.clone(), failure.hint.clone()),
         };
-        Self { target: target.to_owned(), check, ok, detail, hint }
+        let (target, store) = match about {
+            About::Target(target) => (Some(target.to_string()), None),
+            About::Store(store) => (None, Some(store.to_owned())),
+            About::Config => (None, None),
+        };
+        Self { target, check, ok, detail, hint, store }
     }
 
-    /// What a provider looked at; a failure besides, where it won't do.
-    pub(super) fn of(target: &TargetName, check: Check) -> (Self, Option<Failure>) {
-        let outcome = check.outcome.map_err(|error| Failure::from(error).of(target));
-        let row = Self::new(target.as_str(), check.name, &outcome);
+    /// What was looked at; a failure besides, where it won't do.
+    pub(super) fn of(about: About<'_>, check: Check) -> (Self, Option<Failure>) {
+        let outcome = check.outcome.map_err(|error| about.own(error.into()));
+        let row = Self::new(about, check.name, &outcome);
         (Self { hint: row.hint.or(check.advice), ..row }, outcome.err())
+    }
+}
+
+impl About<'_> {
+    /// A failure of it.
+    pub(super) fn own(self, failure: Failure) -> Failure {
+        match self {
+            Self::Target(target) => failure.of(target),
+            Self::Store(_) | Self::Config => failure,
+        }
     }
 }
 
 impl Row for CheckRow {
     const KIND: &'static str = "CheckList";
-    const KEYS: &'static [&'static str] = &["target", "check", "ok", "detail", "hint"];
+    const KEYS: &'static [&'static str] = &["target", "check", "ok", "detail", "hint", "store"];
     const HEADINGS: &'static [&'static str] = &["TARGET", "CHECK", "RESULT", "DETAIL"];
 
     fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
@@ -168,11 +199,13 @@ impl Row for CheckRow {
         // Of a failure it is told on stderr.
         let advice =
             self.hint.as_ref().filter(|_| self.ok).map(|advice| format!("\nhint: {advice}")).unwrap_or_default();
-        vec![self.target.clone(), self.check.into(), result.into(), format!("{}{advice}", self.detail)]
+        // No target's name has a space in it.
+        let about = self.store.as_ref().map(|store| format!("store {store}")).or_else(|| self.target.clone());
+        vec![or_dash(about), self.check.into(), result.into(), format!("{}{advice}", self.detail)]
     }
 
     fn name(&self) -> String {
-        self.target.clone()
+        self.target.as_deref().or(self.store.as_deref()).unwrap_or(self.check).to_owned()
     }
 }
 
@@ -440,10 +473,11 @@ mod tests {
         let checks = [
             Check::new("instance", Ok("POSTGRES_16, RUNNABLE".into())),
             Check::new("retention", Ok("backups go with the instance".into())).with_advice("retain them"),
-            Check::new("deletion", Err(failed)).with_advice("never mind"),
+            Check::new("delete", Err(failed)).with_advice("never mind"),
         ];
         let target: TargetName = "billing".parse().unwrap();
-        let (rows, failures): (Vec<_>, Vec<_>) = checks.into_iter().map(|check| CheckRow::of(&target, check)).unzip();
+        let (rows, failures): (Vec<_>, Vec<_>) =
+            checks.into_iter().map(|check| CheckRow::of(About::Target(&target), check)).unzip();
         let mut table = Vec::new();
         render::print(&mut table, Format::Table, &rows, &[], DateTime::UNIX_EPOCH).unwrap();
         insta::assert_snapshot!(String::from_utf8(table).unwrap(), @"
@@ -451,7 +485,7 @@ mod tests {
         billing  instance   ok      POSTGRES_16, RUNNABLE
         billing  retention  look    backups go with the instance
                                     hint: retain them
-        billing  deletion   FAILED  memory: cannot look at billing: 403
+        billing  delete     FAILED  memory: cannot look at billing: 403
         ");
         let hints: Vec<_> = rows.iter().map(|row| row.hint.as_deref()).collect();
         assert_eq!(hints, [None, Some("retain them"), Some("get the role")]);

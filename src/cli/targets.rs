@@ -5,14 +5,14 @@ use futures::{StreamExt, stream};
 use snapkeep_providers::settings::ProviderSettings;
 
 use super::discover::Discover;
-use super::rows::{CheckRow, TargetRow};
+use super::rows::{About, CheckRow, TargetRow};
 use super::{App, Outcome};
 use crate::catalog::{self, Catalog};
 use crate::config::Target;
 use crate::failure::Failure;
 
-/// How many targets are checked at once.
-const CONCURRENCY: usize = 8;
+/// How many targets are looked at at once.
+pub(super) const CONCURRENCY: usize = 8;
 
 /// Show what is configured, or check that it works
 #[derive(Debug, Args)]
@@ -99,15 +99,16 @@ async fn check(app: &App, names: &[String]) -> Result<Outcome<CheckRow>, Vec<Fai
 }
 
 async fn check_target(config: &Catalog, target: &Target) -> (Vec<CheckRow>, Vec<Failure>) {
+    let about = About::Target(&target.name);
     match catalog::open(config, target).await {
         Ok(opened) => {
             let (rows, failures): (Vec<_>, Vec<_>) =
-                opened.provider.check().await.into_iter().map(|check| CheckRow::of(&target.name, check)).unzip();
+                opened.provider.check().await.into_iter().map(|check| CheckRow::of(about, check)).unzip();
             (rows, failures.into_iter().flatten().collect())
         }
         Err(failure) => {
-            let failed = Err(failure.of(&target.name));
-            (vec![CheckRow::new(target.name.as_str(), "provider", &failed)], failed.err().into_iter().collect())
+            let failed = Err(about.own(failure));
+            (vec![CheckRow::new(about, "provider", &failed)], failed.err().into_iter().collect())
         }
     }
 }

@@ -8,8 +8,9 @@ use snapkeep_providers::{Error, ErrorKind};
 use super::rows::{FindingRow, VerificationRow};
 use super::{App, Mode, Outcome};
 use crate::catalog::{self, Catalog, Opened, SnapshotRef};
-use crate::config::{Config, Target};
+use crate::config::{Config, NotifiedAction, Target};
 use crate::failure::Failure;
+use crate::notices::Told;
 use crate::pin::Pinned;
 use crate::{marks, units};
 
@@ -48,6 +49,13 @@ pub(super) struct Looked {
     pub(super) failures: Vec<Failure>,
 }
 
+impl Looked {
+    /// It could not be looked into.
+    fn failed(failure: Failure) -> Self {
+        Self { row: None, failures: vec![failure] }
+    }
+}
+
 impl Verify {
     pub(super) async fn run(&self, app: &App) -> u8 {
         let config = match app.load() {
@@ -55,30 +63,36 @@ impl Verify {
             Err(failures) => return app.finish(&Outcome::<VerificationRow>::failed(failures)),
         };
         // A name that was mistyped is found before hours have gone into another one.
-        let unknown: Vec<Failure> =
-            self.ids.iter().filter_map(|id| catalog::target(&config, &id.target).err()).collect();
+        let (mut named, mut unknown) = (Vec::new(), Vec::new());
+        for id in &self.ids {
+            match catalog::target(&config, &id.target) {
+                Ok(target) => named.push((id, target)),
+                Err(failure) => unknown.push(failure),
+            }
+        }
         if !unknown.is_empty() {
             return app.finish(&Outcome::<VerificationRow>::failed(unknown));
         }
         let mut outcome = Outcome::new();
-        for id in &self.ids {
-            match self.verify(app, &config, id).await {
-                Ok(Looked { row, failures }) => {
-                    outcome.items.extend(row);
-                    outcome.done += usize::from(failures.is_empty());
-                    outcome.failures.extend(failures.into_iter().map(|failure| failure.of(&id.target)));
-                }
-                Err(failure) => outcome.failures.push(failure.of(&id.target)),
-            }
+        for (id, target) in named {
+            let telling = app.telling(&config, NotifiedAction::Verify, target);
+            let looked = self.verify(app, &config, target, id).await;
+            let Looked { row, failures } = looked.unwrap_or_else(Looked::failed);
+            let failures: Vec<Failure> = failures.into_iter().map(|failure| failure.of(&id.target)).collect();
+            telling.end(Some(Told::new(&row, &failures)));
+            outcome.items.extend(row);
+            outcome.done += usize::from(failures.is_empty());
+            outcome.failures.extend(failures);
         }
-        app.finish(&outcome)
+        let code = app.finish(&outcome);
+        config.notices().flush().await;
+        code
     }
 
-    async fn verify(&self, app: &App, config: &Catalog, id: &SnapshotRef) -> Result<Looked, Failure> {
+    async fn verify(&self, app: &App, config: &Catalog, target: &Target, id: &SnapshotRef) -> Result<Looked, Failure> {
         if app.cancel.is_cancelled() {
             return Err(Failure::new(ErrorKind::Interrupted, format!("{id}: interrupted before it was verified")));
         }
-        let target = catalog::target(config, &id.target)?;
         let opened = app.asking(catalog::open(config, target)).await?;
         let request = request(config, target, self.level.map(VerifyLevel::from));
         let found = async { opened.resolve(id).await.map_err(|failure| vec![failure]) };

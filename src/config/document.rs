@@ -9,7 +9,7 @@ use serde::Deserialize;
 use snapkeep_providers::model::{Tags, TargetName};
 use snapkeep_providers::settings::{ProviderSettings, StoreSettings, Verify};
 
-use super::{Retention, Schedule, State};
+use super::{Hooks, Notification, Retention, Schedule, State};
 
 /// The config of snapkeep: which databases, where their dumps go, and how long they are kept.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -39,6 +39,13 @@ pub(super) struct Document {
     /// How snapshots are verified.
     #[serde(default)]
     pub(super) verify: Verify,
+    /// What runs around the making of snapshots.
+    #[serde(default)]
+    pub(super) hooks: Hooks,
+    /// Who is told of what happens, by name.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = names()))]
+    pub(super) notifications: BTreeMap<String, Notification>,
     /// How long snapshots are kept, by the policy's name.
     #[serde(default)]
     #[schemars(extend("propertyNames" = names()))]
@@ -76,6 +83,9 @@ pub(super) struct TargetTable {
     /// How its snapshots are verified, where that is not as `[verify]` says.
     #[serde(default)]
     pub(super) verify: Verify,
+    /// What runs around the making of its snapshots, where that is not as `[hooks]` says.
+    #[serde(default)]
+    pub(super) hooks: Hooks,
 }
 
 /// A store's name, or several.

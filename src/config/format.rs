@@ -32,6 +32,8 @@ pub(super) enum Format {
     Cron,
     /// The address of a service.
     Endpoint,
+    /// Who writes or reads mail.
+    Mailbox,
 }
 
 /// The names that references are checked against.
@@ -61,6 +63,7 @@ impl Format {
             "time-zone" => Self::TimeZone,
             "cron" => Self::Cron,
             "endpoint" => Self::Endpoint,
+            "mailbox" => Self::Mailbox,
             _ => return None,
         })
     }
@@ -74,6 +77,7 @@ impl Format {
             Self::Within => Some("^([0-9]+[hdwmy])+$"),
             Self::TimeZone => Some("^[A-Za-z0-9_+/-]+$"),
             Self::Endpoint => Some("^https?://[^/?#@]+"),
+            Self::Mailbox => Some("^[^@]*[^@ ]@[^@ ]+$"),
             Self::Cron => Some(r"^\s*\S+(\s+\S+){4}\s*$"),
         }
     }
@@ -100,6 +104,8 @@ impl Format {
             // Not repeated: it may have a password in it.
             Self::Endpoint => check_endpoint(text)
                 .map_err(|reason| Misfit { message: format!(" can't be used: {reason}"), hint: None }),
+            Self::Mailbox if text.parse::<lettre::message::Mailbox>().is_ok() => Ok(()),
+            Self::Mailbox => Err(unfit(text, "write backups@example.com or Backups <backups@example.com>")),
             Self::Cron if text.split_whitespace().count() == 5 => Ok(()),
             Self::Cron => Err(unfit(
                 text,

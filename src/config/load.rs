@@ -95,6 +95,7 @@ fn target_table(shape: &Shape) -> Option<&Table> {
 fn typed(document: Document, path: &Path) -> Result<Config, ConfigError> {
     let absolute = std::path::absolute(path)
         .map_err(|error| ConfigError::of_file(Some(path), format!("its folder can't be told: {error}"), None))?;
+    let base = absolute.parent().unwrap_or(&absolute).to_owned();
     let targets = document.targets.into_iter().map(|(name, table)| {
         let target = Target {
             name: name.clone(),
@@ -103,6 +104,8 @@ fn typed(document: Document, path: &Path) -> Result<Config, ConfigError> {
             retention: table.retention,
             tags: table.tags,
             verify: table.verify.or(&document.verify),
+            hooks: table.hooks.or(&document.hooks),
+            base: base.clone(),
         };
         (name, target)
     });
@@ -111,8 +114,9 @@ fn typed(document: Document, path: &Path) -> Result<Config, ConfigError> {
         stores: document.stores,
         retention: document.retention,
         schedules: document.schedules,
+        notifications: document.notifications,
         state: document.state,
         path: path.to_owned(),
-        base: absolute.parent().unwrap_or(&absolute).to_owned(),
+        base,
     })
 }

@@ -19,8 +19,10 @@ mod duration;
 mod error;
 mod find;
 mod format;
+mod hooks;
 mod load;
 mod nearest;
+mod notifications;
 mod policy;
 mod schema;
 mod shape;
@@ -31,8 +33,10 @@ mod walk;
 pub use duration::{Elapsed, InvalidDuration, Within, elapsed};
 pub use error::{ConfigError, Position, Problem};
 pub use find::{Surroundings, find};
+pub use hooks::{Hook, Hooks, OnFailure, OneOrMore};
 pub use load::{load, parse};
 pub use nearest::nearest;
+pub use notifications::{Address, Channel, Email, Event, MailTls, Notification, NotifiedAction, Webhook};
 pub use policy::{Action, InvalidSelector, Missed, Retention, Schedule, Selector, State};
 pub use schema::schema;
 
@@ -47,6 +51,8 @@ pub struct Config {
     pub retention: BTreeMap<String, Retention>,
     /// The schedules.
     pub schedules: BTreeMap<String, Schedule>,
+    /// Who is told of what happens, by name.
+    pub notifications: BTreeMap<String, Notification>,
     /// Where holds, verification results, unfinished operations and locks are kept.
     pub state: State,
     /// The file it came from, as it was named.
@@ -87,6 +93,10 @@ pub struct Target {
     pub tags: Tags,
     /// How its snapshots are verified: its own settings, and those of `[verify]` where it has none.
     pub verify: Verify,
+    /// What runs around the making of its snapshots: its own hooks, and those of `[hooks]` where it has none.
+    pub hooks: Hooks,
+    /// The config file's folder, absolute: where its hooks run.
+    pub base: PathBuf,
 }
 
 impl Config {

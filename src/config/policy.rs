@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 use snapkeep_providers::model::TargetName;
 
-use super::{Elapsed, Within};
+use super::{Elapsed, Target, Within};
 
 /// How long snapshots are kept. The `keep_` rules are ORed, and one of them at least is set.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -131,6 +131,17 @@ pub enum Selector {
         /// Its value.
         value: String,
     },
+}
+
+impl Selector {
+    /// Whether it means this target.
+    pub fn selects(&self, target: &Target) -> bool {
+        match self {
+            Self::All => true,
+            Self::Name(name) => *name == target.name,
+            Self::Tag { key, value } => target.tags.get(key) == Some(value),
+        }
+    }
 }
 
 /// Why a selector was refused.

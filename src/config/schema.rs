@@ -11,8 +11,8 @@ use super::format::Format;
 pub(super) const OWN_KEYS: [&str; 7] =
     ["database", "path", "db_instance_identifier", "db_cluster_identifier", "server_name", "instance", "provider"];
 
-/// A key of targets that has a table of its own for all of them, and so none in `[defaults]`.
-pub(super) const FOR_ALL: &str = "verify";
+/// Keys of targets that have a table of their own for all of them, and so none in `[defaults]`.
+pub(super) const FOR_ALL: [&str; 2] = ["hooks", "verify"];
 
 const TARGET: &str = "TargetTable";
 
@@ -33,7 +33,7 @@ pub(super) fn full() -> Schema {
     RecursiveTransform(tidy).transform(&mut schema);
     ask_dumps_for_a_store(&mut schema);
     fill_defaults(&mut schema);
-    for tagged in [TARGET, "StoreSettings"] {
+    for tagged in [TARGET, "StoreSettings", "Notification"] {
         if let Some(table) = definition(&mut schema, tagged) {
             table.insert("unevaluatedProperties".to_owned(), json!(false));
         }
@@ -91,7 +91,7 @@ fn fill_defaults(schema: &mut Schema) {
     }
     for source in sources {
         for (key, value) in source["properties"].as_object().into_iter().flatten() {
-            if !OWN_KEYS.contains(&key.as_str()) && key != FOR_ALL {
+            if !OWN_KEYS.contains(&key.as_str()) && !FOR_ALL.contains(&key.as_str()) {
                 let mut value = value.clone();
                 // In `[defaults]` a key that isn't there has no value at all.
                 value.as_object_mut().and_then(|value| value.remove("default"));

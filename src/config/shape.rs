@@ -42,6 +42,8 @@ pub(super) struct Table {
     pub(super) exactly_one: Vec<String>,
     /// One of these keys at least must be set, and not to zero.
     pub(super) some_of: Vec<String>,
+    /// The keys that must be set too where the key is.
+    pub(super) beside: BTreeMap<String, Vec<String>>,
     /// More keys, which depend on the value of one.
     pub(super) variants: Option<Variants>,
 }
@@ -135,6 +137,9 @@ impl Compiler<'_> {
             table.variants = self.variants(branches);
         } else {
             table.exactly_one.extend(branches.iter().flat_map(|branch| texts(&branch["required"])));
+        }
+        for (name, needed) in schema["dependentRequired"].as_object().into_iter().flatten() {
+            table.beside.insert(name.clone(), texts(needed));
         }
         let alternatives = schema["anyOf"].as_array().into_iter().flatten();
         table.some_of.extend(alternatives.flat_map(|branch| texts(&branch["required"])));

@@ -191,6 +191,7 @@ impl Walk<'_> {
         for part in [Some(table), known.variant].into_iter().flatten() {
             self.missing(part, table.variants.is_some(), &meant, entries, spot);
             self.exactly_one(part, &meant, entries, spot);
+            self.beside(part, entries, spot);
             if self.problems.len() == problems_before {
                 self.some_of(part, entries, spot);
             }
@@ -227,8 +228,8 @@ impl Walk<'_> {
         if spot.path == "defaults" && OWN_KEYS.contains(&name) {
             return Some("it is each target's own: set it there".to_owned());
         }
-        if spot.path == "defaults" && name == FOR_ALL {
-            return Some(format!("what holds for every target is in [{FOR_ALL}]"));
+        if spot.path == "defaults" && FOR_ALL.contains(&name) {
+            return Some(format!("what holds for every target is in [{name}]"));
         }
         let Variants { tag, tables } = variants?;
         let owners: Vec<_> = tables.iter().filter(|(_, table)| table.keys.contains_key(name)).collect();
@@ -264,6 +265,17 @@ impl Walk<'_> {
         }
     }
 
+    /// Keys that make no sense without others.
+    fn beside(&mut self, part: &Table, entries: &DeTable<'_>, spot: &Spot) {
+        for (name, needed) in &part.beside {
+            let Some((key, _)) = entries.get_key_value(name.as_str()) else { continue };
+            for missing in needed.iter().filter(|other| !entries.contains_key(other.as_str())) {
+                let message = format!("{name:?}{} needs {missing:?} beside it", spot.within());
+                self.report(&key.span(), message, None);
+            }
+        }
+    }
+
     fn some_of(&mut self, part: &Table, entries: &DeTable<'_>, spot: &Spot) {
         let is_set = |name: &String| {
             let value = entries.get(name.as_str()).map(Spanned::get_ref);
@@ -285,6 +297,7 @@ impl Walk<'_> {
             Shape::Text { format: Some(Format::Cron), .. } => "\"15 2 * * *\"".to_owned(),
             Shape::Text { format: Some(Format::Endpoint), .. } => "\"https://...\"".to_owned(),
             Shape::Text { format: Some(Format::Target), .. } => "\"*\"".to_owned(),
+            Shape::Text { format: Some(Format::Mailbox), .. } => "\"backups@example.com\"".to_owned(),
             Shape::Text { .. } => "\"...\"".to_owned(),
             Shape::Word(words) => format!("{:?}", words.first().map_or("...", String::as_str)),
             Shape::Flag => "true".to_owned(),
@@ -296,7 +309,7 @@ impl Walk<'_> {
     }
 }
 
-fn fits(shape: &Shape, value: &DeValue<'_>) -> bool {
+pub(super) fn fits(shape: &Shape, value: &DeValue<'_>) -> bool {
     match shape {
         Shape::Table(_) | Shape::Map { .. } | Shape::Secret(_) => value.is_table(),
         Shape::Word(_) | Shape::Text { .. } => value.is_str(),

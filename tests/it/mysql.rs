@@ -349,7 +349,7 @@ async fn the_least_privileges_dump_everything_and_note_nothing(bed: Bed) {
     assert_eq!(notes(&*all, &id).await, "[]");
     for provider in [provider, all] {
         let checks = provider.check().await;
-        let privileges = checks.into_iter().find(|check| check.name == "privileges").unwrap();
+        let privileges = checks.into_iter().find(|check| check.name == "create").unwrap();
         assert_names(&ok(privileges.outcome), &["everything"]);
     }
 }
@@ -363,7 +363,7 @@ async fn an_account_that_can_not_see_triggers_events_or_views_makes_no_snapshot(
         let text = refused(ErrorKind::Permission, try_create(&*provider).await);
         assert_names(&text, &["lacks", right, "hint: GRANT "]);
         let checks = provider.check().await;
-        assert!(checks.iter().any(|check| check.name == "privileges" && check.outcome.is_err()), "{checks:?}");
+        assert!(checks.iter().any(|check| check.name == "create" && check.outcome.is_err()), "{checks:?}");
         let hint = text.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap();
         bed.admin(hint);
         create(&*provider).await;

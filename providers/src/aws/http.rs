@@ -48,6 +48,11 @@ impl Client {
         Self { clock: Some(clock), ..self.clone() }
     }
 
+    /// The connections themselves, for what the SDK has no call for.
+    pub(super) fn direct(&self) -> Result<client::HttpClient, ConnectorError> {
+        self.connect(&HttpConnectorSettings::builder().build())
+    }
+
     fn connect(&self, settings: &HttpConnectorSettings) -> Result<client::HttpClient, ConnectorError> {
         let connect = |options| ReqwestConnector::default().connect(options).map_err(|error| user(error.into()));
         let Some(kept) = &self.kept else {

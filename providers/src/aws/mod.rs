@@ -19,6 +19,7 @@ use crate::error::{ErrorKind, causes};
 
 mod clients;
 pub(crate) mod http;
+pub(crate) mod query;
 
 pub(crate) use clients::{Clients, Rds};
 

@@ -28,11 +28,8 @@ impl RdsProvider {
     pub(super) async fn check_all(&self) -> Vec<Check> {
         let (database, snapshots, deletion) =
             tokio::join!(self.check_database(), self.check_list(), self.check_deletion());
-        let mut checks = vec![
-            Check::new("database", database),
-            Check::new("snapshots", snapshots),
-            Check::new("deletion", deletion),
-        ];
+        let mut checks =
+            vec![Check::new("database", database), Check::new("snapshots", snapshots), Check::new("delete", deletion)];
         for api in self.elsewhere() {
             let outcome = match self.read_elsewhere(&api).await {
                 super::Read { problem: Some(problem), .. } => Err(problem),

@@ -40,6 +40,7 @@ mod export;
 mod fault;
 mod instance;
 mod names;
+mod permissions;
 mod record;
 mod restore;
 mod shape;
@@ -315,6 +316,11 @@ impl Provider for RdsProvider {
 
     async fn check(&self) -> Vec<Check> {
         self.check_all().await
+    }
+
+    async fn examine(&self) -> Vec<Check> {
+        let (checks, (who, verbs)) = tokio::join!(self.check_all(), self.examine_caller());
+        std::iter::once(who).chain(checks).chain(verbs).collect()
     }
 
     async fn list(&self, scope: ListScope) -> Result<Listing> {

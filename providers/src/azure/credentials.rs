@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::rest::{Connections, Tokens};
+use crate::rest::{Connections, Holder, Tokens};
 use crate::secret::Secret;
 
 mod answer;
@@ -123,5 +123,11 @@ impl Tokens for Found {
         }
         let token = self.ask(&mut state).await?;
         Ok((token != *refused).then_some(token))
+    }
+
+    async fn holder(&self) -> Holder {
+        let state = self.state.lock().await;
+        let left = state.token.as_ref().map(|token| token.until.saturating_duration_since(Instant::now()));
+        Holder { by: state.known.as_ref().map(Way::what).unwrap_or_default(), left }
     }
 }

@@ -10,6 +10,7 @@ use super::fault::into_error;
 use super::{Home, versioned};
 use crate::error::ErrorKind;
 use crate::model::Check;
+use crate::need::{Need, Weight, lacking, untold};
 use crate::rest::{Call, Called, Client, Next};
 
 const VERSION: &str = "2022-04-01";
@@ -36,30 +37,42 @@ impl Permission {
     }
 }
 
-/// Whether the caller has the `needed` actions on what is at `path`: the row `permissions`.
-pub(crate) async fn check(home: &Home, client: &Client, path: &[&str], needed: &[&str]) -> Check {
-    let lacking = match lacking(client, path, needed).await {
-        Ok(lacking) => lacking,
-        // Who may not look at roles may do all else.
-        Err(fault) if fault.status().is_some_and(|status| status != 401) => {
-            let check = Check::new("permissions", Ok("Azure doesn't tell what the caller may do".into()));
-            return check.with_advice("look at the role: see docs/azure.md#permissions");
-        }
-        Err(fault) => return Check::new("permissions", Err(into_error(fault, home, "check", &home.target))),
-    };
-    if lacking.is_empty() {
-        return Check::new("permissions", Ok("the role has the actions that are needed".into()));
-    }
-    let reason = format!("the role lacks {}", lacking.join(", "));
-    let error = home.error(ErrorKind::Permission, "check", &home.target, reason);
-    Check::new(
-        "permissions",
-        Err(error.with_hint("give the caller a role that has them: see docs/azure.md#permissions")),
-    )
+/// How the answer is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// In one row, `permissions`: of what the target needs to work at all.
+    Folded,
+    /// In a row for each verb.
+    Each,
 }
 
-/// Which of the `needed` actions no role gives.
-async fn lacking<'n>(client: &Client, path: &[&str], needed: &[&'n str]) -> Called<Vec<&'n str>> {
+/// Whether the caller may do to what is at `path` what each verb needs.
+pub(crate) async fn check(home: &Home, client: &Client, path: &[&str], needs: &[Need], rows: Rows) -> Vec<Check> {
+    let given = match given(client, path).await {
+        Ok(given) => given,
+        // Who may not look at roles may do all else.
+        Err(fault) if fault.status().is_some_and(|status| status != 401) => {
+            return vec![untold("Azure", "", "docs/azure.md")];
+        }
+        Err(fault) => return vec![Check::new("permissions", Err(into_error(fault, home, "check", &home.target)))],
+    };
+    let has = |action: &str| given.iter().any(|permission| permission.permits(action));
+    let hint = || "give the caller a role that has them: see docs/azure.md#permissions".to_owned();
+    if rows == Rows::Each {
+        return needs.iter().map(|need| need.judge(home, &lacking(need.names, has), hint)).collect();
+    }
+    let needed = needs.iter().filter(|need| need.weight == Weight::Required).flat_map(|need| need.names);
+    let lacking = lacking(&needed.copied().collect::<Vec<_>>(), has);
+    if lacking.is_empty() {
+        return vec![Check::new("permissions", Ok("the role has the actions that are needed".into()))];
+    }
+    let reason = format!("the role lacks {}", lacking.join(", "));
+    let error = home.error(ErrorKind::Permission, "check", &home.target, reason).with_hint(hint());
+    vec![Check::new("permissions", Err(error))]
+}
+
+/// What the caller's roles give.
+async fn given(client: &Client, path: &[&str]) -> Called<Vec<Permission>> {
     let path = [path, &["providers", "Microsoft.Authorization", "permissions"]].concat();
     let mut given: Vec<Permission> = Vec::new();
     let each = |page: Page| {
@@ -68,8 +81,7 @@ async fn lacking<'n>(client: &Client, path: &[&str], needed: &[&'n str]) -> Call
     };
     let next = |page: &Page| page.next_link.clone().map(Next::Url);
     client.pages(&versioned(Call::get(&path), VERSION), next, each).await?;
-    let lacks = |action: &&&str| !given.iter().any(|permission| permission.permits(action));
-    Ok(needed.iter().filter(lacks).copied().collect())
+    Ok(given)
 }
 
 /// Whether an action is one of a pattern, in which `*` stands for any letters.
@@ -121,5 +133,21 @@ mod tests {
         assert!(most.permits("Microsoft.Sql/servers/databases/write"));
         assert!(!most.permits("Microsoft.Sql/servers/databases/delete"));
         assert!(!role(&["*/read"], &[]).permits("Microsoft.Sql/servers/databases/write"));
+    }
+
+    #[test]
+    fn the_role_of_the_docs_permits_all_that_is_asked_for() {
+        let role: serde_json::Value =
+            serde_json::from_str(&crate::need::block_of_docs("azure.md", "json", "\"Actions\"")).unwrap();
+        let role: Permission = serde_json::from_value(serde_json::json!({ "actions": role["Actions"] })).unwrap();
+        let needs = [
+            crate::azure_flexible::Flavor::Mysql.needs(),
+            crate::azure_flexible::Flavor::Postgresql.needs(),
+            &crate::azure_sql::needs(crate::settings::AzureSqlCreate::Copy),
+            &crate::azure_sql::needs(crate::settings::AzureSqlCreate::Bacpac),
+        ];
+        for need in needs.iter().flat_map(|needs| needs.iter()) {
+            assert_eq!(lacking(need.names, |action| role.permits(action)), [""; 0], "{}", need.verb);
+        }
     }
 }

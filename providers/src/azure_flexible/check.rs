@@ -2,12 +2,14 @@
 
 use super::wire::Server;
 use super::{Flavor, FlexibleProvider, create};
-use crate::azure::{location, permissions};
+use crate::azure::location;
+use crate::azure::permissions::{self, Rows};
 use crate::error::Result;
 use crate::model::Check;
+use crate::need::Need;
 
 impl FlexibleProvider {
-    pub(super) async fn check_all(&self) -> Vec<Check> {
+    pub(super) async fn check_all(&self, rows: Rows) -> Vec<Check> {
         let server = self.server("check").await;
         let mut checks = vec![self.check_server(&server)];
         if let Ok(server) = &server {
@@ -18,8 +20,8 @@ impl FlexibleProvider {
             checks.push(Check::new("long-term", found));
         }
         if server.is_ok() {
-            let needed = needed(self.flavor);
-            checks.push(permissions::check(&self.home, &self.api.client, &self.home.path(&[]), &needed).await);
+            let (client, path, needs) = (&self.api.client, self.home.path(&[]), self.flavor.needs());
+            checks.extend(permissions::check(&self.home, client, &path, needs, rows).await);
         }
         checks
     }
@@ -73,25 +75,62 @@ impl FlexibleProvider {
     }
 }
 
-/// The actions that listing, making and deleting backups need; a restore needs more.
 /// <https://learn.microsoft.com/azure/role-based-access-control/permissions/databases>
-fn needed(flavor: Flavor) -> Vec<&'static str> {
-    match flavor {
-        Flavor::Mysql => vec![
-            "Microsoft.DBforMySQL/flexibleServers/read",
-            "Microsoft.DBforMySQL/flexibleServers/backups/read",
+const OF_MYSQL: &[Need] = &[
+    Need::required(
+        "list",
+        &["Microsoft.DBforMySQL/flexibleServers/read", "Microsoft.DBforMySQL/flexibleServers/backups/read"],
+    ),
+    Need::required(
+        "create",
+        &[
             "Microsoft.DBforMySQL/flexibleServers/backups/write",
-            "Microsoft.DBforMySQL/flexibleServers/backupsV2/delete",
             "Microsoft.DBforMySQL/locations/azureAsyncOperation/read",
             "Microsoft.DBforMySQL/locations/operationResults/read",
         ],
-        Flavor::Postgresql => vec![
-            "Microsoft.DBforPostgreSQL/flexibleServers/read",
-            "Microsoft.DBforPostgreSQL/flexibleServers/backups/read",
+    ),
+    Need::required("delete", &["Microsoft.DBforMySQL/flexibleServers/backupsV2/delete"]),
+    Need::on_demand("restore", &["Microsoft.DBforMySQL/flexibleServers/write"]),
+    Need::on_demand(
+        "verify",
+        &["Microsoft.DBforMySQL/flexibleServers/write", "Microsoft.DBforMySQL/flexibleServers/delete"],
+    ),
+];
+const OF_POSTGRESQL: &[Need] = &[
+    Need::required(
+        "list",
+        &["Microsoft.DBforPostgreSQL/flexibleServers/read", "Microsoft.DBforPostgreSQL/flexibleServers/backups/read"],
+    ),
+    Need::required(
+        "create",
+        &[
             "Microsoft.DBforPostgreSQL/flexibleServers/backups/write",
-            "Microsoft.DBforPostgreSQL/flexibleServers/backups/delete",
             "Microsoft.DBforPostgreSQL/locations/azureAsyncOperation/read",
             "Microsoft.DBforPostgreSQL/locations/operationResults/read",
         ],
+    ),
+    Need::required("delete", &["Microsoft.DBforPostgreSQL/flexibleServers/backups/delete"]),
+    Need::on_demand("restore", &["Microsoft.DBforPostgreSQL/flexibleServers/write"]),
+    Need::on_demand(
+        "verify",
+        &["Microsoft.DBforPostgreSQL/flexibleServers/write", "Microsoft.DBforPostgreSQL/flexibleServers/delete"],
+    ),
+    Need::on_demand(
+        "export",
+        &[
+            "Microsoft.DBforPostgreSQL/flexibleServers/ltrPreBackup/action",
+            "Microsoft.DBforPostgreSQL/flexibleServers/startLtrBackup/action",
+            "Microsoft.DBforPostgreSQL/flexibleServers/ltrBackupOperations/read",
+        ],
+    ),
+];
+
+impl Flavor {
+    /// What each verb needs on the server.
+    pub(crate) fn needs(self) -> &'static [Need] {
+        match self {
+            Self::Mysql => OF_MYSQL,
+            Self::Postgresql => OF_POSTGRESQL,
+        }
     }
 }

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::azure::begin::Desk;
 use crate::azure::fault::OrError;
+use crate::azure::permissions::Rows;
 use crate::azure::{Clients, Home, bridge};
 use crate::bookmarks::Bookmarks;
 use crate::error::{Error, ErrorKind, Result};
@@ -258,7 +259,12 @@ impl Provider for FlexibleProvider {
     }
 
     async fn check(&self) -> Vec<Check> {
-        self.check_all().await
+        self.check_all(Rows::Folded).await
+    }
+
+    async fn examine(&self) -> Vec<Check> {
+        let who = self.api.client.credentials(format!("subscription {}", self.home.subscription)).await;
+        std::iter::once(who).chain(self.check_all(Rows::Each).await).collect()
     }
 
     async fn list(&self, scope: ListScope) -> Result<Listing> {

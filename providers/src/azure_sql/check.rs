@@ -3,27 +3,55 @@
 use super::wire::{Database, LongTermPolicy, LongTermPolicyProperties, ShortTermPolicy, Sku};
 use super::{AzureSqlProvider, moment};
 use crate::azure::fault::OrError;
-use crate::azure::permissions;
+use crate::azure::permissions::{self, Rows};
 use crate::error::Result;
 use crate::model::Check;
+use crate::need::Need;
 use crate::settings::AzureSqlCreate;
 use crate::shell::shell_word;
 
-/// What every target needs.
-const TO_LIST: [&str; 5] = [
-    "Microsoft.Sql/servers/read",
-    "Microsoft.Sql/servers/databases/read",
-    "Microsoft.Sql/servers/databases/restorePoints/read",
-    "Microsoft.Sql/servers/restorableDroppedDatabases/read",
-    "Microsoft.Sql/locations/longTermRetentionServers/longTermRetentionDatabases/longTermRetentionBackups/read",
-];
-/// What one needs that makes copies, and deletes them.
-const FOR_COPIES: [&str; 2] = ["Microsoft.Sql/servers/databases/write", "Microsoft.Sql/servers/databases/delete"];
-/// What one needs that writes BACPAC files.
-const FOR_FILES: [&str; 1] = ["Microsoft.Sql/servers/databases/export/action"];
+/// <https://learn.microsoft.com/azure/role-based-access-control/permissions/databases>
+const LIST: Need = Need::required(
+    "list",
+    &[
+        "Microsoft.Sql/servers/read",
+        "Microsoft.Sql/servers/databases/read",
+        "Microsoft.Sql/servers/databases/restorePoints/read",
+        "Microsoft.Sql/servers/restorableDroppedDatabases/read",
+        "Microsoft.Sql/locations/longTermRetentionServers/longTermRetentionDatabases/longTermRetentionBackups/read",
+    ],
+);
+const RESTORE: Need = Need::on_demand("restore", &["Microsoft.Sql/servers/databases/write"]);
+const VERIFY: Need =
+    Need::on_demand("verify", &["Microsoft.Sql/servers/databases/write", "Microsoft.Sql/servers/databases/delete"]);
+
+/// What each verb needs of a target whose snapshots are copies, or files.
+pub(crate) fn needs(create: AzureSqlCreate) -> Vec<Need> {
+    const WRITE: &[&str] = &["Microsoft.Sql/servers/databases/write"];
+    const EXPORT: &[&str] = &["Microsoft.Sql/servers/databases/export/action"];
+    match create {
+        AzureSqlCreate::Copy => vec![
+            LIST,
+            Need::required("create", WRITE),
+            Need::required("delete", &["Microsoft.Sql/servers/databases/delete"]),
+            RESTORE,
+            VERIFY,
+        ],
+        // Files are deleted by the key of their container.
+        AzureSqlCreate::Bacpac => vec![
+            LIST,
+            Need::required("create", EXPORT),
+            Need::on_demand(
+                "restore",
+                &["Microsoft.Sql/servers/databases/write", "Microsoft.Sql/servers/import/action"],
+            ),
+            VERIFY,
+        ],
+    }
+}
 
 impl AzureSqlProvider {
-    pub(super) async fn check_all(&self) -> Vec<Check> {
+    pub(super) async fn check_all(&self, rows: Rows) -> Vec<Check> {
         let server = match self.server("check").await {
             Ok(server) => server,
             Err(error) => return vec![Check::new("server", Err(error))],
@@ -41,7 +69,8 @@ impl AzureSqlProvider {
             Err(error) => checks.push(Check::new("database", Err(error))),
         }
         checks.push(Check::new("snapshots", self.check_lists(&crate::azure::location(&server.location)).await));
-        checks.push(self.check_permissions().await);
+        let path = self.home.path(&["databases", &self.home.database]);
+        checks.extend(permissions::check(&self.home, &self.api.client, &path, &needs(self.create), rows).await);
         if let Some(bacpacs) = &self.bacpacs {
             let listed = bacpacs.list(&self.home, "check").await;
             checks.push(Check::new("files", listed.map(|_| "the container of BACPAC files can be listed".into())));
@@ -100,16 +129,6 @@ impl AzureSqlProvider {
         let backups = self.api.long_term(location, &self.home.database).await;
         backups.or_error(&self.home, "list", &subject)?;
         Ok("they can be listed".into())
-    }
-
-    async fn check_permissions(&self) -> Check {
-        let to_make: &[&str] = match self.create {
-            AzureSqlCreate::Copy => &FOR_COPIES,
-            AzureSqlCreate::Bacpac => &FOR_FILES,
-        };
-        let path = self.home.path(&["databases", &self.home.database]);
-        let needed = [&TO_LIST[..], to_make].concat();
-        permissions::check(&self.home, &self.api.client, &path, &needed).await
     }
 }
 

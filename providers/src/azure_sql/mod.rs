@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::azure::begin::Desk;
 use crate::azure::fault::OrError;
+use crate::azure::permissions::Rows;
 use crate::azure::{self, Clients};
 use crate::bookmarks::Bookmarks;
 use crate::error::{Error, ErrorKind, Result};
@@ -25,6 +26,8 @@ use crate::model::{
 use crate::owner::Owner;
 use crate::settings::{AzureSql, AzureSqlCreate};
 use crate::{Capabilities, Discovery, Provider, Run, Support};
+#[cfg(test)]
+pub(crate) use check::needs;
 
 use api::Api;
 use bacpac::Bacpacs;
@@ -324,7 +327,12 @@ impl Provider for AzureSqlProvider {
     }
 
     async fn check(&self) -> Vec<Check> {
-        self.check_all().await
+        self.check_all(Rows::Folded).await
+    }
+
+    async fn examine(&self) -> Vec<Check> {
+        let who = self.api.client.credentials(format!("subscription {}", self.home.subscription)).await;
+        std::iter::once(who).chain(self.check_all(Rows::Each).await).collect()
     }
 
     async fn list(&self, _: ListScope) -> Result<Listing> {

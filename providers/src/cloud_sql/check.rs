@@ -5,7 +5,27 @@ use super::record::engine_and_version;
 use super::wire::Instance;
 use super::{CloudSqlProvider, Home};
 use crate::error::{Error, ErrorKind, Result};
+use crate::gcp::permissions;
 use crate::model::Check;
+use crate::need::Need;
+
+/// <https://cloud.google.com/sql/docs/mysql/iam-permissions>. Whether backups may be deleted is found out by deleting one that
+/// there isn't.
+pub(super) const NEEDS: &[Need] = &[
+    Need::required(
+        "list",
+        &["cloudsql.backupRuns.list", "cloudsql.backupRuns.get", "cloudsql.instances.list", "cloudsql.instances.get"],
+    ),
+    Need::required("create", &["cloudsql.backupRuns.create"]),
+    Need::on_demand("restore", &["cloudsql.instances.restoreBackup", "cloudsql.instances.create"]),
+    Need::on_demand("restore --time", &["cloudsql.instances.clone", "cloudsql.instances.create"]),
+    Need::on_demand(
+        "verify",
+        &["cloudsql.instances.restoreBackup", "cloudsql.instances.create", "cloudsql.instances.delete"],
+    ),
+    Need::on_demand("export", &["cloudsql.instances.export"]),
+    Need::on_demand("import", &["cloudsql.instances.import"]),
+];
 
 /// A run that no instance has: ids are milliseconds since 1970.
 const NO_RUN: &str = "1";
@@ -31,8 +51,16 @@ impl CloudSqlProvider {
         checks.push(Check::new("snapshots", self.check_list().await));
         let is_missing = instance.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
         if !is_missing {
-            checks.push(Check::new("deletion", self.check_deletion().await));
+            checks.push(Check::new("delete", self.check_deletion().await));
         }
+        checks
+    }
+
+    pub(super) async fn examine_all(&self) -> Vec<Check> {
+        let Home { owner, project, .. } = &self.home;
+        let who = self.api.client.credentials(format!("project {project}")).await;
+        let mut checks: Vec<Check> = std::iter::once(who).chain(self.check_all().await).collect();
+        checks.extend(permissions::check(owner, &self.resource_manager, project, NEEDS).await);
         checks
     }
 
@@ -88,6 +116,21 @@ impl CloudSqlProvider {
                 Err(error.with_hint(hint))
             }
             asked => asked.or_error(home, "delete backups of", &home.target).map(|_| "it is permitted".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::need::{block_of_docs, lacking};
+
+    #[test]
+    fn the_role_of_the_docs_has_all_that_is_asked_for() {
+        let role = block_of_docs("gcp.md", "yaml", "includedPermissions");
+        let has = |name: &str| role.lines().any(|line| line == format!("- {name}"));
+        for need in NEEDS {
+            assert_eq!(lacking(need.names, has), [""; 0], "{}", need.verb);
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::model::{
     VerifyRequest,
 };
 use crate::owner::Owner;
+use crate::rest::Client;
 use crate::settings::GcpCloudSql;
 use crate::{Capabilities, Discovery, Provider, Run, Support};
 
@@ -113,7 +114,8 @@ pub(crate) fn open(
     }
     let api =
         Api { client: clients.open(settings, base)?, project: home.project.clone(), instance: home.instance.clone() };
-    Ok(Arc::new(CloudSqlProvider { identity: identity(settings), home, api }))
+    let resource_manager = clients.resource_manager(settings, base)?;
+    Ok(Arc::new(CloudSqlProvider { identity: identity(settings), home, api, resource_manager }))
 }
 
 /// Every instance of the project that can have backups.
@@ -127,6 +129,8 @@ struct CloudSqlProvider {
     home: Home,
     identity: String,
     api: Api,
+    /// What the project itself is asked by.
+    resource_manager: Client,
 }
 
 /// What was read of a target's backups.
@@ -273,6 +277,10 @@ impl Provider for CloudSqlProvider {
 
     async fn check(&self) -> Vec<Check> {
         self.check_all().await
+    }
+
+    async fn examine(&self) -> Vec<Check> {
+        self.examine_all().await
     }
 
     async fn list(&self, _: ListScope) -> Result<Listing> {

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead, BufReader, PipeReader, Read};
+use std::io::{self, BufRead, BufReader, PipeReader, PipeWriter, Read};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -25,8 +25,8 @@ const GRACE: Duration = Duration::from_secs(5);
 const CAPTURED_BYTES: u64 = 64 << 20;
 /// How much of a child's stderr is kept: its end, where tools say what went wrong. What follows the words for which it was
 /// stopped doesn't push them out.
-const STDERR_LINES: usize = 40;
-const STDERR_LINE_BYTES: usize = 2_000;
+pub(crate) const STDERR_LINES: usize = 40;
+pub(crate) const STDERR_LINE_BYTES: usize = 2_000;
 
 /// A program to run: path, arguments, environment, and the secrets that its output must not show.
 #[derive(Clone, Debug)]
@@ -36,6 +36,23 @@ pub(crate) struct Program {
     environment: Vec<(&'static str, OsString)>,
     secrets: Vec<Secret>,
     kept: Vec<Arc<SecretFile>>,
+    kind: Kind,
+}
+
+/// What its surroundings are.
+#[derive(Clone, Debug)]
+enum Kind {
+    /// One that snapkeep knows: no variable redirects it, and it speaks English.
+    ClientTool,
+    /// The user's own: the environment as it is, and this folder.
+    Own(PathBuf),
+}
+
+/// The ends of pipes to and from a child.
+pub(crate) struct Pipes {
+    pub(crate) stdin: PipeWriter,
+    pub(crate) stdout: PipeReader,
+    pub(crate) stderr: PipeReader,
 }
 
 /// Variables by which a user's shell could redirect a client tool; none reaches a child.
@@ -49,7 +66,13 @@ impl Program {
             environment: Vec::new(),
             secrets: Vec::new(),
             kept: Vec::new(),
+            kind: Kind::ClientTool,
         }
+    }
+
+    /// The user's own program, to be run in `folder` with the environment as it is.
+    pub(crate) fn own(path: impl Into<PathBuf>, folder: impl Into<PathBuf>) -> Self {
+        Self { kind: Kind::Own(folder.into()), ..Self::new(path) }
     }
 
     pub(crate) fn arg(mut self, argument: impl Into<OsString>) -> Self {
@@ -86,14 +109,19 @@ impl Program {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
-        command.args(&self.arguments).process_group(0).env("LC_ALL", "C");
+        command.args(&self.arguments).process_group(0);
+        let environment = self.environment.iter().map(|(name, value)| (name, value));
+        if let Kind::Own(folder) = &self.kind {
+            command.current_dir(folder).envs(environment);
+            return command;
+        }
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if text == "LANGUAGE" || text == "LANG" || FOREIGN_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
                 command.env_remove(&name);
             }
         }
-        command.env("LC_ALL", "C").envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.env("LC_ALL", "C").envs(environment);
         command
     }
 
@@ -133,6 +161,16 @@ impl Program {
         let _stop = StopWhenDropped(running.stopper());
         let input = input.to_owned();
         tokio::task::spawn_blocking(move || running.answer(input, limit)).await.map_err(io::Error::other)?
+    }
+
+    /// Starts it with all three in pipes that the caller serves.
+    pub(crate) fn spawn_open(&self) -> io::Result<(Running, Pipes)> {
+        let ((theirs_in, stdin), (stdout, theirs_out), (stderr, theirs_err)) = (io::pipe()?, io::pipe()?, io::pipe()?);
+        let mut command = self.command();
+        command.stdin(theirs_in).stdout(theirs_out).stderr(theirs_err);
+        let running = self.start(&mut command, |_| true)?;
+        drop(command); // our copies of the child's ends, or the pipes would never end
+        Ok((running, Pipes { stdin, stdout, stderr }))
     }
 
     fn start_asking(&self) -> io::Result<Running> {

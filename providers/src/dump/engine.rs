@@ -25,6 +25,9 @@ pub(crate) trait Engine: Send + Sync + Debug {
     /// Tools, connection, versions; changes nothing.
     async fn check(&self) -> Vec<Check>;
 
+    /// The same, and what the account may do besides, and how it is connected; changes nothing.
+    async fn examine(&self) -> Vec<Check>;
+
     /// Everything that must be right before the first byte, and how to make the dump then.
     async fn plan_dump(&self, rows: RowCounts, run: &Run) -> Result<DumpPlan>;
 

@@ -32,6 +32,7 @@ mod copy;
 mod create;
 mod encryption;
 mod engine;
+mod examine;
 mod inspect;
 pub(crate) mod live;
 mod loading;
@@ -45,8 +46,11 @@ mod sqlite;
 mod store;
 mod stores;
 mod stream;
+mod tls;
 mod tools;
 mod verify;
+
+pub use examine::examine_store;
 
 /// The dumps of one database in its stores.
 #[derive(Debug)]
@@ -217,6 +221,10 @@ impl Provider for DumpProvider {
         }
         checks.extend(self.stores.broken().map(|error| Check::new("store", Err(error))));
         checks
+    }
+
+    async fn examine(&self) -> Vec<Check> {
+        self.engine.examine().await
     }
 
     async fn list(&self, _: ListScope) -> Result<Listing> {

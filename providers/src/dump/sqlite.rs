@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::fs::Access;
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
@@ -189,6 +190,25 @@ impl Engine for Sqlite {
             Err(Error::new(ErrorKind::Failed, NAME, "read", subject, "its thread ended early").with_source(error))
         });
         vec![Check::new("connection", outcome)]
+    }
+
+    async fn examine(&self) -> Vec<Check> {
+        let mut checks = self.check().await;
+        let folder = match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let shown = folder.display();
+        checks.push(match rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+            Ok(()) => Check::new("restore", Ok(format!("a file can be made in {shown}"))),
+            Err(error) => {
+                let told = format!("no file can be made in {shown}: {}", io::Error::from(error));
+                let advice =
+                    format!("restore to another folder: `--to FILE`; or let this user write there: ls -ld {shown}");
+                Check::new("restore", Ok(told)).with_advice(advice)
+            }
+        });
+        checks
     }
 
     async fn plan_dump(&self, rows: RowCounts, run: &Run) -> Result<DumpPlan> {

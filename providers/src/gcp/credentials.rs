@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::look::{Environment, Known};
 use crate::error::{Error, Result};
-use crate::rest::Tokens;
+use crate::rest::{Holder, Tokens};
 use crate::secret::Secret;
 
 /// For this long nothing is looked for again where nothing was found: forty targets are told at once.
@@ -79,6 +79,15 @@ impl Tokens for Found {
         Ok((token != *refused).then_some(token))
     }
 
+    async fn holder(&self) -> Holder {
+        let state = self.state.lock().await;
+        let words = |known: &Known| match &known.account {
+            Some(account) => format!("{} of {account}", known.what),
+            None => known.what.clone(),
+        };
+        Holder { by: state.known.as_ref().map(words).unwrap_or_default(), left: None }
+    }
+
     async fn quota_project(&self) -> Option<String> {
         self.state.lock().await.known.as_ref()?.quota_project.clone()
     }
@@ -105,6 +114,8 @@ mod tests {
         assert_eq!(server.asked().len(), 2);
         assert_eq!(found.renew(&second).await.unwrap(), None, "the same one again is none");
         assert_eq!(found.quota_project().await.as_deref(), Some("crm"));
+        let by = found.holder().await.by;
+        assert!(by.ends_with("key.json of backup@crm.example"), "{by}");
     }
 
     #[tokio::test(start_paused = true)]

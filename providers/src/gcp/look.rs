@@ -50,7 +50,9 @@ pub(super) struct Environment {
 pub(super) struct Known {
     way: Way,
     /// What it is, for people.
-    what: String,
+    pub(super) what: String,
+    /// The service account, where its key says it.
+    pub(super) account: Option<String>,
     hint: String,
     /// The project that calls count for.
     pub(super) quota_project: Option<String>,
@@ -123,7 +125,7 @@ impl Environment {
             "service_account" => {
                 let account = CustomServiceAccount::from_file(file)
                     .map_err(|error| unusable("the key can't be used").with_source(told(&error)))?;
-                let account_name = client_email.unwrap_or_default();
+                let account_name = client_email.as_deref().unwrap_or_default();
                 (Box::new(account), format!("gcloud iam service-accounts keys list --iam-account={account_name}"))
             }
             "authorized_user" if self.well_known.as_deref() == Some(file) => {
@@ -135,12 +137,12 @@ impl Environment {
                 return Err(unusable(&reason).with_hint(by_gcloud));
             }
         };
-        Ok(self.known(Way::Google(way), what, hint, quota_project_id))
+        Ok(Known { account: client_email, ..self.known(Way::Google(way), what, hint, quota_project_id) })
     }
 
     fn known(&self, way: Way, what: String, hint: String, quota_project: Option<String>) -> Known {
         // As in Google's libraries the variable wins over the file.
-        Known { way, what, hint, quota_project: self.quota_project.clone().or(quota_project) }
+        Known { way, what, account: None, hint, quota_project: self.quota_project.clone().or(quota_project) }
     }
 }
 

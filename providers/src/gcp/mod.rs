@@ -12,6 +12,7 @@ use crate::settings::GcpCloudSql;
 
 mod credentials;
 mod look;
+pub(crate) mod permissions;
 
 use credentials::Found;
 
@@ -19,6 +20,8 @@ use credentials::Found;
 const PROVIDER: &str = "gcp_cloud_sql";
 /// Where the Cloud SQL Admin API is.
 const CLOUD_SQL: &str = "https://sqladmin.googleapis.com";
+/// Where it is asked what a caller may do.
+const RESOURCE_MANAGER: &str = "https://cloudresourcemanager.googleapis.com";
 
 /// The clients that were opened. A clone has the same ones.
 #[derive(Clone, Default)]
@@ -41,8 +44,17 @@ impl Clients {
     /// The client for a project's Cloud SQL. Targets of one project share it, and so its pace: what Google counts, it counts
     /// for a project. `base` is where relative paths of the settings start.
     pub(crate) fn open(&self, settings: &GcpCloudSql, base: &Path) -> Result<Client> {
+        self.open_at(CLOUD_SQL, settings, base)
+    }
+
+    /// The client for what the project itself is asked.
+    pub(crate) fn resource_manager(&self, settings: &GcpCloudSql, base: &Path) -> Result<Client> {
+        self.open_at(RESOURCE_MANAGER, settings, base)
+    }
+
+    fn open_at(&self, usual: &str, settings: &GcpCloudSql, base: &Path) -> Result<Client> {
         let GcpCloudSql { project, endpoint, access_token, .. } = settings;
-        let place = Place::new(project, (endpoint.as_deref(), CLOUD_SQL), (access_token.as_ref(), base));
+        let place = Place::new(project, (endpoint.as_deref(), usual), (access_token.as_ref(), base));
         self.0.projects.open(PROVIDER, place, |place, _| match &place.access_token {
             Some((reference, base)) => {
                 let token = Static::new(PROVIDER, reference.clone(), base);

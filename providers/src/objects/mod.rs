@@ -24,6 +24,7 @@ mod copy;
 mod failure;
 #[cfg(any(test, feature = "conformance"))]
 pub mod flaky;
+mod probe;
 mod s3;
 
 pub use address::check_endpoint;
@@ -31,6 +32,7 @@ pub use conditional::{Swap, Version};
 pub(crate) use copy::{Copied, copy_object};
 pub use failure::kind_of_io;
 pub use object_store::path::Path;
+pub use probe::{Overwrites, Probed};
 pub(crate) use s3::{S3Bucket, Upload};
 
 /// How often a small object is written again after an answer that tells nothing.

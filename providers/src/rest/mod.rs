@@ -19,6 +19,7 @@ use crate::secret::Secret;
 
 mod call;
 mod fault;
+mod holder;
 mod limit;
 mod pages;
 mod pool;
@@ -32,6 +33,8 @@ mod token;
 
 pub(crate) use call::{Call, Next};
 pub(crate) use fault::{Arrival, Called, Fault};
+pub(crate) use holder::Holder;
+pub use pool::on_the_way;
 pub(crate) use pool::{Place, Pool, is_open};
 pub(crate) use said::{bounded, of_page};
 pub(crate) use token::{Static, Tokens};

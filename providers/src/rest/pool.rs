@@ -7,6 +7,7 @@ use url::{Host, Url};
 
 use super::{Client, Connections, Fault, Tokens};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::Check;
 use crate::secret::SecretRef;
 
 /// What tells clients apart.
@@ -79,6 +80,19 @@ impl Pool {
             }
         }
     }
+}
+
+/// Whether what is sent to an endpoint of `section` of the config can be read on the way: the row `tls`.
+pub fn on_the_way(endpoint: Option<&str>, section: &str) -> Check {
+    let Some(endpoint) = endpoint else { return Check::new("tls", Ok("https".into())) };
+    let shown = endpoint.trim_end_matches('/');
+    if is_open(endpoint) {
+        let told = format!("plain http: whoever is in between can read and change what is sent to {shown}");
+        return Check::new("tls", Ok(told)).with_advice(format!("set an endpoint with https:// in [{section}]"));
+    }
+    let local = endpoint.starts_with("http:");
+    let word = if local { "plain http, which stays on this machine" } else { "https" };
+    Check::new("tls", Ok(format!("{word}: {shown}")))
 }
 
 /// Whether whoever is in between reads what is sent there.

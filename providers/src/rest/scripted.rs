@@ -157,6 +157,10 @@ impl Tokens for Row {
         Ok(known.first().map(|token| Secret::new((*token).to_owned())))
     }
 
+    async fn holder(&self) -> super::Holder {
+        super::Holder::default()
+    }
+
     async fn quota_project(&self) -> Option<String> {
         Some("payer".into())
     }

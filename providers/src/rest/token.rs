@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
+use super::Holder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::{Secret, SecretRef};
 
@@ -17,6 +18,9 @@ pub(crate) trait Tokens: Send + Sync + fmt::Debug {
 
     /// Another one than `refused`, which the server no longer takes; `None` when there is none.
     async fn renew(&self, refused: &Secret) -> Result<Option<Secret>>;
+
+    /// Whose tokens they are, once one was asked for.
+    async fn holder(&self) -> Holder;
 
     /// The project that the calls count for, where the credentials name one.
     async fn quota_project(&self) -> Option<String> {
@@ -47,7 +51,10 @@ impl Static {
     }
 
     async fn read(&self) -> Result<Secret> {
-        let secret = self.reference.resolve(&self.base).await?;
+        self.checked(self.reference.resolve(&self.base).await?)
+    }
+
+    fn checked(&self, secret: Secret) -> Result<Secret> {
         let token = secret.expose();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             let reason = "it is empty, or has spaces, line breaks or other letters in it that no token has";
@@ -76,9 +83,13 @@ impl Tokens for Static {
         {
             return Ok(Some(token.clone()));
         }
-        let token = self.read().await?;
+        let token = self.checked(self.reference.resolve_anew(&self.base).await?)?;
         *known = Some(token.clone());
         Ok((token != *refused).then_some(token))
+    }
+
+    async fn holder(&self) -> Holder {
+        Holder { by: "the access_token of the config".into(), left: None }
     }
 
     async fn quota_project(&self) -> Option<String> {

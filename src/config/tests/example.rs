@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use toml::de::{DeTable, DeValue};
 
 use super::super::shape::{Shape, Table};
+use super::super::walk::fits;
 use super::good;
 use super::schemas::document;
 
@@ -71,6 +72,11 @@ fn mark_value(
         (Shape::Table(table), DeValue::Table(entries)) => mark(table, entries, kind, shown, known),
         (Shape::Map { values, .. }, DeValue::Table(entries)) => {
             entries.values().for_each(|value| mark_value(values, value.get_ref(), kind, shown, known));
+        }
+        (Shape::Any(shapes), value) => {
+            if let Some(shape) = shapes.iter().find(|shape| fits(shape, value)) {
+                mark_value(shape, value, kind, shown, known);
+            }
         }
         (Shape::List { items, .. }, DeValue::Array(values)) => {
             values.iter().for_each(|value| mark_value(items, value.get_ref(), kind, shown, known));

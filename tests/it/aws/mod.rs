@@ -9,6 +9,7 @@ mod conformance;
 mod copy;
 mod create;
 mod delete;
+mod doctor;
 mod killed;
 mod life;
 mod moto;

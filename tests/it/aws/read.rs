@@ -204,7 +204,7 @@ fn targets_check_finds_a_working_target_in_order_and_changes_nothing() {
     TARGET  CHECK  RESULT  DETAIL
     orders  database  ok  DB instance orders-prod, postgres 16.4, available
     orders  snapshots  ok  they can be listed in eu-central-1
-    orders  deletion  ok  it is permitted
+    orders  delete  ok  it is permitted
     orders  copies  ok  eu-west-1: 0 copies
     ");
     assert!(cloud.rds.changes().iter().all(|call| call.action == "DeleteDBSnapshot"), "{:?}", cloud.rds.changes());
@@ -240,10 +240,18 @@ fn doctor_shows_the_quota_in_each_region() {
     exit 0
     --- stdout
     TARGET  CHECK  RESULT  DETAIL
+    orders  credentials  ok  account 123456789012, arn:aws:iam::123456789012:user/ops
     orders  database  ok  DB instance orders-prod, postgres 16.4, available
     orders  snapshots  ok  they can be listed in eu-central-1
-    orders  deletion  ok  it is permitted
+    orders  delete  ok  it is permitted
     orders  copies  ok  eu-west-1: 0 copies
+    orders  create  ok  it is permitted
+    orders  copy  ok  it is permitted
+    orders  restore  ok  it is permitted
+    orders  restore --time  ok  it is permitted
+    orders  verify  ok  it is permitted
+    orders  export  ok  it is permitted
+    orders  tls  ok  plain http, which stays on this machine: [ENDPOINT]
     orders  state  ok  [DIR]/home/.local/state/snapkeep
     orders  snapshots  ok  1, the newest good one is [AGE] old
     orders  clock  ok  as the provider's

@@ -3,6 +3,7 @@
 mod astray;
 mod cloud;
 mod conformance;
+mod doctor;
 mod flexible;
 mod killed;
 mod random;

@@ -5,6 +5,7 @@ mod cloud;
 mod conformance;
 mod create;
 mod delete;
+mod doctor;
 mod killed;
 mod random;
 mod read;

@@ -251,7 +251,7 @@ fn a_target_that_is_right_passes_every_check_and_is_told_what_becomes_of_its_bac
     billing  retention  look  backups go when the instance is deleted
                                 hint: keep them: gcloud sql instances patch billing-pg --retain-backups-on-delete --project acme-prod
     billing  snapshots  ok  they can be listed
-    billing  deletion  ok  it is permitted
+    billing  delete  ok  it is permitted
     ");
     let changes = cloud.sql.changes();
     assert!(changes.iter().all(|call| call.id.as_deref() == Some("1")), "{changes:?}");
@@ -272,7 +272,7 @@ fn what_is_wrong_with_a_target_is_said_with_what_to_do() {
     billing  retention  look  backups go when the instance is deleted
                                 hint: keep them: gcloud sql instances patch billing-pg --retain-backups-on-delete --project acme-prod
     billing  snapshots  ok  they can be listed
-    billing  deletion  FAILED  gcp_cloud_sql: cannot delete backups of billing: Google does not permit it, or there is no such instance
+    billing  delete  FAILED  gcp_cloud_sql: cannot delete backups of billing: Google does not permit it, or there is no such instance
     --- stderr
     error: gcp_cloud_sql: cannot delete backups of billing: Google does not permit it, or there is no such instance
     caused by: DELETE /v1/projects/acme-prod/instances/billing-pg/backupRuns/1: 403 Forbidden: forbidden: boss::NOT_AUTHORIZED: Not authorized to access resource. Possibly missing permission cloudsql.backupRuns.delete on resource instances/billing-pg.
@@ -288,7 +288,7 @@ fn what_is_wrong_with_a_target_is_said_with_what_to_do() {
     billing  retention  look  backups go when the instance is deleted
                                 hint: keep them: gcloud sql instances patch billing-pg --retain-backups-on-delete --project acme-prod
     billing  snapshots  ok  they can be listed
-    billing  deletion  ok  it is permitted
+    billing  delete  ok  it is permitted
     ");
 }
 

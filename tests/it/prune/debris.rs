@@ -36,11 +36,16 @@ fn debris_of_more_than_a_day_is_swept_and_younger_stays() {
     --- stdout
     TARGET  CHECK  RESULT  DETAIL
     notes  connection  ok  [DIR]/notes.db, 8192 bytes, SQLite [SQLITE]
-    notes  store  ok  local ([DIR]/snapshots)
+    notes  restore  ok  a file can be made in [DIR]
     notes  state  ok  [DIR]/home/.local/state/snapkeep
     notes  snapshots  ok  2, the newest good one is 1d old
     notes  debris  look  2 unfinished, [SIZE]: [ID1], [ID2]; 1 older than 24 h
-                                hint: `snapkeep create` and `snapkeep prune apply` sweep what is older than 24 h
+                                     hint: `snapkeep create` and `snapkeep prune apply` sweep what is older than 24 h
+    store local  list  ok  [DIR]/snapshots can be listed
+    store local  write  ok  an object can be written
+    store local  conditions  ok  what is there is not written over
+    store local  read  ok  what was written can be read
+    store local  delete  ok  it can be deleted again
     ");
     past.harmless("prune plan");
     past.harmless("prune apply --yes --dry-run");
@@ -101,9 +106,14 @@ fn doctor_knows_a_store_without_debris_and_one_without_a_good_snapshot() {
     --- stdout
     TARGET  CHECK  RESULT  DETAIL
     notes  connection  ok  [DIR]/notes.db, 8192 bytes, SQLite [SQLITE]
-    notes  store  ok  local ([DIR]/snapshots)
+    notes  restore  ok  a file can be made in [DIR]
     notes  state  ok  [DIR]/home/.local/state/snapkeep
     notes  snapshots  ok  0, none is good
     notes  debris  ok  none
+    store local  list  ok  [DIR]/snapshots can be listed
+    store local  write  ok  an object can be written
+    store local  conditions  ok  what is there is not written over
+    store local  read  ok  what was written can be read
+    store local  delete  ok  it can be deleted again
     ");
 }

@@ -32,6 +32,7 @@ mod call;
 mod clone;
 mod fault;
 mod fields;
+mod iam;
 mod instance;
 mod instances;
 mod methods;
@@ -282,6 +283,14 @@ fn respond(
     body: &Bytes,
     in_flight: usize,
 ) -> (Result<Reply, Broken>, Option<Duration>) {
+    if let Some(project) = iam::project(head) {
+        let told = shared.tokens.admit(&head.headers).and_then(|()| iam::answer(&shared.world, project, body));
+        let reply = match told {
+            Ok(body) => json(StatusCode::OK, body.to_string()),
+            Err(refusal) => shared.refused(&refusal),
+        };
+        return (Ok(reply), None);
+    }
     let judged = shared.judge.request(head, body);
     shared.findings.extend(judged);
     let read = Method::of(head).and_then(|(method, names)| {

@@ -10,6 +10,7 @@ use super::answer::Token;
 use super::application::{Application, Chain, Proof};
 use super::az::Az;
 use super::identity::{Identity, MACHINES, Server};
+use super::refusal::Asked;
 use crate::error::{Error, ErrorKind, Result};
 use crate::rest::Connections;
 use crate::secret::Secret;
@@ -79,12 +80,20 @@ impl Way {
 
     /// There was somebody, and is nobody any more.
     pub(super) fn is_gone(&self) -> Error {
-        let asked = match self {
+        self.asked().useless("who gave the tokens is no longer there")
+    }
+
+    /// What it is, for people.
+    pub(super) fn what(&self) -> String {
+        self.asked().what
+    }
+
+    fn asked(&self) -> Asked {
+        match self {
             Self::Application(application) => application.asked(),
             Self::Identity(identity) => identity.asked(),
             Self::Az(az) => az.asked(),
-        };
-        asked.useless("who gave the tokens is no longer there")
+        }
     }
 }
 

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::NaiveDateTime;
+
 use crate::dump::child::{Program, Stderr};
 use crate::dump::server::{Connection, SecretFile};
+use crate::dump::tls::Agreed;
 use crate::dump::tools::{Flavour, Places, Tool, Version, Wanted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Secret;
@@ -169,6 +172,23 @@ impl Client {
             return Err(Error::new(ErrorKind::Unavailable, NAME, "query", subject, "the server took too long"));
         }
         if captured.status.success() { Ok(captured.text()) } else { Err(explain("query", &subject, captured.stderr)) }
+    }
+
+    /// How the connection is encrypted, as the server says; nothing where it isn't.
+    pub(super) async fn agreed(&self) -> Result<Option<Agreed>> {
+        let sql = "SHOW SESSION STATUS WHERE variable_name IN ('Ssl_version', 'Ssl_cipher', 'Ssl_server_not_after');";
+        let answer = self.run(None, sql).await?;
+        let value = |name: &str| {
+            let line = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('\t'));
+            line.map(str::trim).filter(|value| !value.is_empty()).map(ToOwned::to_owned)
+        };
+        let Some((protocol, cipher)) = value("Ssl_version").zip(value("Ssl_cipher")) else { return Ok(None) };
+        // `Nov 23 09:00:00 2027 GMT`
+        let ends = value("Ssl_server_not_after").and_then(|text| {
+            let ends = NaiveDateTime::parse_from_str(text.trim_end_matches(" GMT"), "%b %e %H:%M:%S %Y");
+            ends.ok().map(|ends| ends.and_utc())
+        });
+        Ok(Some(Agreed { protocol, cipher, ends }))
     }
 
     /// The character set and collation of `database`; `None` where there is no such database.

@@ -8,9 +8,26 @@ use std::collections::BTreeMap;
 use super::client::{Client, NAME, identifier};
 use crate::dump::tools::Flavour;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::Check;
 
 /// What a dump of a whole database needs on it.
 const NEEDED: [&str; 4] = ["SELECT", "SHOW VIEW", "TRIGGER", "EVENT"];
+/// What a restore needs on the new database.
+const TO_RESTORE: [&str; 13] = [
+    "CREATE",
+    "DROP",
+    "ALTER",
+    "INDEX",
+    "REFERENCES",
+    "INSERT",
+    "SELECT",
+    "LOCK TABLES",
+    "CREATE VIEW",
+    "CREATE ROUTINE",
+    "ALTER ROUTINE",
+    "TRIGGER",
+    "EVENT",
+];
 /// Any of these on the database shows the names of its routines; the dump tool then fails where it can't read one.
 const NAMES_ROUTINES: [&str; 4] = ["EXECUTE", "CREATE ROUTINE", "ALTER ROUTINE", "SHOW CREATE ROUTINE"];
 const ASK: &str = "SELECT 'account', CURRENT_USER();
@@ -26,6 +43,21 @@ pub(super) async fn doubts(client: &Client, database: &str) -> Result<Vec<String
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether the account may make a database beside this one, and fill it: the row `restore`.
+pub(super) async fn to_restore(client: &Client, database: &str) -> Result<Check> {
+    let beside = format!("{database}_restored");
+    let answer = client.run(None, ASK).await?;
+    let grants = Grants::read(&answer, &beside);
+    let lacking: Vec<&str> = TO_RESTORE.into_iter().filter(|&name| grants.has(name) != Has::Yes).collect();
+    if lacking.is_empty() {
+        return Ok(Check::new("restore", Ok(format!("a database such as {beside} can be made and filled"))));
+    }
+    let told = format!("the account lacks {} on a new database such as {beside}", lacking.join(", "));
+    let pattern = identifier(&grants.pattern(&beside));
+    let advice = format!("GRANT ALL PRIVILEGES ON {pattern}.* TO {};", grants.grantee());
+    Ok(Check::new("restore", Ok(told)).with_advice(advice))
 }
 
 /// The same of the answer to [`ASK`].

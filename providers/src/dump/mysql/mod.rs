@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use chrono::Utc;
 
 use super::by_hand::ByHand;
 use super::child::Program;
@@ -14,6 +15,7 @@ use super::inspect::EndMark;
 use super::manifest::Manifest;
 use super::server::{Connection, matching_tables};
 use super::stream::{Inspected, Inspector, Source, Step};
+use super::tls;
 use super::tools::{Flavour, Tool, Wanted};
 use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
@@ -105,6 +107,37 @@ impl MySql {
         Ok((programs, notes))
     }
 
+    /// What every check shows, and who can be asked more.
+    async fn look(&self) -> (Vec<Check>, Option<Client>) {
+        let client = match Client::open(&self.connection).await {
+            Ok(client) => client,
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                return (vec![Check::new("tools", Err(error))], None);
+            }
+            Err(error) => return (vec![Check::new("connection", Err(error))], None),
+        };
+        let database = match client.charset(self.database()).await {
+            Ok(Some(_)) => Ok(format!("{} {} at {}", client.server, client.version_text, self.connection.shown())),
+            Ok(None) => Err(no_database(self.database())),
+            Err(error) => Err(error),
+        };
+        let (mut checks, is_there) = (Vec::new(), database.is_ok());
+        checks.push(Check::new("connection", database));
+        if is_there {
+            let outcome = grants::doubts(&client, self.database()).await.map(|doubts| match &*doubts {
+                [] => "everything in the database is seen".to_owned(),
+                doubts => doubts.join("; "),
+            });
+            checks.push(Check::new("create", outcome));
+        }
+        let lowest = match client.server {
+            Flavour::MySql => format!("; {LOWEST_MYSQLDUMP} or higher is needed"),
+            _ => String::new(),
+        };
+        checks.push(Check::new("tools", dump_tool(&client).await.map(|tool| format!("{tool}{lowest}"))));
+        (checks, is_there.then_some(client))
+    }
+
     async fn tables(&self, client: &Client) -> Result<Vec<Table>> {
         let sql = format!(
             "SELECT t.table_name, COALESCE(e.transactions, 'YES'), t.table_type = 'VIEW', COALESCE(t.data_length, 0)
@@ -180,29 +213,31 @@ impl Engine for MySql {
     }
 
     async fn check(&self) -> Vec<Check> {
-        let client = match Client::open(&self.connection).await {
-            Ok(client) => client,
-            Err(error) if error.kind() == ErrorKind::Unsupported => {
-                return vec![Check::new("tools", Err(error))];
-            }
-            Err(error) => return vec![Check::new("connection", Err(error))],
-        };
-        let database = match client.charset(self.database()).await {
-            Ok(Some(_)) => Ok(format!("{} {} at {}", client.server, client.version_text, self.connection.shown())),
-            Ok(None) => Err(no_database(self.database())),
-            Err(error) => Err(error),
-        };
-        let tool = dump_tool(&client).await.map(|tool| tool.to_string());
-        let mut checks = Vec::new();
-        if database.is_ok() {
-            let outcome = grants::doubts(&client, self.database()).await.map(|doubts| match &*doubts {
-                [] => "everything in the database is seen".to_owned(),
-                doubts => doubts.join("; "),
-            });
-            checks.push(Check::new("privileges", outcome));
+        self.look().await.0
+    }
+
+    async fn examine(&self) -> Vec<Check> {
+        let (mut checks, client) = self.look().await;
+        let Some(client) = client else { return checks };
+        checks.push(match grants::to_restore(&client, self.database()).await {
+            Ok(check) => check,
+            Err(error) => Check::new("restore", Err(error)),
+        });
+        if client.mysql.flavour == client.server {
+            checks.push(Check::new("tools", Ok(client.mysql.to_string())));
+        } else {
+            let told = format!("no client of {}: nothing can be restored from here", client.server);
+            let check = Check::new("tools", Ok(told));
+            checks.push(
+                check.with_advice(
+                    missing("mysql client", Some(client.server), &client.places).hint().unwrap_or_default(),
+                ),
+            );
         }
-        checks.insert(0, Check::new("connection", database));
-        checks.push(Check::new("tools", tool));
+        checks.push(match client.agreed().await {
+            Ok(agreed) => tls::row(NAME, &self.connection, agreed.as_ref(), Utc::now()),
+            Err(error) => Check::new("tls", Err(error)),
+        });
         checks
     }
 

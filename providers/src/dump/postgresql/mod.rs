@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use async_trait::async_trait;
+use chrono::Utc;
 
 use super::by_hand::ByHand;
 use super::child::Program;
@@ -13,16 +14,19 @@ use super::manifest::Manifest;
 use super::pg_archive::{ArchiveCheck, ArchiveError, is_known};
 use super::server::{Connection, matching_tables};
 use super::stream::{Inspected, Inspector, Source, Step};
+use super::tls;
 use super::tools::{Flavour, Places, Tool, Version, Wanted};
 use crate::Run;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Check, RestoreRequest, RowCounts, VerifyRequest};
 use crate::shell::shell_word;
 use client::{Client, Facts, LOWEST_PG_DUMP, NAME, identifier, missing};
+use rights::Rights;
 
 mod client;
 mod listing;
 mod restore;
+mod rights;
 
 /// What `pg_dumpall` prints when it has come to its end.
 const GLOBALS_END: &str = "-- PostgreSQL database cluster dump complete";
@@ -54,6 +58,51 @@ impl PostgreSql {
         }
         let tool = choose(&found, facts.version())?;
         Ok((client, facts, tool))
+    }
+
+    /// What every check shows, and what there is to ask more of.
+    async fn look(&self) -> (Vec<Check>, Option<(Client, Option<Rights>)>) {
+        let client = match Client::open(&self.connection).await {
+            Ok(client) => client,
+            Err(error) => return (vec![Check::new("tools", Err(error))], None),
+        };
+        let facts = match client.facts(self.database()).await {
+            Ok(facts) => facts,
+            Err(error) => return (vec![Check::new("connection", Err(error))], None),
+        };
+        let connected = format!("PostgreSQL {} at {}", facts.version, self.connection.shown());
+        let lowest = LOWEST_PG_DUMP.max(Version::new(facts.version().major, 0));
+        let tool = self.preflight().await.map(|(_, _, tool)| format!("{tool}; {lowest} or higher is needed"));
+        let settings = &self.connection.settings;
+        let left_out = [&settings.exclude_tables[..], &settings.exclude_table_data].concat();
+        let rights = Rights::ask(&client, self.database()).await;
+        let create = match &rights {
+            Ok(rights) => rights.to_create(self.database(), &left_out),
+            Err(error) => Err(error.repeated()),
+        };
+        let checks =
+            vec![Check::new("connection", Ok(connected)), Check::new("create", create), Check::new("tools", tool)];
+        (checks, Some((client, rights.ok())))
+    }
+
+    /// The tools that restore, and that read the roles.
+    async fn other_tools(&self, client: &Client) -> Vec<Check> {
+        let look = async |name: &'static str, without: &str| {
+            let names: &'static [&'static str] = if name == "pg_restore" { &["pg_restore"] } else { &["pg_dumpall"] };
+            let wanted = Wanted { names, flavour: Some(Flavour::PostgreSql) };
+            let found = client.places.search(move |places| places.find(wanted)).await;
+            match found.iter().max_by_key(|tool| tool.version) {
+                Some(tool) => Check::new("tools", Ok(tool.to_string())),
+                None => Check::new("tools", Ok(format!("no {name} in {}: {without}", client.places.describe())))
+                    .with_advice(
+                        "install PostgreSQL's client tools (Debian: apt install postgresql-client), or set tool_dir",
+                    ),
+            }
+        };
+        vec![
+            look("pg_restore", "nothing can be restored from here").await,
+            look("pg_dumpall", "roles are in no snapshot").await,
+        ]
     }
 
     async fn data_program(&self, client: &Client, tool: &Tool, run: &Run) -> Result<(Program, Vec<String>)> {
@@ -118,17 +167,19 @@ impl Engine for PostgreSql {
     }
 
     async fn check(&self) -> Vec<Check> {
-        let client = match Client::open(&self.connection).await {
-            Ok(client) => client,
-            Err(error) => return vec![Check::new("tools", Err(error))],
-        };
-        let facts = match client.facts(self.database()).await {
-            Ok(facts) => facts,
-            Err(error) => return vec![Check::new("connection", Err(error))],
-        };
-        let connected = format!("PostgreSQL {} at {}", facts.version, self.connection.shown());
-        let tools = self.preflight().await.map(|(_, _, tool)| tool.to_string());
-        vec![Check::new("connection", Ok(connected)), Check::new("tools", tools)]
+        self.look().await.0
+    }
+
+    async fn examine(&self) -> Vec<Check> {
+        let (mut checks, found) = self.look().await;
+        let Some((client, rights)) = found else { return checks };
+        checks.extend(rights.map(|rights| rights.to_restore()));
+        checks.extend(self.other_tools(&client).await);
+        checks.push(match rights::agreed(&client, self.database()).await {
+            Ok(agreed) => tls::row(NAME, &self.connection, agreed.as_ref(), Utc::now()),
+            Err(error) => Check::new("tls", Err(error)),
+        });
+        checks
     }
 
     async fn plan_dump(&self, rows: RowCounts, run: &Run) -> Result<DumpPlan> {

@@ -11,7 +11,7 @@ use object_store::{ObjectStore, PutMode, PutPayload};
 use super::{Store, manifest};
 use crate::dump::name::is_snapshot_name;
 use crate::error::{ErrorKind, Result};
-use crate::model::{Debris, NativeId, TargetName};
+use crate::model::{Check, Debris, NativeId, TargetName};
 use crate::objects::{Put, Upload, path_of};
 
 /// What stands in a manifest's place while its debris is swept, or when its writing failed and could still take effect:
@@ -85,6 +85,25 @@ impl Store {
         self.objects.s3()?;
         let error = self.uploads(target).await.err().filter(|error| error.kind() == ErrorKind::Permission)?;
         Some(format!("uploads that were cut off can't be found here: {}", error.hint().unwrap_or_default()))
+    }
+
+    /// Whether uploads that were cut off can be found, where they stay.
+    pub(crate) async fn examine_uploads(&self) -> Option<Check> {
+        let uploads = self.objects.s3()?.uploads(&Path::default()).await;
+        let check = match uploads.map_err(|error| self.error("list the unfinished uploads of", self.name(), error)) {
+            Ok(_) => Check::new("uploads", Ok("those that were cut off can be found".into())),
+            Err(error) => {
+                let check = Check::new("uploads", Ok("those that were cut off can't be found, and cost".into()));
+                match error.kind() {
+                    ErrorKind::Permission => {
+                        check.with_advice("permit s3:ListBucketMultipartUploads and s3:ListMultipartUploadParts")
+                    }
+                    _ => check
+                        .with_advice("let the bucket abort them: its lifecycle rule AbortIncompleteMultipartUpload"),
+                }
+            }
+        };
+        Some(check)
     }
 
     /// Aborts the uploads below a snapshot's name that nobody has touched since they were found.

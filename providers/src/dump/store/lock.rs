@@ -8,7 +8,7 @@ use object_store::path::Path;
 
 use super::{Store, manifest};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{NativeId, TargetName};
+use crate::model::{Check, NativeId, TargetName};
 use crate::objects::S3Bucket;
 use crate::settings::ObjectLock;
 
@@ -33,6 +33,13 @@ impl Store {
         let reason = "its bucket was made without Object Lock";
         Err(Error::new(ErrorKind::Unsupported, "store", "lock snapshots in", self.name(), reason)
             .with_hint(self.lock_hint()))
+    }
+
+    /// Whether the bucket can lock, where the config wants it to.
+    pub(crate) async fn examine_lock(&self) -> Option<Check> {
+        let (_, lock) = self.object_lock()?;
+        let can = self.check_lock().await;
+        Some(Check::new("lock", can.map(|()| format!("the bucket can lock snapshots for {} days", lock.days))))
     }
 
     /// Forbids the deletion of an object until then.

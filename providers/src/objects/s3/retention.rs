@@ -23,7 +23,37 @@ struct Retention {
     retain_until_date: Option<DateTime<Utc>>,
 }
 
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectLockConfiguration.html>
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Configuration {
+    rule: Option<Rule>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Rule {
+    default_retention: Option<DefaultRetention>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DefaultRetention {
+    days: Option<u32>,
+    years: Option<u32>,
+}
+
 impl S3Bucket {
+    /// For how long the bucket locks whatever is written to it, in words; `None` also where it can't be asked that.
+    pub(crate) async fn default_retention(&self) -> Option<String> {
+        let body = self.send(&Request { query: &[("object-lock", "")], ..Request::default() }).await.ok()?;
+        match parsed::<Configuration>(&body).ok()?.rule?.default_retention? {
+            DefaultRetention { days: Some(days), .. } => Some(format!("{days} days")),
+            DefaultRetention { years: Some(years), .. } => Some(format!("{years} years")),
+            DefaultRetention { .. } => None,
+        }
+    }
+
     /// Forbids the deletion of an object until then, or leaves a retention that holds longer.
     pub(crate) async fn retain(&self, path: &Path, mode: LockMode, until: DateTime<Utc>) -> Result<()> {
         let mode = match mode {

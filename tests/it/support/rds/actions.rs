@@ -3,7 +3,7 @@
 use super::call::{Call, Outcome, not_simulated};
 use super::snapshot::Kind::{Cluster, Instance};
 use super::world::World;
-use super::{attributes, databases, export, key, restore, snapshots};
+use super::{attributes, caller, databases, export, key, restore, snapshots};
 
 type Handler = fn(&mut World, &Call) -> Outcome;
 
@@ -101,6 +101,9 @@ const ACTIONS: &[Action] = actions! {
     ] export::start;
     "DescribeExportTasks" ["ExportTaskIdentifier" "SourceArn" "MaxRecords" "Marker"] export::describe;
     "DescribeKey" ["KeyId"] key::describe;
+    "GetCallerIdentity" [] caller::identity;
+    "SimulatePrincipalPolicy" ["PolicySourceArn" "ActionNames.member." "ResourceArns.member." "ContextEntries.member."]
+        caller::simulate;
 };
 
 impl Action {

@@ -132,7 +132,9 @@ pub(super) fn read(world: &World, head: &Parts, body: &Bytes) -> Outcome<Call> {
         return refuse_with(StatusCode::FORBIDDEN, "SignatureDoesNotMatch", message);
     }
     let (action, parameters) = match service.as_str() {
-        "rds" => form(&head.headers, body)?,
+        "rds" => form(&head.headers, body, VERSION)?,
+        "sts" => form(&head.headers, body, "2011-06-15")?,
+        "iam" if region == "us-east-1" => form(&head.headers, body, "2010-05-08")?,
         "kms" => key::read(&head.headers, body)?,
         other => return not_simulated(format!("the service {other}")),
     };
@@ -154,13 +156,13 @@ fn scope(headers: &HeaderMap) -> Outcome<[String; 3]> {
     }
 }
 
-fn form(headers: &HeaderMap, body: &Bytes) -> Outcome<(String, BTreeMap<String, String>)> {
+fn form(headers: &HeaderMap, body: &Bytes, version: &str) -> Outcome<(String, BTreeMap<String, String>)> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !content_type.starts_with("application/x-www-form-urlencoded") {
         return not_simulated(format!("a body of type {content_type:?}"));
     }
     let mut parameters = parameters(&String::from_utf8_lossy(body));
-    if parameters.remove("Version").as_deref() != Some(VERSION) {
+    if parameters.remove("Version").as_deref() != Some(version) {
         return not_simulated("another version of the API");
     }
     let action = parameters.remove("Action").unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What there is in all the accounts and regions, and what a test may set of how it behaves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Rds;
 use super::call::{Call, Outcome, bad_value, refuse};
@@ -59,6 +59,10 @@ pub(crate) struct World {
     pub(crate) quota: usize,
     /// How many copies from other regions may be under way in a region.
     pub(crate) copies_at_once: usize,
+    /// Actions that the simulator of policies denies: `rds:CopyDBSnapshot`.
+    pub(crate) denied: BTreeSet<String>,
+    /// Whether the caller may ask that.
+    pub(crate) may_simulate: bool,
     /// What is made now ends badly.
     pub(super) doomed: bool,
     pub(super) markers: BTreeMap<String, Marker>,
@@ -87,6 +91,8 @@ impl World {
             page: 100,
             quota: 100,
             copies_at_once: 20,
+            denied: BTreeSet::new(),
+            may_simulate: true,
             doomed: false,
             markers: BTreeMap::new(),
             accounts: accounts.map(|(key, account)| (key.to_owned(), account.to_owned())).into(),

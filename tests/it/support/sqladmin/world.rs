@@ -29,6 +29,8 @@ pub(crate) struct World {
     pub(crate) page: usize,
     /// Permissions that the caller lacks, such as `backupRuns.delete`.
     pub(crate) denied: BTreeSet<String>,
+    /// Whether it may be asked what the caller may do.
+    pub(crate) has_resource_manager: bool,
     /// Regions that can't be reached: lists don't have what is there, and warn.
     pub(crate) unreachable: BTreeSet<String>,
     /// Values of enums that no document names, and that a test puts into the world to see how they are taken.
@@ -54,6 +56,7 @@ impl World {
             looks: 1,
             page: 20,
             denied: BTreeSet::new(),
+            has_resource_manager: true,
             unreachable: BTreeSet::new(),
             novelties: BTreeSet::new(),
             ahead: TimeDelta::zero(),

@@ -1,0 +1,29 @@
+//! What the verbs tell the config's notifications.
+
+use snapkeep_providers::model::Snapshot;
+
+use super::following::Came;
+use super::{App, Mode};
+use crate::catalog::Catalog;
+use crate::config::{NotifiedAction, Target};
+use crate::failure::Failure;
+use crate::notices::{Telling, Told};
+
+impl App {
+    /// An action begins on a target, and who wants to know is told; nobody, in a dry run. Flush the config's notices last.
+    pub(super) fn telling(&self, config: &Catalog, action: NotifiedAction, target: &Target) -> Telling {
+        match self.mode {
+            Mode::Act => config.notices().begin(&self.report, &self.cancel, action, target),
+            Mode::DryRun => Telling::nobody(action, target),
+        }
+    }
+}
+
+/// What became of a creation; nothing, while it goes on.
+pub(super) fn told_of(made: &Result<Came<Snapshot>, Failure>) -> Option<Told> {
+    match made {
+        Ok(Came::Done(snapshots, failures)) => Some(Told::new(snapshots, failures)),
+        Ok(Came::Begun(_) | Came::NotTried) => None,
+        Err(failure) => Some(Told::new::<Snapshot>([], std::slice::from_ref(failure))),
+    }
+}
