@@ -38,6 +38,7 @@ mod prune;
 pub mod reference;
 mod restore;
 mod rows;
+mod schema;
 mod show;
 mod targets;
 mod verify;
@@ -119,6 +120,7 @@ enum Verb {
     Guard(guard::Guard),
     Doctor(doctor::Doctor),
     Config(config_command::ConfigCommand),
+    Schema(schema::SchemaCommand),
     Completion(completion::Completion),
     Man(completion::Man),
 }
@@ -288,7 +290,7 @@ impl App {
 
     /// Says what was noticed of a target, though it went well.
     fn warn(&self, target: &str, warnings: &[String]) {
-        warnings.iter().for_each(|warning| self.report.warn(&format!("{target}: {warning}")));
+        warnings.iter().for_each(|warning| self.report.warn_of(Some(target), warning));
     }
 
     /// Prints the result and the failures, and gives the exit code.
@@ -341,6 +343,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, inherited_mask: rustix::f
     let app = App::new(&cli.global, Utc::now(), inherited_mask);
     match cli.verb {
         Verb::Config(verb) => verb.run(&app),
+        Verb::Schema(verb) => verb.run(&app),
         Verb::Completion(verb) => verb.run(&app),
         Verb::Man(verb) => verb.run(&app),
         verb => in_runtime(&app, verb),
@@ -394,6 +397,7 @@ async fn run(app: &App, verb: Verb) -> u8 {
         Verb::Guard(verb) => verb.run(app).await,
         Verb::Doctor(verb) => verb.run(app).await,
         Verb::Config(verb) => verb.run(app),
+        Verb::Schema(verb) => verb.run(app),
         Verb::Completion(verb) => verb.run(app),
         Verb::Man(verb) => verb.run(app),
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::Serialize;
 use snapkeep_providers::model::{Check, Hold, OperationId, Snapshot, TargetName, VerifyLevel};
 
 use crate::failure::Failure;
-use crate::render::Row;
+use crate::render::{Kind, Row};
 use crate::units;
 
 fn or_dash(text: Option<String>) -> String {
@@ -15,7 +16,7 @@ fn or_dash(text: Option<String>) -> String {
 }
 
 impl Row for Snapshot {
-    const KIND: &'static str = "SnapshotList";
+    const KIND: Kind = Kind::SnapshotList;
     const KEYS: &'static [&'static str] = &[
         "id",
         "native_id",
@@ -76,19 +77,25 @@ pub(super) fn hold_text(hold: &Hold) -> String {
 }
 
 /// A configured target.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Target")]
 pub(super) struct TargetRow {
+    /// Its name in the config.
     pub(super) target: String,
+    /// The provider's name in the config.
     pub(super) provider: String,
     /// The database, instance or file.
     pub(super) subject: String,
+    /// The stores of its dumps, the first for new ones; empty where the cloud keeps its snapshots.
     pub(super) store: Vec<String>,
+    /// The name of its retention policy; null where it has none.
     pub(super) retention: Option<String>,
+    /// The tags that its snapshots get.
     pub(super) tags: BTreeMap<String, String>,
 }
 
 impl Row for TargetRow {
-    const KIND: &'static str = "TargetList";
+    const KIND: Kind = Kind::TargetList;
     const KEYS: &'static [&'static str] = &["target", "provider", "subject", "store", "retention", "tags"];
     const HEADINGS: &'static [&'static str] = &["TARGET", "PROVIDER", "DATABASE", "STORE", "RETENTION"];
 
@@ -109,11 +116,12 @@ impl Row for TargetRow {
 }
 
 /// What `config check` lists: nothing, as every problem is an error of the document.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Nothing")]
 pub(super) enum ConfigProblems {}
 
 impl Row for ConfigProblems {
-    const KIND: &'static str = "ConfigCheck";
+    const KIND: Kind = Kind::ConfigCheck;
     const KEYS: &'static [&'static str] = &[];
     const HEADINGS: &'static [&'static str] = &[];
 
@@ -127,12 +135,18 @@ impl Row for ConfigProblems {
 }
 
 /// One thing that was checked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Check")]
 pub(super) struct CheckRow {
+    /// The target, or what else was looked at.
     pub(super) target: String,
+    /// What was looked at: `tools`, `connection`, `store` and others.
     pub(super) check: &'static str,
+    /// Whether it will do.
     pub(super) ok: bool,
+    /// What was found, or why it won't do.
     pub(super) detail: String,
+    /// What to do about it; where it is `ok`, something to look at.
     pub(super) hint: Option<String>,
 }
 
@@ -154,7 +168,7 @@ impl CheckRow {
 }
 
 impl Row for CheckRow {
-    const KIND: &'static str = "CheckList";
+    const KIND: Kind = Kind::CheckList;
     const KEYS: &'static [&'static str] = &["target", "check", "ok", "detail", "hint"];
     const HEADINGS: &'static [&'static str] = &["TARGET", "CHECK", "RESULT", "DETAIL"];
 
@@ -176,29 +190,38 @@ impl Row for CheckRow {
 }
 
 /// Something that a provider is doing, or has done.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Operation")]
 pub(super) struct OperationRow {
+    /// What `snapkeep wait` takes.
     pub(super) id: String,
+    /// The target that it is done for.
     pub(super) target: String,
+    /// The id of the snapshot that it makes or reads; null where it is not known.
     pub(super) snapshot: Option<String>,
-    pub(super) state: &'static str,
+    /// Whether it goes on.
+    pub(super) state: State,
 }
 
 impl OperationRow {
     pub(super) fn new(target: &TargetName, operation: &OperationId, snapshot: Option<String>, state: State) -> Self {
-        let state = state.word();
         Self { id: format!("{target}/{operation}"), target: target.to_string(), snapshot, state }
     }
 }
 
 /// Whether something goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "OperationState")]
 pub(super) enum State {
+    /// It goes on.
     Running,
+    /// It has ended well.
     Done,
 }
 
 impl State {
+    /// The word that JSON has for it.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -208,12 +231,12 @@ impl State {
 }
 
 impl Row for OperationRow {
-    const KIND: &'static str = "OperationList";
+    const KIND: Kind = Kind::OperationList;
     const KEYS: &'static [&'static str] = &["id", "target", "snapshot", "state"];
     const HEADINGS: &'static [&'static str] = &["OPERATION", "TARGET", "SNAPSHOT", "STATE"];
 
     fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
-        vec![self.id.clone(), self.target.clone(), or_dash(self.snapshot.clone()), self.state.into()]
+        vec![self.id.clone(), self.target.clone(), or_dash(self.snapshot.clone()), self.state.word().into()]
     }
 
     fn name(&self) -> String {
@@ -222,19 +245,23 @@ impl Row for OperationRow {
 }
 
 /// What was restored.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Restore")]
 pub(super) struct RestoreRow {
-    /// The snapshot; `None` where it was a moment, or nobody remembers.
+    /// The id of the snapshot; null where it was a moment, or nobody remembers.
     pub(super) id: Option<String>,
+    /// The target whose snapshot it is.
     pub(super) target: String,
+    /// What it was restored to: a database, an instance or a file.
     pub(super) to: String,
+    /// What was noticed, though it went well.
     pub(super) warnings: Vec<String>,
-    /// The moment, where it was one.
+    /// The moment; null where it was a snapshot.
     pub(super) time: Option<DateTime<Utc>>,
 }
 
 impl Row for RestoreRow {
-    const KIND: &'static str = "RestoreList";
+    const KIND: Kind = Kind::RestoreList;
     const KEYS: &'static [&'static str] = &["id", "target", "to", "warnings", "time"];
     const HEADINGS: &'static [&'static str] = &["SNAPSHOT", "RESTORED TO"];
 
@@ -249,22 +276,31 @@ impl Row for RestoreRow {
 }
 
 /// A snapshot's or database's data that is written as files.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Export")]
 pub(super) struct ExportRow {
-    /// The snapshot; `None` where it was the live database, or the cloud no longer tells.
+    /// The id of the snapshot; null where it was the live database, or the cloud no longer tells.
     pub(super) id: Option<String>,
+    /// The target whose data it is.
     pub(super) target: String,
+    /// Where the files are.
     pub(super) to: String,
+    /// What `snapkeep wait` takes.
     pub(super) operation: String,
-    pub(super) state: &'static str,
+    /// Whether it goes on.
+    pub(super) state: State,
+    /// The cloud's own word for the state.
     pub(super) provider_state: Option<String>,
+    /// How much of it is done.
     pub(super) percent: Option<u8>,
+    /// Bytes that were written.
     pub(super) size_bytes: Option<u64>,
+    /// What was noticed, though it went well.
     pub(super) warnings: Vec<String>,
 }
 
 impl Row for ExportRow {
-    const KIND: &'static str = "ExportList";
+    const KIND: Kind = Kind::ExportList;
     const KEYS: &'static [&'static str] =
         &["id", "target", "to", "operation", "state", "provider_state", "percent", "size_bytes", "warnings"];
     const HEADINGS: &'static [&'static str] = &["SNAPSHOT", "EXPORTED TO", "STATE", "DONE", "SIZE", "OPERATION"];
@@ -273,7 +309,7 @@ impl Row for ExportRow {
         vec![
             or_dash(self.id.clone()),
             self.to.clone(),
-            self.state.into(),
+            self.state.word().into(),
             or_dash(self.percent.map(|percent| format!("{percent} %"))),
             or_dash(self.size_bytes.map(units::bytes)),
             self.operation.clone(),
@@ -286,19 +322,25 @@ impl Row for ExportRow {
 }
 
 /// SQL that is read into a database.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Import")]
 pub(super) struct ImportRow {
+    /// The target that it is read into.
     pub(super) target: String,
+    /// Where the file is.
     pub(super) from: String,
-    /// `None` where the file says it.
+    /// The database; null where the file says it.
     pub(super) database: Option<String>,
+    /// What `snapkeep wait` takes.
     pub(super) operation: String,
-    pub(super) state: &'static str,
+    /// Whether it goes on.
+    pub(super) state: State,
+    /// What was noticed, though it went well.
     pub(super) warnings: Vec<String>,
 }
 
 impl Row for ImportRow {
-    const KIND: &'static str = "ImportList";
+    const KIND: Kind = Kind::ImportList;
     const KEYS: &'static [&'static str] = &["target", "from", "database", "operation", "state", "warnings"];
     const HEADINGS: &'static [&'static str] = &["TARGET", "IMPORTED FROM", "DATABASE", "STATE", "OPERATION"];
 
@@ -307,7 +349,7 @@ impl Row for ImportRow {
             self.target.clone(),
             self.from.clone(),
             or_dash(self.database.clone()),
-            self.state.into(),
+            self.state.word().into(),
             self.operation.clone(),
         ]
     }
@@ -318,26 +360,37 @@ impl Row for ImportRow {
 }
 
 /// A snapshot that was looked into.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Verification")]
 pub(super) struct VerificationRow {
+    /// The id of the snapshot.
     pub(super) id: String,
+    /// The target that it is a snapshot of.
     pub(super) target: String,
+    /// How thorough it was.
     pub(super) level: VerifyLevel,
+    /// Whether everything was as it should be.
     pub(super) ok: bool,
+    /// When it ended.
     pub(super) at: DateTime<Utc>,
+    /// What was compared, in order.
     pub(super) checks: Vec<FindingRow>,
 }
 
 /// One thing that was compared.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Finding")]
 pub(super) struct FindingRow {
+    /// A part of the snapshot, `rows`, the name of an assertion and others.
     pub(super) name: String,
+    /// Whether it was as it should be.
     pub(super) ok: bool,
+    /// What was found, or what is wrong with it.
     pub(super) detail: String,
 }
 
 impl Row for VerificationRow {
-    const KIND: &'static str = "VerificationList";
+    const KIND: Kind = Kind::VerificationList;
     const KEYS: &'static [&'static str] = &["id", "target", "level", "ok", "at", "checks"];
     const HEADINGS: &'static [&'static str] = &["SNAPSHOT", "LEVEL", "RESULT", "CHECK", "DETAIL"];
 
@@ -351,29 +404,6 @@ impl Row for VerificationRow {
             lines(|check| check.name.replace('\n', " ")),
             lines(|check| check.detail.replace('\n', " ")),
         ]
-    }
-
-    fn name(&self) -> String {
-        self.id.clone()
-    }
-}
-
-/// A snapshot that is gone.
-#[derive(Debug, Serialize)]
-pub(super) struct DeletionRow {
-    pub(super) id: String,
-    pub(super) target: String,
-    /// `deleted`, or `absent` when it was gone already.
-    pub(super) result: &'static str,
-}
-
-impl Row for DeletionRow {
-    const KIND: &'static str = "DeletionList";
-    const KEYS: &'static [&'static str] = &["id", "target", "result"];
-    const HEADINGS: &'static [&'static str] = &["SNAPSHOT", "RESULT"];
-
-    fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
-        vec![self.id.clone(), self.result.into()]
     }
 
     fn name(&self) -> String {

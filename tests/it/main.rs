@@ -21,6 +21,7 @@ mod restic;
 mod roles;
 mod s3_credentials;
 mod s3_uploads;
+mod schema;
 mod secrets;
 mod sick_tools;
 mod simulators;
