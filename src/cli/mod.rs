@@ -41,6 +41,7 @@ mod rows;
 mod schema;
 mod show;
 mod targets;
+mod usage;
 mod verify;
 mod wait;
 
@@ -331,14 +332,15 @@ impl App {
 
 /// Runs one command line to its exit code. `inherited_mask` is the umask for the commands that it runs for its user.
 pub fn main(arguments: impl Iterator<Item = OsString>, inherited_mask: rustix::fs::Mode) -> u8 {
-    let parsed = command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let words: Vec<OsString> = arguments.collect();
+    let format = usage::wanted(&words);
+    if format == LogFormat::Json {
+        usage::report_panics();
+    }
+    let parsed = command().try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version go to stdout and are 0, anything else to stderr and is 2.
-            let _ = error.print();
-            return u8::try_from(error.exit_code()).unwrap_or(2);
-        }
+        Err(error) => return usage::print(&error, format),
     };
     let app = App::new(&cli.global, Utc::now(), inherited_mask);
     match cli.verb {
