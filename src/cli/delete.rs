@@ -174,6 +174,8 @@ impl Delete {
         }
         match app.asking(async { Ok(opened.get(&id.native).await) }).await? {
             Err(error) if error.kind() == ErrorKind::NotFound => Err(failure),
+            // Nobody knows yet whether it can be read.
+            Err(error) if !self.force && error.kind().is_retryable() => Err(failure),
             Err(error) if !self.force => {
                 let hint = format!(
                     "if it may go all the same: `snapkeep delete {} --yes --force`",
