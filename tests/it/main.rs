@@ -15,6 +15,7 @@ mod gcp;
 mod interrupted;
 mod mysql;
 mod object_lock;
+mod outputs;
 mod postgresql;
 mod prune;
 mod restic;

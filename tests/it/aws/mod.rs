@@ -3,7 +3,7 @@
 use crate::support::Rds;
 
 mod accounts;
-mod cloud;
+pub(crate) mod cloud;
 mod clusters;
 mod conformance;
 mod copy;
