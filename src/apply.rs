@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use snapkeep_providers::model::{ListScope, NativeId, Origin, Snapshot, SnapshotState};
 use snapkeep_providers::{ErrorKind, Run};
@@ -39,8 +40,9 @@ pub(crate) struct Deleted {
 }
 
 /// How a deletion ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "PruneOutcome")]
 pub(crate) enum Ended {
     /// It is gone by our hand.
     Deleted,

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bookmarks::InState;
 use crate::config::{Config, Target, nearest};
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::lock::Lock;
 use crate::marks::Marks;
 use crate::notices::Notices;
@@ -83,7 +83,7 @@ pub(crate) fn target<'c>(config: &'c Config, name: &str) -> Result<&'c Target, F
             None => "see `snapkeep targets`".to_owned(),
         };
         let message = format!("there is no target {name:?} in {}", config.path.display());
-        Failure { code: "unknown_target", ..Failure::usage(message) }.with_hint(hint).of(name)
+        Failure { code: Code::UnknownTarget, ..Failure::usage(message) }.with_hint(hint).of(name)
     })
 }
 
@@ -358,7 +358,7 @@ fn pick(reference: &SnapshotRef, listing: Listing) -> Result<Snapshot, Failure> 
                         more => format!(" and {more} more"),
                     };
                     let message = format!("{reference} means {count} snapshots: {}{more}", some.join(", "));
-                    Err(Failure { code: "ambiguous", ..Failure::usage(message) }.with_hint("type more of the id"))
+                    Err(Failure { code: Code::Ambiguous, ..Failure::usage(message) }.with_hint("type more of the id"))
                 }
             }
         }
@@ -395,7 +395,7 @@ mod tests {
         assert_eq!(resolve("latest").await, Ok(own.clone()), "though the shared one is newer");
         assert_eq!(resolve("mem-").await, Ok(own), "a prefix that both have");
         assert_eq!(resolve(shared.as_str()).await, Ok(shared));
-        assert_eq!(resolve("nope").await, Err("not_found"));
+        assert_eq!(resolve("nope").await, Err(Code::NotFound));
     }
 
     #[test]

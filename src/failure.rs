@@ -3,28 +3,125 @@
 use std::fmt;
 use std::iter::once;
 
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
+use serde_json::Value;
 use snapkeep_providers::{Error, ErrorKind};
 
 use crate::config::{ConfigError, Problem};
 
-/// One entry of a document's `errors`, and one block on stderr.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
 pub(crate) struct Failure {
-    pub(crate) code: &'static str,
+    /// What kind of error it is, for scripts.
+    pub(crate) code: Code,
+    /// What could not be done, to what, and why: for people.
     pub(crate) message: String,
+    /// The target that it is about; null where it is about none, or about several.
     pub(crate) target: Option<String>,
+    /// Whether the same command may succeed later with nothing changed.
     pub(crate) retryable: bool,
+    /// What to do about it; null where nothing is known.
     pub(crate) hint: Option<String>,
     /// What caused it, the nearest first.
     pub(crate) causes: Vec<String>,
-    /// What goes on although this process stopped waiting.
+    /// The id of what goes on although this process stopped waiting, for `snapkeep wait`; not there where nothing does.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub(crate) operation: Option<String>,
     #[serde(skip)]
     pub(crate) exit: u8,
     #[serde(skip)]
     pub(crate) kind: ErrorKind,
+}
+
+/// What tells errors apart. More may come within v1, so a reader takes a code that it doesn't know for `failed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "ErrorCode", transform = leave_open)]
+pub(crate) enum Code {
+    /// Nothing more exact is known.
+    Failed,
+    /// A server or a service did not answer.
+    Unavailable,
+    /// The command line makes no sense.
+    Usage,
+    /// The config has a problem.
+    Config,
+    /// The config has no such target.
+    UnknownTarget,
+    /// More than one snapshot is meant by the id.
+    Ambiguous,
+    /// The file is no plan.
+    Plan,
+    /// The file of the plan can't be written.
+    PlanFile,
+    /// What `guard` ran failed, or could not be run.
+    Command,
+    /// A hook failed that may stop what comes next.
+    Hook,
+    /// There is no such thing, or none fresh enough.
+    NotFound,
+    /// The credentials are refused, or may not do this.
+    Permission,
+    /// Something else is going on, or too much was asked.
+    Busy,
+    /// A limit of the cloud is reached.
+    Quota,
+    /// It took longer than it was given.
+    Timeout,
+    /// The bytes are not what they should be.
+    Verification,
+    /// It would not be safe.
+    Refused,
+    /// Another snapkeep works on this target.
+    Locked,
+    /// This provider, tool, server or version can't do it.
+    Unsupported,
+    /// A signal ended it.
+    Interrupted,
+}
+
+impl fmt::Display for Code {
+    /// The word that JSON has for it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+impl From<ErrorKind> for Code {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::Failed => Self::Failed,
+            ErrorKind::Unavailable => Self::Unavailable,
+            ErrorKind::Usage => Self::Usage,
+            ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::Permission => Self::Permission,
+            ErrorKind::Busy => Self::Busy,
+            ErrorKind::Quota => Self::Quota,
+            ErrorKind::Timeout => Self::Timeout,
+            ErrorKind::Verification => Self::Verification,
+            ErrorKind::Refused => Self::Refused,
+            ErrorKind::Locked => Self::Locked,
+            ErrorKind::Unsupported => Self::Unsupported,
+            ErrorKind::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+/// Makes a set of words one that may grow: those of today are examples, and the description says what each means.
+fn leave_open(schema: &mut Schema) {
+    let words = schema.remove("oneOf").unwrap_or_default();
+    let words = words.as_array().map(Vec::as_slice).unwrap_or_default();
+    let known: Vec<Value> = words.iter().map(|word| word["const"].clone()).collect();
+    let meaning = |word: &Value| Some(format!("- `{}`: {}", word["const"].as_str()?, word["description"].as_str()?));
+    let meanings: Vec<String> = words.iter().filter_map(meaning).collect();
+    let about = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+    let description = format!("{about}\n\n{}", meanings.join("\n"));
+    schema.insert("description".into(), description.into());
+    schema.insert("type".into(), "string".into());
+    schema.insert("examples".into(), known.into());
 }
 
 /// The contract's section 4. The signal decides between 130 and 143 later.
@@ -56,7 +153,7 @@ impl Failure {
     /// A failure of our own.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
-            code: kind.code(),
+            code: kind.into(),
             message: message.into(),
             target: None,
             retryable: kind.is_retryable(),
@@ -121,7 +218,7 @@ impl Failure {
     }
 
     pub(crate) fn is_usage(&self) -> bool {
-        self.code == ErrorKind::Usage.code()
+        self.code == Code::Usage
     }
 
     pub(crate) fn is_interruption(&self) -> bool {
@@ -156,7 +253,7 @@ fn names(message: &str, target: &str) -> bool {
 /// One failure for each problem of a config.
 pub(crate) fn of_config(error: &ConfigError) -> Vec<Failure> {
     let failure = |problem: &Problem| Failure {
-        code: "config",
+        code: Code::Config,
         hint: problem.hint.clone(),
         ..Failure::usage(problem.to_string())
     };
@@ -206,6 +303,29 @@ mod tests {
     impl std::error::Error for Repeated {
         fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
             Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn a_code_is_the_word_of_its_kind() {
+        use ErrorKind::*;
+        let kinds = [
+            Failed,
+            Unavailable,
+            Usage,
+            NotFound,
+            Permission,
+            Busy,
+            Quota,
+            Timeout,
+            Verification,
+            Refused,
+            Locked,
+            Unsupported,
+            Interrupted,
+        ];
+        for kind in kinds {
+            assert_eq!(Code::from(kind).to_string(), kind.code());
         }
     }
 

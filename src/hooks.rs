@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::Snapshot;
@@ -10,23 +11,26 @@ use snapkeep_providers::program::{Call, Ended, Ending};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Hook, Hooks, OnFailure, Target};
-use crate::failure::Failure;
-use crate::render::SCHEMA;
+use crate::failure::{Code, Failure};
+use crate::render::{Kind, SCHEMA};
 use crate::report::Report;
 use crate::units;
 
-/// The `code` of a failure of a hook.
-const CODE: &str = "hook";
 /// What to do about a program that can't be started.
 const UNUSABLE: &str = "check its `command`; a relative path is relative to the config file";
 /// How long what cleans up after a failure may take once the command is interrupted.
 const INTERRUPTED: Duration = Duration::from_secs(10);
 
 /// When a hook runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "HookEvent")]
 pub(crate) enum Moment {
+    /// Before a snapshot is made.
     BeforeCreate,
+    /// After it was made, with its copies.
     AfterCreate,
+    /// After something went wrong.
     OnFailure,
 }
 
@@ -72,24 +76,31 @@ pub(crate) struct Occasion<'a> {
 }
 
 /// The document on a hook's stdin.
-#[derive(Debug, Serialize)]
-struct HookInput<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct HookInput<'a> {
     schema: &'static str,
-    kind: &'static str,
-    event: &'static str,
+    #[schemars(with = "String")]
+    kind: Kind,
+    /// When it runs.
+    event: Moment,
+    /// The target that a snapshot is made of.
     target: &'a str,
+    /// Its provider's name in the config.
     provider: &'static str,
+    /// The caller's idempotency key; null where it gave none.
     key: Option<&'a str>,
+    /// What was made: the snapshot, then its copies.
     snapshots: &'a [Snapshot],
+    /// What went wrong.
     errors: &'a [Failure],
 }
 
 impl Occasion<'_> {
     fn input(&self, moment: Moment) -> String {
         let Self { target, key, snapshots, errors } = *self;
-        let (event, provider) = (moment.word(), target.settings.name());
-        let target = target.name.as_str();
-        let input = HookInput { schema: SCHEMA, kind: "HookInput", event, target, provider, key, snapshots, errors };
+        let (provider, target) = (target.settings.name(), target.name.as_str());
+        let kind = Kind::HookInput;
+        let input = HookInput { schema: SCHEMA, kind, event: moment, target, provider, key, snapshots, errors };
         serde_json::to_string(&input).unwrap_or_default() + "\n"
     }
 
@@ -105,7 +116,7 @@ impl Occasion<'_> {
             ("SNAPKEEP_NATIVE_ID", snapshot.map(|snapshot| snapshot.native_id.to_string())),
             ("SNAPKEEP_LOCATION", snapshot.and_then(|snapshot| snapshot.location.as_deref()).map(ToOwned::to_owned)),
             ("SNAPKEEP_SIZE_BYTES", snapshot.and_then(|snapshot| snapshot.size_bytes).map(|size| size.to_string())),
-            ("SNAPKEEP_ERROR_CODE", error.map(|error| error.code.to_owned())),
+            ("SNAPKEEP_ERROR_CODE", error.map(|error| error.code.to_string())),
             ("SNAPKEEP_ERROR", error.map(|error| error.message.clone())),
         ];
         // No variable can hold a NUL.
@@ -116,7 +127,7 @@ impl Occasion<'_> {
 
 /// Whether a hook failed that may stop what comes next.
 pub(crate) fn is_of_hook(failure: &Failure) -> bool {
-    failure.code == CODE
+    failure.code == Code::Hook
 }
 
 /// Whether anything runs before or after a snapshot of this target is made.
@@ -238,7 +249,7 @@ fn judge(moment: Moment, target: &Target, name: &str, limit: Duration, ended: &E
 fn failed(moment: Moment, target: &Target, how: &str, cause: &str) -> Failure {
     let message = format!("{}: hook {} failed: {how}", target.name, moment.word());
     let causes = if cause.is_empty() { Vec::new() } else { vec![shown(cause)] };
-    let failure = Failure { code: CODE, causes, ..Failure::new(ErrorKind::Failed, message) };
+    let failure = Failure { code: Code::Hook, causes, ..Failure::new(ErrorKind::Failed, message) };
     failure.with_hint("run it by hand; its output is shown with `-v`").of(&target.name)
 }
 

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use snapkeep_providers::model::{ListScope, NativeId, Operation, OperationId, OperationState, Snapshot, Work};
@@ -25,13 +26,19 @@ const TRIES: u32 = 5;
 pub(crate) const GRACE: TimeDelta = TimeDelta::hours(24);
 
 /// What was begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "OperationVerb")]
 pub(crate) enum Doing {
+    /// A snapshot.
     Create,
+    /// A copy of a snapshot.
     Copy,
+    /// A database from a snapshot, or from a moment.
     Restore,
+    /// Files from a snapshot or a database.
     Export,
+    /// A database's content from files.
     Import,
 }
 
@@ -59,6 +66,9 @@ pub(crate) struct Entry {
     pub(crate) key: Option<String>,
     pub(crate) begun_at: DateTime<Utc>,
     pub(crate) host: String,
+    /// Whether hooks and notifications have had a failure for its end, although it goes on.
+    #[serde(default)]
+    pub(crate) told: bool,
 }
 
 impl Entry {
@@ -66,7 +76,7 @@ impl Entry {
     pub(crate) fn new(verb: Doing, key: Option<&str>, snapshot: Option<NativeId>) -> Self {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let key = key.map(ToOwned::to_owned);
-        Self { verb, operation: None, snapshot, key, begun_at: Utc::now().trunc_subsecs(3), host }
+        Self { verb, operation: None, snapshot, key, begun_at: Utc::now().trunc_subsecs(3), host, told: false }
     }
 
     /// The cloud's answer to what was begun.
@@ -83,10 +93,19 @@ impl Entry {
     /// The name that it is kept under: of one key always the same.
     fn name(&self) -> String {
         match &self.key {
-            Some(key) => format!("{UNANSWERED}{}", hex(&Sha256::digest(key.as_bytes())[..8])),
+            Some(key) => name_of(key),
             None => format!("{UNANSWERED}{:016x}", random()),
         }
     }
+
+    /// Whether it is a creation of whose end nobody was told.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.verb == Doing::Create && !self.told
+    }
+}
+
+fn name_of(key: &str) -> String {
+    format!("{UNANSWERED}{}", hex(&Sha256::digest(key.as_bytes())[..8]))
 }
 
 /// An entry as it is kept.
@@ -140,6 +159,12 @@ pub(crate) async fn find(scope: &Scope, id: &OperationId) -> Result<Option<Found
         found.id() == *id || found.name == id.as_str() || made.is_some_and(|made| made.as_str() == id.as_str())
     };
     Ok(all(scope).await?.into_iter().find(is_meant))
+}
+
+/// What was begun with a caller's key, and of whose end nobody was told.
+pub(crate) async fn untold(scope: &Scope, key: &str) -> Result<bool, Failure> {
+    let found = scope.get::<Entry>(KIND, &kept_name(scope, &name_of(key))).await?;
+    Ok(found.is_some_and(|(entry, _)| entry.is_untold()))
 }
 
 /// How far something is.
@@ -222,7 +247,7 @@ impl<'a> Kept<'a> {
             let earlier = scope.get::<Entry>(KIND, &kept).await?;
             let (entry, expected, resumed) = match earlier {
                 // It began when it was first begun.
-                Some((earlier, version)) => (earlier, Expected::Version(version), true),
+                Some((earlier, version)) => (Entry { told: false, ..earlier }, Expected::Version(version), true),
                 None => (entry.clone(), Expected::Absent, false),
             };
             if let Written::Yes(version) = scope.put(KIND, &kept, &entry, &expected).await? {
@@ -266,15 +291,18 @@ impl<'a> Kept<'a> {
         }
     }
 
-    /// Ends it, unless what `failed` leaves something that goes on.
+    /// Ends it, unless what `failed` leaves something that goes on: of that the failure is told.
     pub(crate) async fn settle(self, failed: Option<&Failure>) {
+        let Some(found) = &self.found else { return };
         if failed.is_some_and(goes_on) {
+            let (told, expected) =
+                (Entry { told: true, ..found.entry.clone() }, Expected::Version(found.version.clone()));
+            // At worst it is told once more.
+            let _ = self.scope.put(KIND, &kept_name(self.scope, &found.name), &told, &expected).await;
             return;
         }
-        if let Some(found) = &self.found {
-            // One that can't be taken away is shown as done.
-            let _ = found.end(self.scope).await;
-        }
+        // One that can't be taken away is shown as done.
+        let _ = found.end(self.scope).await;
     }
 }
 
@@ -285,4 +313,125 @@ pub(crate) fn goes_on(failure: &Failure) -> bool {
             failure.kind,
             ErrorKind::Interrupted | ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Locked
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use snapkeep_providers::Provider;
+    use snapkeep_providers::memory::{Fault, Memory, Verb};
+    use snapkeep_providers::model::CreateRequest;
+
+    use super::*;
+    use crate::state::tests::{scope, scope_at};
+
+    fn opened(memory: &Memory, folder: &std::path::Path) -> Opened {
+        Opened::of(Arc::new(memory.clone()), scope(folder))
+    }
+
+    fn memory() -> Memory {
+        Memory::new("orders".parse().unwrap(), DateTime::UNIX_EPOCH)
+    }
+
+    fn request(key: &str) -> CreateRequest {
+        CreateRequest { key: Some(key.into()), ..CreateRequest::default() }
+    }
+
+    fn creation(key: &str) -> Entry {
+        Entry::new(Doing::Create, Some(key), None)
+    }
+
+    fn failure(kind: ErrorKind) -> Failure {
+        Failure::new(kind, "x")
+    }
+
+    #[tokio::test]
+    async fn what_was_accepted_and_never_answered_is_found_by_its_key() {
+        let (memory, folder) = (memory(), tempfile::tempdir().unwrap());
+        let opened = opened(&memory, folder.path());
+        let killed = Kept::begin(&opened, creation("k")).await.unwrap();
+        let asked = killed.found.clone().unwrap();
+        assert_eq!(look(&opened, &asked).await.unwrap(), Standing::Unanswered);
+        memory.script(Verb::Create, Fault::LostResponse);
+        assert!(memory.create(&request("k"), &Run::silent()).await.is_err());
+        drop(killed);
+        let again = Kept::begin(&opened, creation("k")).await.unwrap();
+        let resumed = again.resumed().unwrap();
+        assert_eq!(resumed.begun_at, asked.entry.begun_at, "it began when it was first begun");
+        let found = find(&opened.scope, &asked.id()).await.unwrap().unwrap();
+        assert_eq!(look(&opened, &found).await.unwrap(), Standing::Running);
+        assert_eq!(all(&opened.scope).await.unwrap().len(), 1, "one key is one entry");
+    }
+
+    #[tokio::test]
+    async fn only_one_of_those_who_end_it_has_ended_it() {
+        let (memory, folder) = (memory(), tempfile::tempdir().unwrap());
+        let opened = opened(&memory, folder.path());
+        let mut kept = Kept::begin(&opened, creation("k")).await.unwrap();
+        let seen_early = kept.found.clone().unwrap();
+        let operation = memory.create(&request("k"), &Run::silent()).await.unwrap();
+        kept.answered(&operation, &Run::silent()).await;
+        assert!(!seen_early.end(&opened.scope).await.unwrap(), "it is another one since");
+        let found = find(&opened.scope, &operation.id).await.unwrap().unwrap();
+        assert!(found.end(&opened.scope).await.unwrap());
+        assert!(!found.end(&opened.scope).await.unwrap());
+        assert_eq!(all(&opened.scope).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn what_goes_on_stays_and_knows_that_a_failure_was_told_of_it() {
+        let (memory, folder) = (memory(), tempfile::tempdir().unwrap());
+        let opened = opened(&memory, folder.path());
+        for (key, kind) in [("a", ErrorKind::Timeout), ("b", ErrorKind::Interrupted), ("c", ErrorKind::Unavailable)] {
+            let kept = Kept::begin(&opened, creation(key)).await.unwrap();
+            assert!(untold(&opened.scope, key).await.unwrap());
+            kept.settle(Some(&failure(kind))).await;
+            assert!(!untold(&opened.scope, key).await.unwrap(), "{kind:?}");
+            let again = Kept::begin(&opened, creation(key)).await.unwrap();
+            assert!(again.resumed().is_some() && untold(&opened.scope, key).await.unwrap(), "it is begun once more");
+        }
+        for (key, failed) in [("d", None), ("e", Some(failure(ErrorKind::Permission)))] {
+            Kept::begin(&opened, creation(key)).await.unwrap().settle(failed.as_ref()).await;
+        }
+        assert_eq!(all(&opened.scope).await.unwrap().len(), 3, "what has ended is not kept");
+    }
+
+    #[tokio::test]
+    async fn the_sweep_takes_what_ended_long_ago_and_leaves_what_goes_on() {
+        let (memory, folder) = (memory(), tempfile::tempdir().unwrap());
+        let memory = memory.with_polls(2);
+        let opened = opened(&memory, folder.path());
+        let begin = async |key: &str| {
+            let mut kept = Kept::begin(&opened, creation(key)).await.unwrap();
+            let operation = memory.create(&request(key), &Run::silent()).await.unwrap();
+            kept.answered(&operation, &Run::silent()).await;
+        };
+        begin("goes-on").await;
+        Kept::begin(&opened, creation("never-arrived")).await.unwrap();
+        let count = async || all(&opened.scope).await.unwrap().len();
+        sweep(&opened, Utc::now()).await.unwrap();
+        assert_eq!(count().await, 2, "both are young");
+        let later = Utc::now() + GRACE + TimeDelta::minutes(1);
+        memory.script(Verb::Poll, Fault::Denied);
+        assert!(sweep(&opened, later).await.is_err(), "what can't be looked at stays");
+        assert_eq!(count().await, 2);
+        sweep(&opened, later).await.unwrap();
+        assert_eq!(count().await, 1);
+        sweep(&opened, later).await.unwrap();
+        assert_eq!(count().await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_dump_leaves_nothing_and_another_database_of_the_same_name_is_not_seen() {
+        let (memory, folder) = (memory().with_polls(0), tempfile::tempdir().unwrap());
+        let opened = opened(&memory, folder.path());
+        let other = Opened::of(Arc::new(memory.clone()), scope_at("elsewhere", folder.path()));
+        Kept::begin(&other, creation("k")).await.unwrap();
+        assert_eq!(all(&opened.scope).await.unwrap(), []);
+        let mut dump = opened;
+        dump.stopped = Stopped::LeavesNothing;
+        Kept::begin(&dump, creation("k")).await.unwrap();
+        assert_eq!(all(&dump.scope).await.unwrap(), []);
+    }
 }

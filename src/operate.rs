@@ -219,6 +219,7 @@ mod tests {
     use snapkeep_providers::model::CreateRequest;
 
     use super::*;
+    use crate::failure::Code;
 
     fn memory(polls: u32) -> Memory {
         let start: DateTime<Utc> = "2026-11-22T02:00:00Z".parse().unwrap();
@@ -239,7 +240,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn waiting_that_times_out_names_the_operation() {
         let failure = create_and_wait(&memory(1000), Some(Duration::from_secs(90)), &Run::silent()).await.unwrap_err();
-        assert_eq!((failure.exit, failure.code), (8, "timeout"));
+        assert_eq!((failure.exit, failure.code), (8, Code::Timeout));
         let operation = failure.operation.unwrap();
         assert_eq!(failure.hint, Some(format!("it goes on: `snapkeep wait {operation}`")));
         assert!(operation.starts_with("orders/"), "{operation}");

@@ -128,7 +128,7 @@ pub fn see(snapshots: &[Snapshot], now: DateTime<Utc>) -> Vec<Seen> {
 }
 
 /// What becomes of a snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It stays.

@@ -3,69 +3,87 @@
 //! The digest covers everything that applying believes, so a file that was edited is told from one that was not.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::NativeId;
 
 use crate::apply::Planned;
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::plan::{TargetPlan, Verdict};
-use crate::render::SCHEMA;
+use crate::render::{Kind, SCHEMA};
 use crate::state::hex;
 
-const KIND: &str = "PrunePlan";
 const MADE_BY: &str = env!("CARGO_PKG_VERSION");
 
 /// The document.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Document<'a> {
     schema: &'static str,
-    kind: &'static str,
+    #[schemars(with = "String")]
+    kind: Kind,
     #[serde(flatten)]
     pub(crate) plan: &'a PlanFile,
+    /// What went wrong; empty when nothing did.
     pub(crate) errors: &'a [Failure],
 }
 
 /// A plan of several targets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct PlanFile {
+    /// The version of snapkeep that made it, and that alone carries it out.
     made_by: String,
+    /// When it was made.
     made_at: String,
+    /// Of all that applying believes.
     pub(crate) digest: String,
+    /// The targets that could be planned.
     pub(crate) targets: Vec<TargetEntry>,
+    /// Their snapshots.
     pub(crate) items: Vec<Item>,
 }
 
 /// One target of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PlannedTarget")]
 pub(crate) struct TargetEntry {
+    /// The target.
     pub(crate) target: String,
     /// Names the target's settings and policy: a plan is for these and no others.
     pub(crate) config: String,
     /// Why nothing of it may be deleted.
     pub(crate) refused: Vec<Refused>,
-    /// What would be freed, where all of that is known.
+    /// Bytes that would be freed; null where the size of one snapshot is unknown.
     pub(crate) remove_bytes: Option<u64>,
     /// What can't come true, such as a policy that keeps longer than the cloud does.
     pub(crate) warnings: Vec<String>,
 }
 
 /// Why nothing of a target may be deleted, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Refused {
+    /// Why.
     pub(crate) reason: String,
+    /// What to do about it.
     pub(crate) hint: String,
 }
 
 /// One snapshot of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Planned")]
 pub(crate) struct Item {
+    /// The id of the snapshot.
     pub(crate) id: String,
+    /// The target that it is a snapshot of.
     pub(crate) target: String,
+    /// The moment that it holds, as near as the provider tells.
     pub(crate) created_at: Option<DateTime<Utc>>,
+    /// Bytes that it takes up where it is stored.
     pub(crate) size_bytes: Option<u64>,
+    /// What becomes of it.
     pub(crate) verdict: Verdict,
+    /// Why; never empty.
     pub(crate) reasons: Vec<String>,
     /// Whether it was good when the plan was made.
     good: bool,
@@ -141,7 +159,7 @@ impl PlanFile {
             made_by: String,
         }
         let unreadable = |reason: String| {
-            Failure { code: "plan", ..Failure::usage(format!("{path} is no plan: {reason}")) }
+            Failure { code: Code::Plan, ..Failure::usage(format!("{path} is no plan: {reason}")) }
                 .with_hint("make one: `snapkeep prune plan --out FILE`")
         };
         let refused = |reason: String| {
@@ -149,7 +167,7 @@ impl PlanFile {
                 .with_hint("make a new plan: `snapkeep prune plan --out FILE`")
         };
         let head: Head = serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
-        if head.schema != SCHEMA || head.kind != KIND {
+        if head.schema != SCHEMA || head.kind != Kind::PrunePlan.name() {
             return Err(unreadable(format!("its schema is {:?} and its kind {:?}", head.schema, head.kind)));
         }
         if head.made_by != MADE_BY {
@@ -164,7 +182,7 @@ impl PlanFile {
     }
 
     pub(crate) fn document<'a>(&'a self, errors: &'a [Failure]) -> Document<'a> {
-        Document { schema: SCHEMA, kind: KIND, plan: self, errors }
+        Document { schema: SCHEMA, kind: Kind::PrunePlan, plan: self, errors }
     }
 
     /// Whether anything would be deleted.

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
+use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tabled::builder::Builder;
@@ -29,10 +31,57 @@ pub(crate) enum Format {
     Name,
 }
 
+/// What a document is of. What each is made of is in `cli::schema`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub(crate) enum Kind {
+    /// Snapshots
+    SnapshotList,
+    /// One snapshot, with all that is known of it
+    SnapshotDetails,
+    /// What a provider is doing, or has done
+    OperationList,
+    /// What was restored
+    RestoreList,
+    /// What was exported
+    ExportList,
+    /// What was imported
+    ImportList,
+    /// What verifications found
+    VerificationList,
+    /// Snapshots that are gone
+    DeletionList,
+    /// What pruning would do
+    PrunePlan,
+    /// What pruning did
+    PruneResult,
+    /// The problems of a config, all of them in `errors`
+    ConfigCheck,
+    /// The targets of the config
+    TargetList,
+    /// The databases of the accounts and regions
+    DiscoveryList,
+    /// What was checked
+    CheckList,
+    /// What the demo did
+    DemoSteps,
+    /// What a hook is told on its stdin
+    HookInput,
+    /// What a webhook is told
+    Notification,
+}
+
+impl Kind {
+    /// The word that JSON has for it.
+    pub(crate) fn name(self) -> String {
+        format!("{self:?}")
+    }
+}
+
 /// One item of a result.
-pub(crate) trait Row: Serialize {
+pub(crate) trait Row: Serialize + JsonSchema {
     /// The document's `kind`.
-    const KIND: &'static str;
+    const KIND: Kind;
     /// The keys of its JSON, in the order of the columns of CSV.
     const KEYS: &'static [&'static str];
     /// The headings of its table.
@@ -55,7 +104,7 @@ pub(crate) fn print<T: Row>(
 ) -> io::Result<()> {
     match format {
         Format::Table => table(out, items, now),
-        Format::Json => document(out, T::KIND, items, failures),
+        Format::Json => document(out, items, failures),
         Format::Jsonl => items.iter().try_for_each(|item| {
             serde_json::to_writer(&mut *out, item)?;
             writeln!(out)
@@ -67,20 +116,19 @@ pub(crate) fn print<T: Row>(
 }
 
 /// The one JSON document of a command.
-pub(crate) fn document(
-    out: &mut impl Write,
-    kind: &str,
-    items: &(impl Serialize + ?Sized),
-    failures: &[Failure],
-) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Document<'a, T: ?Sized> {
-        schema: &'a str,
-        kind: &'a str,
-        items: &'a T,
-        errors: &'a [Failure],
-    }
-    serde_json::to_writer_pretty(&mut *out, &Document { schema: SCHEMA, kind, items, errors: failures })?;
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Document<'a, T> {
+    schema: &'static str,
+    #[schemars(with = "String")]
+    kind: Kind,
+    /// What was asked for; empty when nothing was found or done.
+    items: &'a [T],
+    /// What went wrong; empty when nothing did.
+    errors: &'a [Failure],
+}
+
+fn document<T: Row>(out: &mut impl Write, items: &[T], errors: &[Failure]) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, &Document { schema: SCHEMA, kind: T::KIND, items, errors })?;
     writeln!(out)
 }
 

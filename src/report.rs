@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use snapkeep_providers::{Progress, Reporter};
 
 use crate::failure::Failure;
@@ -48,6 +49,38 @@ pub(crate) enum Level {
     Verbose,
 }
 
+/// A line on stderr with `--log-format json`.
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "level", rename_all = "snake_case")]
+pub(crate) enum Message<'a> {
+    /// What is done and why; with `--verbose`.
+    Debug(Said<'a>),
+    /// Progress, and what was done.
+    Info(Said<'a>),
+    /// Something to look at; nothing failed by it.
+    Warning(Said<'a>),
+    /// What went wrong; the same as in a document's `errors`.
+    Error(&'a Failure),
+}
+
+/// What a person should know.
+#[derive(Clone, Copy, Serialize, JsonSchema)]
+pub(crate) struct Said<'a> {
+    /// The target that it is about; null where it is about none.
+    target: Option<&'a str>,
+    /// The text, for people.
+    message: &'a str,
+}
+
+impl Said<'_> {
+    fn text(&self) -> String {
+        match self.target {
+            Some(target) => format!("{target}: {}", self.message),
+            None => self.message.to_owned(),
+        }
+    }
+}
+
 /// The way to stderr, shared by everything that runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
@@ -70,13 +103,21 @@ impl Report {
         Self { format, level, colour: colour && format == LogFormat::Text, bars }
     }
 
-    fn line(&self, level: &str, colour: &str, target: Option<&str>, message: &str) {
+    /// Prints a message as the format has it.
+    fn say(&self, message: &Message<'_>) {
         let text = match self.format {
-            LogFormat::Json => json!({ "level": level, "target": target, "message": message }).to_string(),
-            LogFormat::Text if level == "info" || level == "debug" => message.to_owned(),
-            LogFormat::Text => format!("{}: {message}", self.paint(colour, level)),
+            LogFormat::Json => serde_json::to_string(message).unwrap_or_default(),
+            LogFormat::Text => self.text(message),
         };
         self.write(&text);
+    }
+
+    fn text(&self, message: &Message<'_>) -> String {
+        match message {
+            Message::Debug(said) | Message::Info(said) => said.text(),
+            Message::Warning(said) => format!("{}: {}", self.paint("33", "warning"), said.text()),
+            Message::Error(failure) => self.text_of_failure(failure),
+        }
     }
 
     /// A closed stderr is no reason to fail: there is no one left to tell.
@@ -96,29 +137,37 @@ impl Report {
 
     pub(crate) fn debug(&self, message: &str) {
         if self.level >= Level::Verbose {
-            self.line("debug", "", None, message);
+            self.say(&Message::Debug(Said { target: None, message }));
         }
     }
 
     pub(crate) fn info(&self, message: &str) {
+        self.info_of(None, message);
+    }
+
+    fn info_of(&self, target: Option<&str>, message: &str) {
         if self.level >= Level::Normal {
-            self.line("info", "", None, message);
+            self.say(&Message::Info(Said { target, message }));
         }
     }
 
     pub(crate) fn warn(&self, message: &str) {
+        self.warn_of(None, message);
+    }
+
+    /// A warning that is about a target; as a text it begins with the target's name.
+    pub(crate) fn warn_of(&self, target: Option<&str>, message: &str) {
         if self.level >= Level::Normal {
-            self.line("warning", "33", None, message);
+            self.say(&Message::Warning(Said { target, message }));
         }
     }
 
     /// An error, what caused it, and what to do.
     pub(crate) fn failure(&self, failure: &Failure) {
-        if self.format == LogFormat::Json {
-            let mut line = serde_json::to_value(failure).unwrap_or_default();
-            line["level"] = "error".into();
-            return self.write(&line.to_string());
-        }
+        self.say(&Message::Error(failure));
+    }
+
+    fn text_of_failure(&self, failure: &Failure) -> String {
         let mut text = format!("{}: {}", self.paint("31", "error"), failure.subject_and_message());
         for cause in &failure.causes {
             text += &format!("\n{}: {}", self.paint("31", "caused by"), indent(cause));
@@ -126,7 +175,7 @@ impl Report {
         if let Some(hint) = &failure.hint {
             text += &format!("\n{}: {hint}", self.paint("36", "hint"));
         }
-        self.write(&text);
+        text
     }
 
     /// All of it in one line, for a program that shows just that.
@@ -211,15 +260,15 @@ impl Reporter for Task {
         if !self.is_due() {
             return;
         }
-        let text = format!("{}: {} {}", self.target, self.verb, describe(progress, self.begun.elapsed()));
+        let text = format!("{} {}", self.verb, describe(progress, self.begun.elapsed()));
         match &self.bar {
-            Some(bar) => bar.set_message(text),
-            None => self.report.info(&text),
+            Some(bar) => bar.set_message(format!("{}: {text}", self.target)),
+            None => self.report.info_of(Some(&self.target), &text),
         }
     }
 
     fn warn(&self, message: &str) {
-        self.report.warn(&format!("{}: {message}", self.target));
+        self.report.warn_of(Some(&self.target), message);
     }
 }
 

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::StoreSettings;
@@ -27,7 +28,7 @@ pub use verify::{Finding, Verification, Verified, VerifyLevel, VerifyRequest};
 pub type Tags = BTreeMap<String, String>;
 
 /// A target's name in the config: letters, digits, `.`, `_` and `-`, at most 63, the first a letter or digit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "Arc<str>")]
 pub struct TargetName(Arc<str>); // each of many snapshots has it
 
@@ -94,7 +95,7 @@ pub fn is_plain_name(text: &str) -> bool {
 }
 
 /// The provider's own id of a snapshot: what the cloud's console shows, or a dump's name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct NativeId(Arc<str>); // a snapshot has it twice
 
@@ -117,7 +118,8 @@ impl fmt::Display for NativeId {
 }
 
 /// `<target>/<native id>`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(with = "String")]
 pub struct SnapshotId {
     /// The target that it is a snapshot of.
     pub target: TargetName,
@@ -138,7 +140,7 @@ impl Serialize for SnapshotId {
 }
 
 /// Who made a snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// snapkeep made or adopted it.
@@ -164,7 +166,7 @@ impl fmt::Display for Origin {
 }
 
 /// Where a snapshot is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SnapshotState {
     /// Being made.
@@ -193,18 +195,17 @@ impl fmt::Display for SnapshotState {
 }
 
 /// A mark that forbids deletion.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hold {
     /// Why it is held.
     pub reason: String,
-    /// When the hold ends by itself; `None` means when it is released.
+    /// When the hold ends by itself; null means when it is released.
     pub until: Option<DateTime<Utc>>,
 }
 
-/// One restorable copy of a target. Unknown is `None`, never a made-up value.
-///
-/// There may be thousands in a list: what most have alike is shared, see [`Snapshot::share`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// One restorable copy of a target. Unknown is null, never a made-up value.
+// There may be thousands in a list: what most have alike is shared, see `Snapshot::share`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Snapshot {
     /// `<target>/<native id>`.
     pub id: SnapshotId,

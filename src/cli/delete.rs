@@ -1,16 +1,19 @@
 //! `snapkeep delete`: by id, and still never the last good one of a target unless forced with the id in full.
 
+use chrono::{DateTime, Utc};
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 use snapkeep_providers::model::{ListScope, NativeId, Origin, Snapshot, SnapshotId};
 use snapkeep_providers::shell::shell_word;
 use snapkeep_providers::{ErrorKind, Support};
 
-use super::rows::DeletionRow;
 use super::{App, Mode, Outcome, confirm};
 use crate::catalog::{self, Catalog, Opened, SnapshotRef, Which};
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::lock::Lock;
 use crate::marks::{self, Claim, Marks, Reuse};
+use crate::render::{Kind, Row};
 
 /// Delete snapshots
 #[derive(Debug, Args)]
@@ -24,6 +27,47 @@ pub(super) struct Delete {
     /// Also what is held, not owned, unreadable, or the last good one; the id must be typed in full
     #[arg(long)]
     force: bool,
+}
+
+/// A snapshot that is gone.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Deletion")]
+pub(super) struct DeletionRow {
+    /// The id of the snapshot.
+    id: String,
+    /// The target that it was a snapshot of.
+    target: String,
+    /// By whose hand it is gone.
+    result: Deleted,
+}
+
+/// How a snapshot went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "DeletionResult")]
+enum Deleted {
+    /// It is gone by our hand.
+    Deleted,
+    /// It was gone already.
+    Absent,
+}
+
+impl Row for DeletionRow {
+    const KIND: Kind = Kind::DeletionList;
+    const KEYS: &'static [&'static str] = &["id", "target", "result"];
+    const HEADINGS: &'static [&'static str] = &["SNAPSHOT", "RESULT"];
+
+    fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
+        let result = match self.result {
+            Deleted::Deleted => "deleted",
+            Deleted::Absent => "absent",
+        };
+        vec![self.id.clone(), result.into()]
+    }
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
 }
 
 impl Delete {
@@ -105,7 +149,7 @@ impl Delete {
         app.asking(self.permits(opened, id, &found)).await?;
         let reuse = if found.origin == Origin::Owned { Reuse::Never } else { Reuse::Possible };
         self.act(app, opened, lock, &found.id, reuse).await?;
-        Ok(row(&found.id, "deleted"))
+        Ok(row(&found.id, Deleted::Deleted))
     }
 
     /// What is not in the list: gone already, or a snapshot that can't be read.
@@ -116,9 +160,9 @@ impl Delete {
         lock: Option<&Lock>,
         reference: &SnapshotRef,
         failure: Failure,
-    ) -> Result<(SnapshotId, &'static str), Failure> {
+    ) -> Result<(SnapshotId, Deleted), Failure> {
         let Some(id) = catalog::literal_id(reference, opened.name()) else { return Err(failure) };
-        if failure.code == ErrorKind::NotFound.code() {
+        if failure.code == Code::NotFound {
             // That the list could be read, and that the id is no other way of writing one that is there.
             app.asking(opened.list(ListScope::Own)).await?;
             let found = app.asking(async { Ok(opened.get(&id.native).await) }).await?;
@@ -126,10 +170,12 @@ impl Delete {
                 return Err(failure);
             }
             app.report.info(&format!("{id} is not there; nothing to delete"));
-            return Ok((id, "absent"));
+            return Ok((id, Deleted::Absent));
         }
         match app.asking(async { Ok(opened.get(&id.native).await) }).await? {
             Err(error) if error.kind() == ErrorKind::NotFound => Err(failure),
+            // Nobody knows yet whether it can be read.
+            Err(error) if !self.force && error.kind().is_retryable() => Err(failure),
             Err(error) if !self.force => {
                 let hint = format!(
                     "if it may go all the same: `snapkeep delete {} --yes --force`",
@@ -139,7 +185,7 @@ impl Delete {
             }
             Ok(_) | Err(_) if self.force => {
                 self.act(app, opened, lock, &id, Reuse::Possible).await?;
-                Ok((id, "deleted"))
+                Ok((id, Deleted::Deleted))
             }
             Ok(_) | Err(_) => Err(failure),
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use clap::{Args, FromArgMatches};
 use rusqlite::Connection;
+use schemars::JsonSchema;
 use serde::Serialize;
 use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::ListScope;
@@ -14,7 +15,7 @@ use super::{App, Cli, Mode, Outcome, command, run};
 use crate::catalog::{self, Catalog};
 use crate::config;
 use crate::failure::Failure;
-use crate::render::{Format, Row};
+use crate::render::{Format, Kind, Row};
 
 /// The whole cycle on a SQLite file and a local store: nothing to set up
 #[derive(Debug, Args)]
@@ -44,14 +45,17 @@ store = "local"
 const NOTES: [&str; 3] = ["call the bank", "water the plants 🌱", "renew the certificate"];
 
 /// One command that the demo ran.
-#[derive(Debug, Serialize)]
-struct StepRow {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DemoStep")]
+pub(super) struct StepRow {
+    /// The command line.
     command: String,
+    /// How it ended.
     exit_code: u8,
 }
 
 impl Row for StepRow {
-    const KIND: &'static str = "DemoSteps";
+    const KIND: Kind = Kind::DemoSteps;
     const KEYS: &'static [&'static str] = &["command", "exit_code"];
     const HEADINGS: &'static [&'static str] = &["COMMAND", "EXIT CODE"];
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use futures::{StreamExt, stream};
+use schemars::JsonSchema;
 use serde::Serialize;
 use snapkeep_providers::model::TargetName;
 use snapkeep_providers::settings::{
@@ -17,7 +18,7 @@ use super::{App, Outcome};
 use crate::catalog::Catalog;
 use crate::config::{self, Config, Surroundings};
 use crate::failure::Failure;
-use crate::render::{Format, Row, visible};
+use crate::render::{Format, Kind, Row, visible};
 
 /// How many places are looked at at once.
 const CONCURRENCY: usize = 8;
@@ -45,21 +46,27 @@ pub(super) struct Discover {
 }
 
 /// A database that was found.
-#[derive(Debug, Serialize)]
-struct FoundRow {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Found")]
+pub(super) struct FoundRow {
+    /// The cloud's name of it.
     name: String,
+    /// The provider's name in the config.
     provider: &'static str,
+    /// The region, project or subscription that it is in.
     location: String,
+    /// The cloud's word for its engine.
     engine: Option<String>,
+    /// The cloud's own word for its state.
     provider_state: Option<String>,
-    /// The target that it is.
+    /// The target that it is in the config; null where it is none.
     target: Option<String>,
-    /// What to add to the config for it, where it is none.
+    /// What to add to the config for it; null where it is a target, or can be none.
     config: Option<String>,
 }
 
 impl Row for FoundRow {
-    const KIND: &'static str = "DiscoveryList";
+    const KIND: Kind = Kind::DiscoveryList;
     const KEYS: &'static [&'static str] =
         &["name", "provider", "location", "engine", "provider_state", "target", "config"];
     const HEADINGS: &'static [&'static str] = &["DATABASE", "PROVIDER", "LOCATION", "ENGINE", "STATE", "TARGET"];

@@ -221,7 +221,7 @@ pub(super) fn row(target: &str, id: Option<String>, to: &str, exported: Transfer
         target: target.to_owned(),
         to: told.map(|exported| &*exported.to).filter(|to| !to.is_empty()).unwrap_or(to).to_owned(),
         operation,
-        state: state.word(),
+        state,
         provider_state: told.map(|exported| exported.provider_state.clone()),
         percent,
         size_bytes: told.and_then(|exported| exported.size_bytes),
@@ -262,7 +262,10 @@ mod tests {
         let of = Of::Now(opened.name());
         let begun = live.held(&app, &opened, of, &Run::silent()).await.unwrap();
         let begun = row("orders", of.id(), TO, begun);
-        assert_eq!((begun.id.as_deref(), begun.state, begun.operation.as_str()), (None, "running", "orders/export:e1"));
+        assert_eq!(
+            (begun.id.as_deref(), begun.state, begun.operation.as_str()),
+            (None, State::Running, "orders/export:e1")
+        );
         opened.lock("create", app.cancel.child_token()).await.unwrap().release().await;
         let operation = memory.poll_export(&OperationId::of_export("e1")).await.unwrap();
         let done = live

@@ -25,7 +25,7 @@ use super::verify::{self, LevelArg};
 use super::{App, Mode, Outcome};
 use crate::catalog::{self, Catalog, Opened};
 use crate::config::{Config, NotifiedAction, Target};
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::hooks;
 use crate::pin::Pinned;
 use crate::{marks, units};
@@ -245,7 +245,8 @@ impl Guard {
             }
         };
         let message = format!("{} {ended}; {} is from before it, {held}", self.shown(), snapshot.id);
-        let failure = Failure { code: "command", exit: code_of(status), ..Failure::new(ErrorKind::Failed, message) };
+        let failure =
+            Failure { code: Code::Command, exit: code_of(status), ..Failure::new(ErrorKind::Failed, message) };
         let back = way_back(config, opened, snapshot);
         app.report.failure(&failure.with_hint(format!("to go back: `{back}`")).of(opened.name()));
     }
@@ -279,7 +280,8 @@ impl Guard {
             Unusable::NotExecutable => (NOT_EXECUTABLE, "can't be executed"),
         };
         let failure = Failure::new(ErrorKind::Failed, format!("the command {} {reason}", self.shown()));
-        Failure { code: "command", exit, ..failure }.with_hint("what is a shell's own needs a shell: `-- sh -c '...'`")
+        Failure { code: Code::Command, exit, ..failure }
+            .with_hint("what is a shell's own needs a shell: `-- sh -c '...'`")
     }
 }
 

@@ -9,6 +9,7 @@ use super::making::Making;
 use crate::catalog::Opened;
 use crate::failure::Failure;
 use crate::hooks::{self, Moment, Occasion};
+use crate::journal;
 
 impl Making<'_> {
     /// Does `work`, which makes the snapshot, with the target's hooks around it.
@@ -18,16 +19,32 @@ impl Making<'_> {
         cancel: &CancellationToken,
         work: impl Future<Output = Result<Came<Snapshot>, Failure>>,
     ) -> Result<Came<Snapshot>, Failure> {
-        if self.is_there(opened).await {
-            return work.await;
-        }
-        let begun = hooks::run(&self.app.report, Moment::BeforeCreate, self.occasion(&[], &[]), cancel).await;
-        let made = match begun {
-            Ok(()) => work.await,
-            Err(failure) => Err(self.app.or_lock_lost(failure)),
+        let made = match self.standing(opened).await {
+            Standing::Ended => return work.await,
+            Standing::Untold => work.await,
+            Standing::Unmade => {
+                match hooks::run(&self.app.report, Moment::BeforeCreate, self.occasion(&[], &[]), cancel).await {
+                    Ok(()) => work.await,
+                    Err(failure) => Err(self.app.or_lock_lost(failure)),
+                }
+            }
         };
+        self.after(made, cancel).await
+    }
+
+    /// Runs what runs once the making has ended, unless it goes on. Also for who waited for what another process began.
+    pub(super) async fn after(
+        &self,
+        made: Result<Came<Snapshot>, Failure>,
+        cancel: &CancellationToken,
+    ) -> Result<Came<Snapshot>, Failure> {
         match made {
-            Ok(Came::Done(snapshots, failures)) => Ok(self.after(snapshots, failures, cancel).await),
+            Ok(Came::Done(snapshots, mut failures)) => {
+                let occasion = self.occasion(&snapshots, &failures);
+                let ran = hooks::run(&self.app.report, Moment::AfterCreate, occasion, cancel).await;
+                failures.extend(ran.err().map(|failure| self.app.or_lock_lost(failure)));
+                Ok(Came::Done(snapshots, failures))
+            }
             Ok(goes_on) => Ok(goes_on),
             Err(failure) => {
                 let failures = [failure.of(&self.target.name)];
@@ -38,31 +55,32 @@ impl Making<'_> {
         }
     }
 
-    /// Runs what runs once the snapshot is there. Also for who waited for one whose creation ended before it was there.
-    pub(super) async fn after(
-        &self,
-        snapshots: Vec<Snapshot>,
-        mut failures: Vec<Failure>,
-        cancel: &CancellationToken,
-    ) -> Came<Snapshot> {
-        let occasion = self.occasion(&snapshots, &failures);
-        let ran = hooks::run(&self.app.report, Moment::AfterCreate, occasion, cancel).await;
-        failures.extend(ran.err().map(|failure| self.app.or_lock_lost(failure)));
-        Came::Done(snapshots, failures)
-    }
-
     fn occasion<'o>(&'o self, snapshots: &'o [Snapshot], errors: &'o [Failure]) -> Occasion<'o> {
         Occasion { target: self.target, key: self.key, snapshots, errors }
     }
 
     /// Whether the key has its snapshot, wherever one goes: then nothing is made. What can't be told is made.
-    async fn is_there(&self, opened: &Opened) -> bool {
-        let Some(key) = self.key.filter(|_| hooks::surround(self.target)) else { return false };
-        let Ok(listing) = opened.list(ListScope::Own).await else { return false };
+    async fn standing(&self, opened: &Opened) -> Standing {
+        let Some(key) = self.key.filter(|_| hooks::surround(self.target)) else { return Standing::Unmade };
+        let Ok(listing) = opened.list(ListScope::Own).await else { return Standing::Unmade };
         let region = self.target.region();
         let here = |snapshot: &&Snapshot| region.is_none_or(|region| snapshot.location.as_deref() == Some(region));
         let known =
             listing.snapshots.iter().filter(|snapshot| snapshot.is_good() && snapshot.key.as_deref() == Some(key));
-        known.filter(here).count() >= self.target.store.len().max(1)
+        if known.filter(here).count() < self.target.store.len().max(1) {
+            return Standing::Unmade;
+        }
+        match journal::untold(&opened.scope, key).await {
+            Ok(true) => Standing::Untold,
+            Ok(false) | Err(_) => Standing::Ended,
+        }
     }
+}
+
+/// How far the snapshot of a key is.
+enum Standing {
+    Unmade,
+    /// It is there, and who began it was cut off before its end.
+    Untold,
+    Ended,
 }

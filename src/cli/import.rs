@@ -98,7 +98,7 @@ pub(super) fn row(target: &str, database: Option<String>, from: &str, imported: 
         from: told.map(|imported| &*imported.from).filter(|from| !from.is_empty()).unwrap_or(from).to_owned(),
         database: told.and_then(|imported| imported.database.clone()).or(database),
         operation,
-        state: state.word(),
+        state,
         warnings: result.map(|imported| imported.warnings).unwrap_or_default(),
     }
 }
@@ -145,7 +145,7 @@ mod tests {
         let (imported, locked) = tokio::join!(import.follow(&opened, &run), meanwhile);
         let row = row("orders", None, "", imported.unwrap());
         let shown = (row.from.as_str(), row.database.as_deref(), row.operation.as_str(), row.state);
-        assert_eq!(shown, (FROM, Some("shop"), "orders/import:i1", "done"));
+        assert_eq!(shown, (FROM, Some("shop"), "orders/import:i1", State::Done));
         assert_eq!((memory.source(), locked), (b"dumped".to_vec(), 11));
         opened.lock("create", run.cancel.child_token()).await.unwrap().release().await;
     }

@@ -41,10 +41,12 @@ mod prune;
 pub mod reference;
 mod restore;
 mod rows;
+mod schema;
 mod show;
 mod targets;
 mod telling;
 mod tf_external;
+mod usage;
 mod verify;
 mod wait;
 
@@ -126,6 +128,7 @@ enum Verb {
     Doctor(doctor::Doctor),
     TfExternal(tf_external::TfExternal),
     Config(config_command::ConfigCommand),
+    Schema(schema::SchemaCommand),
     Completion(completion::Completion),
     Man(completion::Man),
 }
@@ -296,7 +299,7 @@ impl App {
 
     /// Says what was noticed of a target, though it went well.
     fn warn(&self, target: &str, warnings: &[String]) {
-        warnings.iter().for_each(|warning| self.report.warn(&format!("{target}: {warning}")));
+        warnings.iter().for_each(|warning| self.report.warn_of(Some(target), warning));
     }
 
     /// Prints the result and the failures, and gives the exit code.
@@ -337,14 +340,15 @@ impl App {
 
 /// Runs one command line to its exit code. `inherited_mask` is the umask for the commands that it runs for its user.
 pub fn main(arguments: impl Iterator<Item = OsString>, inherited_mask: rustix::fs::Mode) -> u8 {
-    let parsed = command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let words: Vec<OsString> = arguments.collect();
+    let format = usage::wanted(&words);
+    if format == LogFormat::Json {
+        usage::report_panics();
+    }
+    let parsed = command().try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version go to stdout and are 0, anything else to stderr and is 2.
-            let _ = error.print();
-            return u8::try_from(error.exit_code()).unwrap_or(2);
-        }
+        Err(error) => return usage::print(&error, format),
     };
     let mut global = cli.global;
     if let Verb::TfExternal(_) = cli.verb {
@@ -354,6 +358,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, inherited_mask: rustix::f
     let app = App::new(&global, Utc::now(), inherited_mask);
     match cli.verb {
         Verb::Config(verb) => verb.run(&app),
+        Verb::Schema(verb) => verb.run(&app),
         Verb::Completion(verb) => verb.run(&app),
         Verb::Man(verb) => verb.run(&app),
         verb => in_runtime(&app, verb),
@@ -409,6 +414,7 @@ async fn run(app: &App, verb: Verb) -> u8 {
         Verb::Doctor(verb) => verb.run(app).await,
         Verb::TfExternal(verb) => verb.run(app).await,
         Verb::Config(verb) => verb.run(app),
+        Verb::Schema(verb) => verb.run(app),
         Verb::Completion(verb) => verb.run(app),
         Verb::Man(verb) => verb.run(app),
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use futures::{StreamExt, stream};
+use schemars::JsonSchema;
 use serde::Serialize;
 use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::ListScope;
@@ -13,11 +14,11 @@ use super::{App, Mode, Outcome};
 use crate::apply::{self, Ended};
 use crate::catalog::{self, Catalog, Opened};
 use crate::config::{Config, NotifiedAction, Retention, Target};
-use crate::failure::{Failure, PARTIAL, exit_of};
+use crate::failure::{Code, Failure, PARTIAL, exit_of};
 use crate::notices::Told;
 use crate::plan::{self, Rules, TargetPlan, Verdict};
 use crate::plan_file::{Item, Made, PlanFile, TargetEntry};
-use crate::render::{Format, Row};
+use crate::render::{Format, Kind, Row};
 use crate::retention::rule_names;
 use crate::units;
 
@@ -25,8 +26,6 @@ use crate::units;
 const CONCURRENCY: usize = 16;
 /// The exit code of `prune plan --exit-code` when the plan deletes something.
 const DELETES: u8 = 20;
-/// The code of a plan file that could not be written.
-const UNWRITTEN: &str = "plan_file";
 
 /// Delete what the retention policy no longer keeps, under rules that can't hurt
 #[derive(Debug, Args)]
@@ -84,7 +83,7 @@ struct Apply {
 }
 
 impl Row for Item {
-    const KIND: &'static str = "PrunePlan";
+    const KIND: Kind = Kind::PrunePlan;
     const KEYS: &'static [&'static str] = &["id", "target", "created_at", "size_bytes", "verdict", "reasons"];
     const HEADINGS: &'static [&'static str] = &["ID", "CREATED (UTC)", "SIZE", "VERDICT", "REASONS"];
 
@@ -109,16 +108,21 @@ impl Row for Item {
 }
 
 /// A snapshot that was to go.
-#[derive(Debug, Serialize)]
-struct PrunedRow {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Pruned")]
+pub(super) struct PrunedRow {
+    /// The id of the snapshot.
     id: String,
+    /// The target that it was a snapshot of.
     target: String,
+    /// Bytes that it took up.
     size_bytes: Option<u64>,
+    /// What became of it.
     result: Ended,
 }
 
 impl Row for PrunedRow {
-    const KIND: &'static str = "PruneResult";
+    const KIND: Kind = Kind::PruneResult;
     const KEYS: &'static [&'static str] = &["id", "target", "size_bytes", "result"];
     const HEADINGS: &'static [&'static str] = &["SNAPSHOT", "SIZE", "RESULT"];
 
@@ -165,11 +169,11 @@ impl Plan {
             && let Err(error) = write_plan(path, &plan)
         {
             let message = format!("cannot write the plan to {}: {error}", path.display());
-            failures.push(Failure { code: UNWRITTEN, ..Failure::new(ErrorKind::Failed, message) });
+            failures.push(Failure { code: Code::PlanFile, ..Failure::new(ErrorKind::Failed, message) });
         }
         match show(app, &plan, &failures) {
             // Of the plan that was asked for there is nothing, however many targets are in it.
-            PARTIAL if failures.iter().any(|failure| failure.code == UNWRITTEN) => 1,
+            PARTIAL if failures.iter().any(|failure| failure.code == Code::PlanFile) => 1,
             0 if self.exit_code && plan.removes() => DELETES,
             code => code,
         }
@@ -251,7 +255,7 @@ fn with_policy<'c>(
     }
     if !without.is_empty() && (!names.is_empty() || found.is_empty()) {
         let message = format!("without a retention policy nothing can be pruned: {}", without.join(", "));
-        let failure = Failure { code: "config", ..Failure::usage(message) };
+        let failure = Failure { code: Code::Config, ..Failure::usage(message) };
         return Err(vec![failure.with_hint("set `retention` of the target, or in [defaults]")]);
     }
     for target in without {
@@ -357,7 +361,7 @@ impl Apply {
     fn read_plan(&self, path: &std::path::Path, config: &Config) -> Result<Planning, Failure> {
         let shown = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| Failure {
-            code: "plan",
+            code: Code::Plan,
             ..Failure::usage(format!("cannot read the plan {shown}: {error}"))
         })?;
         let mut plan = PlanFile::parse(&text, &shown)?;
@@ -377,7 +381,7 @@ impl Apply {
         }
         if let Some(name) = self.targets.iter().find(|name| !plan.targets.iter().any(|entry| entry.target == **name)) {
             let failure = Failure::usage(format!("{shown} has no target {name:?}"));
-            return Err(Failure { code: "unknown_target", ..failure }.of(name));
+            return Err(Failure { code: Code::UnknownTarget, ..failure }.of(name));
         }
         if !self.targets.is_empty() {
             plan.targets.retain(|entry| self.targets.contains(&entry.target));

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::Serialize;
 use snapkeep_providers::model::{Check, Hold, OperationId, Snapshot, TargetName, VerifyLevel};
 
 use crate::failure::Failure;
 use crate::journal::{Doing, Entry};
-use crate::render::Row;
+use crate::render::{Kind, Row};
 use crate::units;
 
 fn or_dash(text: Option<String>) -> String {
@@ -16,7 +17,7 @@ fn or_dash(text: Option<String>) -> String {
 }
 
 impl Row for Snapshot {
-    const KIND: &'static str = "SnapshotList";
+    const KIND: Kind = Kind::SnapshotList;
     const KEYS: &'static [&'static str] = &[
         "id",
         "native_id",
@@ -77,19 +78,25 @@ pub(super) fn hold_text(hold: &Hold) -> String {
 }
 
 /// A configured target.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Target")]
 pub(super) struct TargetRow {
+    /// Its name in the config.
     pub(super) target: String,
+    /// The provider's name in the config.
     pub(super) provider: String,
     /// The database, instance or file.
     pub(super) subject: String,
+    /// The stores of its dumps, the first for new ones; empty where the cloud keeps its snapshots.
     pub(super) store: Vec<String>,
+    /// The name of its retention policy; null where it has none.
     pub(super) retention: Option<String>,
+    /// The tags that its snapshots get.
     pub(super) tags: BTreeMap<String, String>,
 }
 
 impl Row for TargetRow {
-    const KIND: &'static str = "TargetList";
+    const KIND: Kind = Kind::TargetList;
     const KEYS: &'static [&'static str] = &["target", "provider", "subject", "store", "retention", "tags"];
     const HEADINGS: &'static [&'static str] = &["TARGET", "PROVIDER", "DATABASE", "STORE", "RETENTION"];
 
@@ -110,11 +117,12 @@ impl Row for TargetRow {
 }
 
 /// What `config check` lists: nothing, as every problem is an error of the document.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Nothing")]
 pub(super) enum ConfigProblems {}
 
 impl Row for ConfigProblems {
-    const KIND: &'static str = "ConfigCheck";
+    const KIND: Kind = Kind::ConfigCheck;
     const KEYS: &'static [&'static str] = &[];
     const HEADINGS: &'static [&'static str] = &[];
 
@@ -128,17 +136,18 @@ impl Row for ConfigProblems {
 }
 
 /// One thing that was checked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Check")]
 pub(super) struct CheckRow {
     /// The target that it is about; null where it is about a store, or about the whole config.
     pub(super) target: Option<String>,
-    /// What was looked at.
+    /// What was looked at: `tools`, `connection`, `store` and others.
     pub(super) check: &'static str,
     /// Whether it will do.
     pub(super) ok: bool,
     /// What was found, or why it won't do.
     pub(super) detail: String,
-    /// What to do about it.
+    /// What to do about it; where it is `ok`, something to look at.
     pub(super) hint: Option<String>,
     /// The store that it is about, where all its targets share what was found.
     pub(super) store: Option<String>,
@@ -186,7 +195,7 @@ impl About<'_> {
 }
 
 impl Row for CheckRow {
-    const KIND: &'static str = "CheckList";
+    const KIND: Kind = Kind::CheckList;
     const KEYS: &'static [&'static str] = &["target", "check", "ok", "detail", "hint", "store"];
     const HEADINGS: &'static [&'static str] = &["TARGET", "CHECK", "RESULT", "DETAIL"];
 
@@ -210,21 +219,24 @@ impl Row for CheckRow {
 }
 
 /// Something that a provider is doing, or has done.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Operation")]
 pub(super) struct OperationRow {
     /// What `snapkeep wait` takes.
     pub(super) id: String,
+    /// The target that it is done for.
     pub(super) target: String,
-    /// The snapshot that is made, restored or exported, where it is known.
+    /// The snapshot that is made, restored or exported; null where it is not known.
     pub(super) snapshot: Option<String>,
-    /// `running`, `done`, `failed`, `gone` (the cloud knows nothing of it any more), or `unknown`.
-    pub(super) state: &'static str,
-    /// `create`, `copy`, `restore`, `export` or `import`.
-    pub(super) verb: String,
-    /// The caller's idempotency key.
+    /// How far it is.
+    pub(super) state: State,
+    /// What was begun.
+    pub(super) verb: Doing,
+    /// The caller's idempotency key; null where it gave none.
     pub(super) key: Option<String>,
+    /// When it was begun; null where it is not known.
     pub(super) begun_at: Option<DateTime<Utc>>,
-    /// The machine that it was begun on.
+    /// The machine that it was begun on; null where it is not known.
     pub(super) host: Option<String>,
 }
 
@@ -235,8 +247,8 @@ impl OperationRow {
             id: format!("{target}/{operation}"),
             target: target.to_string(),
             snapshot: entry.snapshot.map(|native| format!("{target}/{native}")),
-            state: state.word(),
-            verb: entry.verb.to_string(),
+            state,
+            verb: entry.verb,
             key: entry.key,
             begun_at: Some(entry.begun_at),
             host: Some(entry.host),
@@ -249,8 +261,8 @@ impl OperationRow {
             id: snapshot.id.to_string(),
             target: snapshot.target.to_string(),
             snapshot: Some(snapshot.id.to_string()),
-            state: State::Done.word(),
-            verb: verb.to_string(),
+            state: State::Done,
+            verb,
             key: snapshot.key.clone(),
             begun_at: snapshot.created_at,
             host: None,
@@ -259,16 +271,24 @@ impl OperationRow {
 }
 
 /// How far something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "OperationState")]
 pub(super) enum State {
+    /// It goes on.
     Running,
+    /// It has ended well.
     Done,
+    /// It has ended, and not well.
     Failed,
+    /// The cloud knows nothing of it any more.
     Gone,
+    /// The cloud could not be asked.
     Unknown,
 }
 
 impl State {
+    /// The word that JSON has for it.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -281,16 +301,16 @@ impl State {
 }
 
 impl Row for OperationRow {
-    const KIND: &'static str = "OperationList";
+    const KIND: Kind = Kind::OperationList;
     const KEYS: &'static [&'static str] = &["id", "target", "snapshot", "state", "verb", "key", "begun_at", "host"];
     const HEADINGS: &'static [&'static str] = &["OPERATION", "VERB", "SNAPSHOT", "STATE", "BEGUN (UTC)"];
 
     fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
         vec![
             self.id.clone(),
-            self.verb.clone(),
+            self.verb.to_string(),
             or_dash(self.snapshot.clone()),
-            self.state.into(),
+            self.state.word().into(),
             or_dash(self.begun_at.map(units::time)),
         ]
     }
@@ -301,19 +321,23 @@ impl Row for OperationRow {
 }
 
 /// What was restored.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Restore")]
 pub(super) struct RestoreRow {
-    /// The snapshot; `None` where it was a moment, or nobody remembers.
+    /// The id of the snapshot; null where it was a moment, or nobody remembers.
     pub(super) id: Option<String>,
+    /// The target whose snapshot it is.
     pub(super) target: String,
+    /// What it was restored to: a database, an instance or a file.
     pub(super) to: String,
+    /// What was noticed, though it went well.
     pub(super) warnings: Vec<String>,
-    /// The moment, where it was one.
+    /// The moment; null where it was a snapshot.
     pub(super) time: Option<DateTime<Utc>>,
 }
 
 impl Row for RestoreRow {
-    const KIND: &'static str = "RestoreList";
+    const KIND: Kind = Kind::RestoreList;
     const KEYS: &'static [&'static str] = &["id", "target", "to", "warnings", "time"];
     const HEADINGS: &'static [&'static str] = &["SNAPSHOT", "RESTORED TO"];
 
@@ -328,22 +352,31 @@ impl Row for RestoreRow {
 }
 
 /// A snapshot's or database's data that is written as files.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Export")]
 pub(super) struct ExportRow {
-    /// The snapshot; `None` where it was the live database, or the cloud no longer tells.
+    /// The id of the snapshot; null where it was the live database, or the cloud no longer tells.
     pub(super) id: Option<String>,
+    /// The target whose data it is.
     pub(super) target: String,
+    /// Where the files are.
     pub(super) to: String,
+    /// What `snapkeep wait` takes.
     pub(super) operation: String,
-    pub(super) state: &'static str,
+    /// Whether it goes on.
+    pub(super) state: State,
+    /// The cloud's own word for the state.
     pub(super) provider_state: Option<String>,
+    /// How much of it is done.
     pub(super) percent: Option<u8>,
+    /// Bytes that were written.
     pub(super) size_bytes: Option<u64>,
+    /// What was noticed, though it went well.
     pub(super) warnings: Vec<String>,
 }
 
 impl Row for ExportRow {
-    const KIND: &'static str = "ExportList";
+    const KIND: Kind = Kind::ExportList;
     const KEYS: &'static [&'static str] =
         &["id", "target", "to", "operation", "state", "provider_state", "percent", "size_bytes", "warnings"];
     const HEADINGS: &'static [&'static str] = &["SNAPSHOT", "EXPORTED TO", "STATE", "DONE", "SIZE", "OPERATION"];
@@ -352,7 +385,7 @@ impl Row for ExportRow {
         vec![
             or_dash(self.id.clone()),
             self.to.clone(),
-            self.state.into(),
+            self.state.word().into(),
             or_dash(self.percent.map(|percent| format!("{percent} %"))),
             or_dash(self.size_bytes.map(units::bytes)),
             self.operation.clone(),
@@ -365,19 +398,25 @@ impl Row for ExportRow {
 }
 
 /// SQL that is read into a database.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Import")]
 pub(super) struct ImportRow {
+    /// The target that it is read into.
     pub(super) target: String,
+    /// Where the file is.
     pub(super) from: String,
-    /// `None` where the file says it.
+    /// The database; null where the file says it.
     pub(super) database: Option<String>,
+    /// What `snapkeep wait` takes.
     pub(super) operation: String,
-    pub(super) state: &'static str,
+    /// Whether it goes on.
+    pub(super) state: State,
+    /// What was noticed, though it went well.
     pub(super) warnings: Vec<String>,
 }
 
 impl Row for ImportRow {
-    const KIND: &'static str = "ImportList";
+    const KIND: Kind = Kind::ImportList;
     const KEYS: &'static [&'static str] = &["target", "from", "database", "operation", "state", "warnings"];
     const HEADINGS: &'static [&'static str] = &["TARGET", "IMPORTED FROM", "DATABASE", "STATE", "OPERATION"];
 
@@ -386,7 +425,7 @@ impl Row for ImportRow {
             self.target.clone(),
             self.from.clone(),
             or_dash(self.database.clone()),
-            self.state.into(),
+            self.state.word().into(),
             self.operation.clone(),
         ]
     }
@@ -397,26 +436,37 @@ impl Row for ImportRow {
 }
 
 /// A snapshot that was looked into.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Verification")]
 pub(super) struct VerificationRow {
+    /// The id of the snapshot.
     pub(super) id: String,
+    /// The target that it is a snapshot of.
     pub(super) target: String,
+    /// How thorough it was.
     pub(super) level: VerifyLevel,
+    /// Whether everything was as it should be.
     pub(super) ok: bool,
+    /// When it ended.
     pub(super) at: DateTime<Utc>,
+    /// What was compared, in order.
     pub(super) checks: Vec<FindingRow>,
 }
 
 /// One thing that was compared.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Finding")]
 pub(super) struct FindingRow {
+    /// A part of the snapshot, `rows`, the name of an assertion and others.
     pub(super) name: String,
+    /// Whether it was as it should be.
     pub(super) ok: bool,
+    /// What was found, or what is wrong with it.
     pub(super) detail: String,
 }
 
 impl Row for VerificationRow {
-    const KIND: &'static str = "VerificationList";
+    const KIND: Kind = Kind::VerificationList;
     const KEYS: &'static [&'static str] = &["id", "target", "level", "ok", "at", "checks"];
     const HEADINGS: &'static [&'static str] = &["SNAPSHOT", "LEVEL", "RESULT", "CHECK", "DETAIL"];
 
@@ -430,29 +480,6 @@ impl Row for VerificationRow {
             lines(|check| check.name.replace('\n', " ")),
             lines(|check| check.detail.replace('\n', " ")),
         ]
-    }
-
-    fn name(&self) -> String {
-        self.id.clone()
-    }
-}
-
-/// A snapshot that is gone.
-#[derive(Debug, Serialize)]
-pub(super) struct DeletionRow {
-    pub(super) id: String,
-    pub(super) target: String,
-    /// `deleted`, or `absent` when it was gone already.
-    pub(super) result: &'static str,
-}
-
-impl Row for DeletionRow {
-    const KIND: &'static str = "DeletionList";
-    const KEYS: &'static [&'static str] = &["id", "target", "result"];
-    const HEADINGS: &'static [&'static str] = &["SNAPSHOT", "RESULT"];
-
-    fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
-        vec![self.id.clone(), self.result.into()]
     }
 
     fn name(&self) -> String {

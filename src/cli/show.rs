@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use snapkeep_providers::model::{Details, Snapshot, Verified};
@@ -11,7 +12,7 @@ use super::{App, Outcome};
 use crate::catalog::{self, SnapshotRef};
 use crate::failure::Failure;
 use crate::marks::Marks;
-use crate::render::{Format, Row, visible};
+use crate::render::{Format, Kind, Row, visible};
 use crate::units;
 
 /// Show everything known of a snapshot, and the commands that restore it without snapkeep
@@ -23,16 +24,19 @@ pub(super) struct Show {
 }
 
 /// A snapshot with all its details.
-#[derive(Debug, Serialize)]
-struct Shown {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SnapshotDetail")]
+pub(super) struct Shown {
     #[serde(flatten)]
     snapshot: Snapshot,
+    /// What only its provider knows: a dump's manifest, a cloud's own record. Its keys are no part of this schema.
     record: Value,
+    /// Shell commands that restore it without snapkeep, comments included, in order.
     restore_commands: Vec<String>,
 }
 
 impl Row for Shown {
-    const KIND: &'static str = "SnapshotDetails";
+    const KIND: Kind = Kind::SnapshotDetails;
     const KEYS: &'static [&'static str] = Snapshot::KEYS;
     const HEADINGS: &'static [&'static str] = Snapshot::HEADINGS;
 

@@ -7,15 +7,20 @@ use super::{App, Mode};
 use crate::catalog::Catalog;
 use crate::config::{NotifiedAction, Target};
 use crate::failure::Failure;
-use crate::notices::{Telling, Told};
+use crate::notices::{BegunBy, Telling, Told};
 
 impl App {
     /// An action begins on a target, and who wants to know is told; nobody, in a dry run. Flush the config's notices last.
     pub(super) fn telling(&self, config: &Catalog, action: NotifiedAction, target: &Target) -> Telling {
         match self.mode {
-            Mode::Act => config.notices().begin(&self.report, &self.cancel, action, target),
+            Mode::Act => self.telling_of(config, (action, BegunBy::Us), target),
             Mode::DryRun => Telling::nobody(action, target),
         }
+    }
+
+    /// The same of an action that another process may have begun.
+    pub(super) fn telling_of(&self, config: &Catalog, action: (NotifiedAction, BegunBy), target: &Target) -> Telling {
+        config.notices().begin(&self.report, &self.cancel, action, target)
     }
 }
 

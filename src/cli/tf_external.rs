@@ -20,7 +20,7 @@ use super::App;
 use super::newest::Newest;
 use crate::catalog;
 use crate::config::Config;
-use crate::failure::{Failure, exit_of};
+use crate::failure::{Code, Failure, exit_of};
 use crate::render;
 
 /// As much as is read of a query; a real one has some hundred bytes.
@@ -92,7 +92,7 @@ fn look_for(config: &Path) -> Result<(), Failure> {
     let message = format!("{}: there is no such file", config.display());
     let from = std::env::current_dir().map(|folder| format!(", which counts from {}", folder.display()));
     let hint = format!("check `config` of the query{}", from.unwrap_or_default());
-    Err(Failure { code: "config", ..Failure::usage(message) }.with_hint(hint))
+    Err(Failure { code: Code::Config, ..Failure::usage(message) }.with_hint(hint))
 }
 
 /// A store in a folder is made where it is opened, but a question makes nothing; and one that is not mounted has no answer.

@@ -8,16 +8,18 @@ use snapkeep_providers::shell::shell_word;
 use snapkeep_providers::{ErrorKind, Run};
 use tokio::time::Instant;
 
-use super::following::Transfer;
-use super::making::tell;
+use super::following::{Came, Transfer, Waiting};
+use super::making::{Making, tell};
 use super::rows::{ExportRow, ImportRow, RestoreRow};
+use super::telling::told_of;
 use super::{App, Mode, Outcome, export, import};
 use crate::catalog::{self, Catalog, Opened, SnapshotRef, Which};
-use crate::config::Target;
+use crate::config::{NotifiedAction, Target};
 use crate::copies;
 use crate::failure::Failure;
 use crate::journal::{self, Found};
 use crate::lock::Lock;
+use crate::notices::BegunBy;
 use crate::operate::{self, Followed};
 use crate::render::Row;
 
@@ -53,7 +55,14 @@ impl Wait {
                 self.finish(app, operation, deadline, |imported| self.imported(app, operation, imported)).await
             }
             Some((_, Work::Snapshot(_))) | None => {
-                app.finish(&self.snapshot(app, named.as_ref(), deadline).await.unwrap_or_else(Outcome::failed))
+                let config = match app.load() {
+                    Ok(config) => config,
+                    Err(failures) => return app.finish(&Outcome::<Snapshot>::failed(failures)),
+                };
+                let waited = self.snapshot(app, &config, named.as_ref(), deadline).await;
+                let code = app.finish(&waited.unwrap_or_else(Outcome::failed));
+                config.notices().flush().await;
+                code
             }
         }
     }
@@ -128,11 +137,11 @@ impl Wait {
     async fn snapshot(
         &self,
         app: &App,
+        config: &Catalog,
         named: Option<&OperationId>,
         deadline: Option<Instant>,
     ) -> Result<Outcome<Snapshot>, Vec<Failure>> {
-        let config = app.load()?;
-        let (target, opened) = self.open(app, &config).await?;
+        let (target, opened) = self.open(app, config).await?;
         let (_task, run) = app.run(target.name.as_str(), "wait");
         let found = match named {
             Some(named) => kept(app, &opened, named).await,
@@ -142,21 +151,64 @@ impl Wait {
             let operation = app.asking(self.operation(&opened, named, found.as_ref())).await?;
             operate::wait(&*opened.provider, operation, deadline, &run).await
         };
-        let waited = waited.await;
-        if waited.is_err() {
-            settle(&opened, found.clone(), waited.as_ref().err()).await;
-        }
-        let snapshot = waited.map_err(|failure| self.one(failure))?;
-        let mut outcome = Outcome::from(Ok(snapshot));
+        let mut outcome = Outcome::from(waited.await.map_err(|failure| failure.of(&self.id.target)));
         if let Some(snapshot) = outcome.items.first().cloned()
             && copies::are_wanted(&*opened.provider, target.region(), &snapshot)
         {
             self.copy(app, &opened, &snapshot, (deadline, &run), &mut outcome).await;
         }
-        if app.mode == Mode::Act {
-            settle(&opened, found, outcome.failures.iter().find(|failure| journal::goes_on(failure))).await;
+        if let Some(found) = found.filter(|_| app.mode == Mode::Act) {
+            outcome = self.end(app, config, (target, &opened), found, (deadline, &run), outcome).await;
         }
         Ok(outcome)
+    }
+
+    /// Keeps it no longer, unless it goes on. Of those who wait for a creation that another process began, the one that takes
+    /// it away does what is left to do at its end: its hooks run, and who wants to know is told.
+    async fn end(
+        &self,
+        app: &App,
+        config: &Catalog,
+        (target, opened): (&Target, &Opened),
+        found: Found,
+        (deadline, run): (Option<Instant>, &Run),
+        mut outcome: Outcome<Snapshot>,
+    ) -> Outcome<Snapshot> {
+        let failed = outcome.failures.iter().find(|failure| journal::goes_on(failure)).or(outcome.failures.first());
+        if !found.entry.is_untold() {
+            settle(opened, Some(found), failed).await;
+            return outcome;
+        }
+        let lock = match lock(app, opened, deadline, run).await {
+            Ok(lock) => lock,
+            Err(failure) => {
+                outcome.failures.push(failure.of(&self.id.target));
+                return outcome;
+            }
+        };
+        let key = found.entry.key.clone();
+        if settle(opened, Some(found), failed).await {
+            let waiting = Waiting { no_wait: false, timeout: self.timeout };
+            let making = Making { app, target, key: key.as_deref(), tags: &[], waiting: &waiting };
+            let telling = app.telling_of(config, (NotifiedAction::Create, BegunBy::Another), target);
+            let Outcome { items, mut failures, .. } = outcome;
+            let made = match (items.is_empty(), failures.pop()) {
+                (true, Some(failure)) => Err(failure),
+                (_, last) => {
+                    failures.extend(last);
+                    Ok(Came::Done(items, failures))
+                }
+            };
+            let made = making.after(made, &run.cancel).await;
+            telling.end(told_of(&made));
+            outcome = match made {
+                Ok(Came::Done(items, failures)) => Outcome { done: items.len(), items, failures },
+                Ok(Came::Begun(_) | Came::NotTried) => Outcome::new(),
+                Err(failure) => Outcome::failed(vec![failure]),
+            };
+        }
+        lock.release().await;
+        outcome
     }
 
     /// An operation's id is the provider's own; a snapshot's may be shortened. Of one that was never answered the key tells.
@@ -222,14 +274,16 @@ async fn kept(app: &App, opened: &Opened, operation: &OperationId) -> Option<Fou
     }
 }
 
-/// Keeps it no longer, unless it goes on.
-async fn settle(opened: &Opened, found: Option<Found>, failed: Option<&Failure>) {
-    if let Some(found) = found
-        && !failed.is_some_and(journal::goes_on)
-    {
-        // One that can't be taken away is shown as done.
-        let _ = found.end(&opened.scope).await;
+/// Keeps it no longer, unless it goes on, or may: whether it was this process that took it away.
+async fn settle(opened: &Opened, found: Option<Found>, failed: Option<&Failure>) -> bool {
+    let Some(found) = found else { return false };
+    let is_asked_for =
+        found.entry.operation.is_none() && failed.is_some_and(|failure| failure.kind == ErrorKind::NotFound);
+    if is_asked_for || failed.is_some_and(journal::goes_on) {
+        return false;
     }
+    // One that can't be taken away is shown as done.
+    found.end(&opened.scope).await.unwrap_or(false)
 }
 
 /// Nothing is found of a creation whose answer was never seen.

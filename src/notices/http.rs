@@ -18,7 +18,7 @@ use super::notice::Notice;
 use super::ready::authorities;
 use super::words;
 use crate::config::{Event, Notification};
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 
 /// How much of an answer is looked at, in bytes.
 const LOOKED_AT: usize = 1_000;
@@ -58,7 +58,7 @@ impl Place {
         let parsed = parsed.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let parsed = parsed.ok_or_else(|| {
             let failure = Failure::new(ErrorKind::Failed, "what `url` refers to is no address");
-            Failure { code: "config", ..failure }.with_hint("it begins with https:// or http://")
+            Failure { code: Code::Config, ..failure }.with_hint("it begins with https:// or http://")
         })?;
         let limit = settings.limit();
         let client = client(settings, base)?;

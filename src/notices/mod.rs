@@ -24,10 +24,10 @@ mod ready;
 mod words;
 
 pub(crate) use check::check;
-pub(crate) use notice::Told;
+pub(crate) use notice::{Notice, Told};
 
 use courier::Courier;
-use notice::{Notice, Occasion};
+use notice::Occasion;
 use ready::Ready;
 
 /// The notifications of a config, and what of them is on its way.
@@ -69,12 +69,12 @@ impl Notices {
         Self { addressees: config.notifications.iter().map(addressee).collect(), sending: Mutex::default() }
     }
 
-    /// An action begins: who wants to know is told, beside the work.
+    /// An action is begun: who wants to know is told, beside the work. Of one that another process began only the end.
     pub(crate) fn begin(
         &self,
         report: &Report,
         cancel: &CancellationToken,
-        action: NotifiedAction,
+        (action, by): (NotifiedAction, BegunBy),
         target: &Target,
     ) -> Telling {
         let occasion = Occasion::new(action, target);
@@ -84,7 +84,7 @@ impl Notices {
             if events.is_empty() {
                 continue;
             }
-            let start = events.contains(&Event::Start).then(|| occasion.start());
+            let start = (by == BegunBy::Us && events.contains(&Event::Start)).then(|| occasion.start());
             let (end, ended) = oneshot::channel();
             let courier =
                 Courier { addressee: addressee.clone(), events, report: report.clone(), cancel: cancel.clone() };
@@ -99,6 +99,13 @@ impl Notices {
         let mut sending = std::mem::take(&mut *self.sending.lock().unwrap_or_else(PoisonError::into_inner));
         while sending.join_next().await.is_some() {}
     }
+}
+
+/// Which process began an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BegunBy {
+    Us,
+    Another,
 }
 
 /// An action that began, of which the end is to be told.

@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use chrono::{DateTime, SubsecRound, Utc};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::{Event, NotifiedAction, Target};
 use crate::failure::Failure;
-use crate::render::SCHEMA;
+use crate::render::{Kind, SCHEMA};
 
 /// What became of an action.
 #[derive(Clone, Debug, Default)]
@@ -26,21 +27,30 @@ impl Told {
 }
 
 /// What a webhook gets.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Notice {
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Notice {
     pub(super) schema: &'static str,
-    pub(super) kind: &'static str,
+    #[schemars(with = "String")]
+    pub(super) kind: Kind,
+    /// What became of the action.
     pub(super) event: Event,
+    /// What is told of.
     pub(super) action: NotifiedAction,
+    /// The target that it is done for.
     pub(super) target: String,
+    /// Its provider's name in the config.
     pub(super) provider: &'static str,
+    /// When this was written.
     pub(super) at: DateTime<Utc>,
     /// Of the action; null when it begins.
     pub(super) duration_seconds: Option<f64>,
+    /// The machine that does it.
     pub(super) host: String,
     /// The same for the start and the end of one action, and for nothing else.
     pub(super) run_id: String,
+    /// The items of the document of `action`.
     pub(super) snapshots: Vec<Value>,
+    /// What went wrong.
     pub(super) errors: Vec<Failure>,
 }
 
@@ -75,7 +85,7 @@ impl Occasion {
     fn notice(&self, event: Event, duration_seconds: Option<f64>, told: Told) -> Notice {
         Notice {
             schema: SCHEMA,
-            kind: "Notification",
+            kind: Kind::Notification,
             event,
             action: self.action,
             target: self.target.clone(),
@@ -111,7 +121,7 @@ pub(super) mod tests {
     pub(in crate::notices) fn notice(event: Event, items: Vec<Value>, errors: Vec<Failure>) -> Notice {
         Notice {
             schema: SCHEMA,
-            kind: "Notification",
+            kind: Kind::Notification,
             event,
             action: NotifiedAction::Create,
             target: "notes".into(),

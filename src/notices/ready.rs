@@ -11,7 +11,7 @@ use super::http::{Language, Place};
 use super::mail::Server;
 use super::notice::Notice;
 use crate::config::{Channel, Notification};
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 
 /// Where notifications go.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ pub(super) fn authorities(settings: &Notification, base: &Path) -> Result<Option
     let Some(path) = settings.ca_file.as_ref().map(|file| base.join(file)) else { return Ok(None) };
     let unusable = |why: &str| {
         let message = format!("its `ca_file` {} can't be used: {why}", path.display());
-        Failure { code: "config", ..Failure::new(ErrorKind::Failed, message) }
+        Failure { code: Code::Config, ..Failure::new(ErrorKind::Failed, message) }
     };
     let pem = std::fs::read(&path).map_err(|error| unusable(&error.to_string()))?;
     match Certificate::from_pem_bundle(&pem) {

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::cli::{Bench, target, until};
+use crate::schema;
 
 /// Notes its event and what it was told, besides what `script` does.
 const NOTES: &str = "echo \"$SNAPKEEP_EVENT\" >> events; env | grep ^SNAPKEEP_ | sort > \"$SNAPKEEP_EVENT.env\"; cat > \"$SNAPKEEP_EVENT.json\"";
@@ -34,7 +35,9 @@ fn events(bench: &Bench) -> String {
 }
 
 fn input(bench: &Bench, event: &str) -> Value {
-    serde_json::from_str(&fs::read_to_string(bench.path(&format!("{event}.json"))).unwrap()).unwrap()
+    let input = serde_json::from_str(&fs::read_to_string(bench.path(&format!("{event}.json"))).unwrap()).unwrap();
+    schema::hold_document(&input);
+    input
 }
 
 #[test]

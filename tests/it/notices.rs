@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::cli::{Bench, Ran, keys, target, until};
+use crate::schema;
 use crate::support::Recorder;
 
 mod mail;
@@ -45,6 +46,7 @@ fn run(bench: &Bench, line: &str) -> Ran {
 
 /// A notification as JSON, with stable words for what differs from run to run.
 fn stable(mut notice: Value, bench: &Bench) -> String {
+    schema::hold_document(&notice);
     let run_id = notice["run_id"].as_str().unwrap();
     assert_eq!((run_id.len(), run_id.as_bytes()[14]), (36, b'4'), "{run_id}");
     for key in ["at", "host", "run_id"] {

@@ -117,9 +117,7 @@ async fn prune_reports_a_lock_and_delete_refuses_it(store: TestStore) {
     std::fs::write(bench.path("snapkeep.toml"), format!("version = 1\n{target}{policy}{}", store.toml("local")))
         .unwrap();
     bench.sql("notes.db", "CREATE TABLE notes (text TEXT)");
-    let run = |line: &str| {
-        bench.ran(bench.command().envs(store.environment()).args(line.split_whitespace()).output().unwrap())
-    };
+    let run = |line: &str| bench.ran_by(bench.command().envs(store.environment()).args(line.split_whitespace()));
     let id = run("-q -o name create notes").out.trim_end().to_owned();
     run("-q -o name create notes");
     let plan = run("prune plan");

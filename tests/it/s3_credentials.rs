@@ -93,7 +93,7 @@ fn bench(endpoint: &str, more: &str) -> Bench {
 fn list(bench: &Bench, variables: &[(&str, &str)]) -> Ran {
     let mut command = bench.command();
     command.env("AWS_EC2_METADATA_DISABLED", "true").envs(variables.iter().copied());
-    let ran = bench.ran(command.args(["-v", "-o", "json", "list"]).output().unwrap());
+    let ran = bench.ran_by(command.args(["-v", "-o", "json", "list"]));
     assert!(!ran.out.contains(SECRET) && !ran.err.contains(SECRET), "a secret is shown: {ran}");
     ran
 }

@@ -78,9 +78,7 @@ async fn the_next_create_sweeps_an_old_upload_and_leaves_a_young_one() {
         let Some(store) = kind.up() else { continue };
         drop(leave(&store, NAME, parts).await);
         let bench = bench(&store.toml("local"));
-        let run = |line: &str| {
-            bench.ran(bench.command().envs(store.environment()).args(line.split_whitespace()).output().unwrap())
-        };
+        let run = |line: &str| bench.ran_by(bench.command().envs(store.environment()).args(line.split_whitespace()));
         let doctor = run("doctor");
         assert!(doctor.out.contains("1 unfinished") && doctor.out.contains(NAME), "{doctor}");
         let created = run(&format!("create {TARGET}"));
@@ -97,7 +95,7 @@ async fn a_copy_between_buckets_is_made_by_s3_itself(store: TestStore) {
     let far = far.with(&format!("endpoint = \"{}\"", near.proxy().endpoint()));
     let bench = bench(&format!("{}{}", near.toml("local"), far.toml("far")));
     let run = |line: &str| {
-        let ran = bench.ran(bench.command().envs(near.environment()).args(line.split_whitespace()).output().unwrap());
+        let ran = bench.ran_by(bench.command().envs(near.environment()).args(line.split_whitespace()));
         assert_eq!(ran.code, Some(0), "{ran}");
         ran
     };

@@ -34,7 +34,7 @@ impl fmt::Display for VerifyLevel {
 }
 
 /// The last verification.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Verified {
     /// When it ended.
     pub at: DateTime<Utc>,

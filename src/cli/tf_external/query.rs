@@ -95,6 +95,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::failure::Code;
 
     #[test]
     fn a_query_is_the_command_line_of_latest_in_strings() {
@@ -122,7 +123,7 @@ mod tests {
     fn what_is_no_query_is_refused_with_the_way_out() {
         let refused = |text: &[u8]| {
             let failure = parse(text).unwrap_err();
-            assert_eq!((failure.code, failure.exit), ("usage", 2), "{failure:?}");
+            assert_eq!((failure.code, failure.exit), (Code::Usage, 2), "{failure:?}");
             let message = failure.message.strip_prefix("tf-external: cannot read the query: ").unwrap().to_owned();
             format!("{message}\n  {}\n", failure.hint.unwrap())
         };

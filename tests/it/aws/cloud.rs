@@ -8,16 +8,16 @@ use crate::support::Rds;
 use crate::support::rds::{Database, Kind, Place, Snapshot};
 
 /// A bench whose targets are in a simulated cloud: `orders`, the instance `orders-prod`, and `ledger`, a cluster.
-pub(super) struct Cloud {
-    pub(super) rds: Rds,
-    pub(super) bench: Bench,
+pub(crate) struct Cloud {
+    pub(crate) rds: Rds,
+    pub(crate) bench: Bench,
     /// How often each call is tried: few, as the pauses between tries are long.
-    pub(super) attempts: u32,
+    pub(crate) attempts: u32,
 }
 
 impl Cloud {
     /// One instance, and its target `orders` with `more` keys in it.
-    pub(super) fn of_instance(more: &str) -> Self {
+    pub(crate) fn of_instance(more: &str) -> Self {
         let cloud = Self { rds: Rds::start(), bench: Bench::empty(), attempts: 2 };
         cloud.rds.world(|world| world.add(Database::instance("orders-prod")).content = "orders of today".into());
         cloud.configure(&cloud.target("orders", "db_instance_identifier = \"orders-prod\"", more));
@@ -25,7 +25,7 @@ impl Cloud {
     }
 
     /// One Aurora cluster of two instances, and its target `ledger`.
-    pub(super) fn of_cluster(more: &str) -> Self {
+    pub(crate) fn of_cluster(more: &str) -> Self {
         let cloud = Self { rds: Rds::start(), bench: Bench::empty(), attempts: 2 };
         cloud.rds.world(|world| {
             let cluster = Database::cluster("ledger-prod");
@@ -38,7 +38,7 @@ impl Cloud {
         cloud
     }
 
-    pub(super) fn target(&self, name: &str, database: &str, more: &str) -> String {
+    pub(crate) fn target(&self, name: &str, database: &str, more: &str) -> String {
         let (region, endpoint) = (Rds::REGION, self.rds.endpoint());
         format!(
             "\n[targets.{name}]\nprovider = \"aws_rds\"\nregion = \"{region}\"\nendpoint = \"{endpoint}\"\n{database}\n{more}\n"
@@ -46,7 +46,7 @@ impl Cloud {
     }
 
     /// Adds a snapshot of the target's instance, or cluster, which the closure completes.
-    pub(super) fn take(&self, name: &str, complete: impl FnOnce(Snapshot) -> Snapshot) -> String {
+    pub(crate) fn take(&self, name: &str, complete: impl FnOnce(Snapshot) -> Snapshot) -> String {
         self.rds.world(|world| {
             let database = world.databases.iter().find(|found| found.cluster.is_none()).unwrap();
             let snapshot = complete(Snapshot::of(database, name));
@@ -55,7 +55,7 @@ impl Cloud {
     }
 
     /// The instance or cluster of that name at home.
-    pub(super) fn database(&self, kind: Kind, name: &str) -> Option<Database> {
+    pub(crate) fn database(&self, kind: Kind, name: &str) -> Option<Database> {
         self.rds.world(|world| world.database(kind, &Place::home(), name).cloned())
     }
 }
@@ -91,12 +91,12 @@ impl CloudBench for Cloud {
 }
 
 /// A snapshot that is one of the target `orders`.
-pub(super) fn owned(snapshot: Snapshot) -> Snapshot {
+pub(crate) fn owned(snapshot: Snapshot) -> Snapshot {
     owned_by("orders", snapshot)
 }
 
 /// The same of another target; the tags by which it is.
-pub(super) fn owned_by(target: &str, snapshot: Snapshot) -> Snapshot {
+pub(crate) fn owned_by(target: &str, snapshot: Snapshot) -> Snapshot {
     let name = snapshot.name.clone();
     snapshot.tagged("snapkeep:target", target).tagged("snapkeep:home", Rds::REGION).tagged("snapkeep:snapshot", &name)
 }

@@ -192,6 +192,16 @@ fn force_is_no_way_round_a_missing_permission() {
 }
 
 #[test]
+fn what_may_be_there_when_it_is_asked_again_is_no_matter_of_force() {
+    let mut cloud = with_two();
+    cloud.attempts = 1;
+    cloud.rds.fail(Trouble::on("DescribeDBSnapshots", Fault::Throttled).always());
+    let ran = cloud.exits(6, "delete orders/sk-19 --yes");
+    assert_names(&ran.err, &["throttles", "try again later"]);
+    assert_eq!(cloud.rds.changes(), []);
+}
+
+#[test]
 fn a_lost_answer_of_a_deletion_is_no_failure() {
     let cloud = with_two();
     cloud.rds.fail(Trouble::on("DeleteDBSnapshot", Fault::CutAfter));

@@ -3,7 +3,8 @@
 use crate::support::Rds;
 
 mod accounts;
-mod cloud;
+mod afterwards;
+pub(crate) mod cloud;
 mod clusters;
 mod conformance;
 mod copy;

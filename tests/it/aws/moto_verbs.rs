@@ -27,9 +27,8 @@ impl Moto {
 
     fn exits(&self, code: i32, line: &str) -> Ran {
         let mut command = self.bench.command();
-        let ran = self.bench.ran(
-            command.envs(super::KEYS).env("AWS_MAX_ATTEMPTS", "2").args(line.split_whitespace()).output().unwrap(),
-        );
+        command.envs(super::KEYS).env("AWS_MAX_ATTEMPTS", "2").args(line.split_whitespace());
+        let ran = self.bench.ran_by(&mut command);
         assert_eq!(ran.code, Some(code), "{line}: {ran}");
         ran
     }

@@ -31,7 +31,7 @@ pub(crate) trait CloudBench {
     }
 
     fn ran(&self, command: &mut Command) -> Ran {
-        let ran = self.bench().ran(command.output().unwrap());
+        let ran = self.bench().ran_by(command);
         assert!(!ran.out.contains(self.secret()) && !ran.err.contains(self.secret()), "a secret is shown: {ran}");
         ran
     }

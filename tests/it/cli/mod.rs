@@ -12,6 +12,8 @@ use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::schema;
+
 mod cloud_bench;
 mod clouds;
 mod config;
@@ -33,7 +35,7 @@ mod verbs;
 pub(crate) use cloud_bench::{CloudBench, without_ages};
 pub(crate) use killed::{Killed, NEVER};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_snapkeep");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_snapkeep");
 pub(crate) const STORE: &str = "\n[stores.local]\ntype = \"local\"\npath = \"snapshots\"\n";
 
 /// A folder with a config and databases, and nothing else of the machine but the programs in /usr/bin.
@@ -104,14 +106,28 @@ impl Bench {
     }
 
     pub(crate) fn run_words(&self, words: &[&str]) -> Ran {
-        self.ran(self.command().args(words).output().unwrap())
+        self.ran_by(self.command().args(words))
     }
 
     pub(crate) fn run_with(&self, variable: &str, value: &str, line: &str) -> Ran {
-        self.ran(self.command().env(variable, value).args(line.split_whitespace()).output().unwrap())
+        self.ran_by(self.command().env(variable, value).args(line.split_whitespace()))
     }
 
+    /// Runs a command, and holds what it prints against the schema.
+    pub(crate) fn ran_by(&self, command: &mut Command) -> Ran {
+        let ran = self.ran(command.output().unwrap());
+        schema::hold(command, &ran);
+        ran
+    }
+
+    /// What a process did that was started before.
     pub(crate) fn ran(&self, output: Output) -> Ran {
+        let ran = self.whole(output);
+        schema::hold_what_it_looks_like(&ran);
+        ran
+    }
+
+    fn whole(&self, output: Output) -> Ran {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let (out, err) = (text(output.stdout), text(output.stderr));
         assert!(!err.contains("panicked"), "{err}");

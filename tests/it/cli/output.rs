@@ -112,6 +112,79 @@ fn usage_errors_are_json_too_where_messages_are() {
 }
 
 #[test]
+fn a_command_line_that_can_not_be_read_is_one_line_of_json_too() {
+    let bench = Bench::new();
+    let lines = [
+        "",
+        "prune",
+        "lsit",
+        "list --frob",
+        "list --orign manual",
+        "list --limit many",
+        "list --log-format yaml",
+        "-q -v list",
+        "create",
+        "create notes --no-wait --timeout",
+        "prune apply --log-format=json",
+        "schema SnapshotLst",
+        "config chek",
+    ];
+    let told = lines.map(|line| {
+        let ran = bench.run(&format!("--log-format json {line}"));
+        assert_eq!((ran.code, ran.out.as_str(), ran.err.lines().count()), (Some(2), "", 1), "{ran}");
+        let error: Value = serde_json::from_str(&ran.err).unwrap();
+        assert_eq!((&error["level"], &error["code"]), (&"error".into(), &"usage".into()), "{ran}");
+        format!("{line}\n  {}\n  {}", error["message"].as_str().unwrap(), error["hint"].as_str().unwrap())
+    });
+    insta::assert_snapshot!(told.join("\n"), @"
+      'snapkeep' requires a subcommand but one was not provided [subcommands: demo, targets, list, show, latest, create, wait, operations, copy, restore, export, import, delete, hold, release, adopt, prune, verify, guard, doctor, tf-external, config, schema, completion, man, help]
+      usage: snapkeep [OPTIONS] <COMMAND>
+    prune
+      a verb is missing
+      usage: snapkeep prune [OPTIONS] <COMMAND>
+    lsit
+      unrecognized subcommand 'lsit'
+      a similar subcommand exists: 'list'
+    list --frob
+      unexpected argument '--frob' found
+      to pass '--frob' as a value, use '-- --frob'
+    list --orign manual
+      unexpected argument '--orign' found
+      a similar argument exists: '--origin'
+    list --limit many
+      invalid value 'many' for '--limit <N>': invalid digit found in string
+      see `snapkeep --help`
+    list --log-format yaml
+      invalid value 'yaml' for '--log-format <FORMAT>' [possible values: text, json]
+      see `snapkeep --help`
+    -q -v list
+      the argument '--quiet' cannot be used with '--verbose'
+      usage: snapkeep --log-format <FORMAT> --quiet <COMMAND>
+    create
+      the following required arguments were not provided: <TARGET>...
+      usage: snapkeep create <TARGET>...
+    create notes --no-wait --timeout
+      a value is required for '--timeout <TIME>' but none was supplied
+      see `snapkeep --help`
+    prune apply --log-format=json
+      the following required arguments were not provided: --plan <FILE>
+      usage: snapkeep prune apply --log-format <FORMAT> --plan <FILE> [TARGET]...
+    schema SnapshotLst
+      invalid value 'SnapshotLst' for '[KIND]' [possible values: SnapshotList, SnapshotDetails, OperationList, RestoreList, ExportList, ImportList, VerificationList, DeletionList, PrunePlan, PruneResult, ConfigCheck, TargetList, DiscoveryList, CheckList, DemoSteps, HookInput, Notification]
+      a similar value exists: 'SnapshotList'
+    config chek
+      unrecognized subcommand 'chek'
+      some similar subcommands exist: 'schema', 'check'
+    ");
+    let of_command = bench.run("list --frob -- --log-format json");
+    assert!(of_command.err.starts_with("error: "), "{of_command}");
+    for line in ["--help", "--version", "list --help"] {
+        let ran = bench.run(&format!("--log-format json {line}"));
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran}");
+    }
+}
+
+#[test]
 fn there_are_escape_codes_only_where_they_are_asked_for() {
     let bench = Bench::new();
     bench.create();

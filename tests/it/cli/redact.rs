@@ -19,6 +19,7 @@ pub(super) fn redacted(text: &str, folder: &Path, ids: &mut Vec<String>) -> Stri
     let text: String = text.split_inclusive('\n').map(squeeze).collect();
     let words = [
         (&*"%".repeat(64), "[SHA256]"),
+        (&*format!("\"config\": \"{}\"", "%".repeat(32)), "\"config\": \"[HASH]\""),
         ("9999-99-99T99:99:99.#Z", "[TIME]"),
         ("9999-99-99T99:99:99Z", "[TIME]"),
         ("9999-99-99 99:99:99", "[TIME]"),
@@ -33,6 +34,7 @@ pub(super) fn redacted(text: &str, folder: &Path, ids: &mut Vec<String>) -> Stri
         ("#s ago", "[AGE] ago"),
         ("[TIME]  #m #s  ", "[TIME]  [AGE]  "),
         ("[TIME]  #s  ", "[TIME]  [AGE]  "),
+        ("is #d #h old", "is [AGE] old"),
         ("is #m #s old", "is [AGE] old"),
         ("is #s old", "is [AGE] old"),
     ];

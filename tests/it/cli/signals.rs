@@ -214,7 +214,7 @@ fn a_question_that_hangs_is_left_at_once(bed: &Bed) {
     let begun = Instant::now();
     let mut command = bench.command();
     command.env("PASSWORD", bed.server.password()).args(["create", "om", "--timeout", "2s"]);
-    let ran = bench.ran(command.output().unwrap());
+    let ran = bench.ran_by(&mut command);
     assert_eq!(ran.code, Some(8), "{ran}");
     assert!(begun.elapsed() < AT_ONCE + Duration::from_secs(2), "it took {:?}", begun.elapsed());
     nothing_is_left(&bench, &asleep);

@@ -94,7 +94,7 @@ impl Source {
 
     /// Runs it. No secret is shown.
     pub(crate) fn run(&self, line: &str) -> Ran {
-        let ran = self.bench.ran(self.command(line).output().unwrap());
+        let ran = self.bench.ran_by(&mut self.command(line));
         for secret in crate::support::passwords() {
             assert!(!ran.out.contains(&secret) && !ran.err.contains(&secret), "a secret is shown: {ran}");
         }

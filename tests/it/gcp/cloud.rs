@@ -8,25 +8,25 @@ use crate::support::SqlAdmin;
 use crate::support::sqladmin::{Backup, Instance};
 
 /// A bench whose target `billing` is the instance `billing-pg` of a simulated project.
-pub(super) struct Cloud {
-    pub(super) sql: SqlAdmin,
-    pub(super) bench: Bench,
+pub(crate) struct Cloud {
+    pub(crate) sql: SqlAdmin,
+    pub(crate) bench: Bench,
 }
 
 impl Cloud {
     /// With `more` keys in the target.
-    pub(super) fn new(more: &str) -> Self {
+    pub(crate) fn new(more: &str) -> Self {
         Self::of(Instance::new("billing-pg"), more)
     }
 
-    pub(super) fn of(instance: Instance, more: &str) -> Self {
+    pub(crate) fn of(instance: Instance, more: &str) -> Self {
         let cloud = Self { sql: SqlAdmin::with(instance), bench: Bench::empty() };
         cloud.sql.world(|world| world.looks = 0);
         cloud.configure(&cloud.target("billing", "billing-pg", more));
         cloud
     }
 
-    pub(super) fn target(&self, name: &str, instance: &str, more: &str) -> String {
+    pub(crate) fn target(&self, name: &str, instance: &str, more: &str) -> String {
         let (project, endpoint) = (SqlAdmin::PROJECT, self.sql.endpoint());
         format!(
             "\n[targets.{name}]\nprovider = \"gcp_cloud_sql\"\nproject = \"{project}\"\ninstance = \"{instance}\"\n\
@@ -35,18 +35,18 @@ impl Cloud {
     }
 
     /// Adds a backup of the instance that the closure completes, and gives its id.
-    pub(super) fn take(&self, complete: impl FnOnce(Backup) -> Backup) -> String {
+    pub(crate) fn take(&self, complete: impl FnOnce(Backup) -> Backup) -> String {
         self.sql.world(|world| {
             let backup = complete(world.backup_of("billing-pg"));
             world.take(backup).id()
         })
     }
 
-    pub(super) fn instance(&self, name: &str) -> Option<Instance> {
+    pub(crate) fn instance(&self, name: &str) -> Option<Instance> {
         self.sql.world(|world| world.instance(name).cloned())
     }
 
-    pub(super) fn backups(&self) -> Vec<Backup> {
+    pub(crate) fn backups(&self) -> Vec<Backup> {
         self.sql.world(|world| world.backups.clone())
     }
 }
@@ -92,7 +92,7 @@ impl CloudBench for Cloud {
 }
 
 /// Tries all the cases at once: each waits most of its time.
-pub(super) fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, case: impl Fn(T) + Sync) {
+pub(crate) fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, case: impl Fn(T) + Sync) {
     std::thread::scope(|scope| {
         for one in cases {
             scope.spawn(|| case(one));
@@ -101,7 +101,7 @@ pub(super) fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, case: impl Fn
 }
 
 /// A backup that is one of the target `billing`.
-pub(super) fn owned(backup: Backup) -> Backup {
+pub(crate) fn owned(backup: Backup) -> Backup {
     let call = backup.id();
     backup.described(&format!("snapkeep target=billing call={call}"))
 }

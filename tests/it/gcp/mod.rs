@@ -1,7 +1,7 @@
 //! Cloud SQL: the promises of the contract, and the real binary, against its Admin API in this process.
 
 mod accounts;
-mod cloud;
+pub(crate) mod cloud;
 mod conformance;
 mod create;
 mod delete;

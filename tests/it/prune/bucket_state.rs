@@ -55,7 +55,7 @@ impl Away {
     }
 
     fn run(&self, line: &str) -> Ran {
-        self.ran(self.command().args(line.split_whitespace()).output().unwrap())
+        self.ran_by(self.command().args(line.split_whitespace()))
     }
 
     /// The objects of the state with their sizes.

@@ -134,7 +134,7 @@ fn what_is_no_query_is_told_in_one_line() {
     assert_snapshot!(ran, @r#"
     exit 2
     --- stderr
-    {"causes":[],"code":"usage","hint":"name one of those that `snapkeep targets` shows: target = \"...\"","level":"error","message":"tf-external: cannot read the query: it has no \"target\"","retryable":false,"target":null}
+    {"level":"error","code":"usage","message":"tf-external: cannot read the query: it has no \"target\"","target":null,"retryable":false,"hint":"name one of those that `snapkeep targets` shows: target = \"...\"","causes":[]}
     "#);
 }
 
