@@ -339,7 +339,7 @@ pub trait Provider: Send + Sync + fmt::Debug {
         Err(Error::new(ErrorKind::Unsupported, self.name(), "adopt", format!("{}/{id}", self.target()), reason))
     }
 
-    /// How far a creation or a copy is; [`ErrorKind::NotFound`] when there is none of that id.
+    /// How far a creation or a copy is, by its id or that of the snapshot; [`ErrorKind::NotFound`] when there is none.
     async fn poll(&self, operation: &OperationId) -> Result<Operation<Snapshot>>;
 
     /// Restores a snapshot. Refuses a target that exists and is not empty, and touches nothing before the

@@ -416,7 +416,9 @@ impl Provider for Memory {
     async fn poll(&self, operation: &OperationId) -> Result<Operation<Snapshot>> {
         self.call(Verb::Poll, operation, |world, _| {
             let now = world.now;
-            let record = world.records.iter_mut().find(|record| record.operation == *operation);
+            let record = world.records.iter_mut().find(|record| {
+                record.operation == *operation || record.snapshot.native_id.as_str() == operation.as_str()
+            });
             let record = record.ok_or_else(|| self.missing(Verb::Poll, operation))?;
             record.polls_left = record.polls_left.saturating_sub(1);
             record.settle(now);

@@ -186,8 +186,11 @@ impl Wait {
                 return outcome;
             }
         };
-        let key = found.entry.key.clone();
-        if settle(opened, Some(found), failed).await {
+        // All who take it away hold the lock: nobody has done so since this look.
+        let id = found.id();
+        let found = kept(app, opened, &id).await.filter(|found| found.entry.is_untold());
+        let key = found.as_ref().and_then(|found| found.entry.key.clone());
+        if settle(opened, found, failed).await {
             let waiting = Waiting { no_wait: false, timeout: self.timeout };
             let making = Making { app, target, key: key.as_deref(), tags: &[], waiting: &waiting };
             let telling = app.telling_of(config, (NotifiedAction::Create, BegunBy::Another), target);

@@ -37,14 +37,14 @@ fn who_waits_for_it_runs_them_once() {
     let recorder = Recorder::start();
     let cloud = cloud(&recorder);
     let id = cloud.done("-o name create orders --no-wait --key k").out.trim().to_owned();
-    assert_eq!(events(&cloud), "before_create k ;");
+    assert_eq!(events(&cloud), "before_create k;");
     assert_eq!(told(&recorder), ["start"]);
     cloud.exits(8, &format!("wait {id} --timeout 1s"));
-    assert_eq!(events(&cloud), "before_create k ;", "it goes on");
+    assert_eq!(events(&cloud), "before_create k;", "it goes on");
     ends(&cloud);
     cloud.done(&format!("wait {id}"));
     cloud.done(&format!("wait {id}"));
-    assert_eq!(events(&cloud), "before_create k ;after_create k made;");
+    assert_eq!(events(&cloud), "before_create k;after_create k made;");
     assert_eq!(told(&recorder), ["start", "success"]);
 }
 
@@ -55,9 +55,9 @@ fn the_same_key_runs_them_where_the_first_was_cut_off() {
     cloud.done("create orders --no-wait --key k");
     ends(&cloud);
     cloud.done("create orders --key k");
-    assert_eq!(events(&cloud), "before_create k ;after_create k made;", "the snapshot was there already");
+    assert_eq!(events(&cloud), "before_create k;after_create k made;", "the snapshot was there already");
     cloud.done("create orders --key k");
-    assert_eq!(events(&cloud), "before_create k ;after_create k made;", "and whoever comes now finds nothing to do");
+    assert_eq!(events(&cloud), "before_create k;after_create k made;", "and whoever comes now finds nothing to do");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn one_that_failed_is_told_as_a_failure() {
     let id = cloud.done("-o name create orders --no-wait").out.trim().to_owned();
     ends(&cloud);
     cloud.exits(1, &format!("wait {id}"));
-    assert_eq!(events(&cloud), "before_create  ;on_failure  ;");
+    assert_eq!(events(&cloud), "before_create;on_failure;");
     assert_eq!(told(&recorder), ["start", "failure"]);
 }
 
@@ -77,11 +77,11 @@ fn what_was_told_as_a_failure_is_not_told_again() {
     let recorder = Recorder::start();
     let cloud = cloud(&recorder);
     cloud.exits(8, "create orders --timeout 1s");
-    assert_eq!(events(&cloud), "before_create  ;on_failure  ;");
+    assert_eq!(events(&cloud), "before_create;on_failure;");
     let id = cloud.done("-o name operations").out.trim().to_owned();
     ends(&cloud);
     cloud.done(&format!("wait {id}"));
-    assert_eq!(events(&cloud), "before_create  ;on_failure  ;", "one of the two, never both");
+    assert_eq!(events(&cloud), "before_create;on_failure;", "one of the two, never both");
     assert_eq!(told(&recorder), ["start", "failure"]);
     assert_eq!(cloud.items("operations").len(), 0);
 }
@@ -98,6 +98,6 @@ fn of_several_who_wait_one_runs_them() {
     for mut child in waiting {
         assert!(child.wait().unwrap().success());
     }
-    assert_eq!(events(&cloud), "before_create k ;after_create k made;");
+    assert_eq!(events(&cloud), "before_create k;after_create k made;");
     assert_eq!(told(&recorder), ["start", "success"]);
 }

@@ -127,6 +127,7 @@ fn what_never_reached_the_cloud_is_unknown_and_the_same_key_makes_it() {
     ID  CREATED (UTC)  AGE  SIZE  STATE  ORIGIN  ENGINE  LOCATION  VERIFIED  HOLD
     orders/[NEW]  [TIME]  [AGE]  -  available  owned  postgres 16.4  eu-central-1  -  -
     --- stderr
+    orders: goes on with what [HOST] began at [TIME] UTC
     orders: made orders/[NEW] in eu-central-1, in [DURATION]
     ");
     assert_eq!(cloud.items("operations").len(), 0);

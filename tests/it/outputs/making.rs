@@ -185,7 +185,17 @@ fn a_guarded_command() {
 fn a_hook_that_stops_it() {
     let hooks = "\n[hooks]\nbefore_create = { command = [\"sh\", \"-c\", \"echo no space left; exit 3\"] }\n";
     let bench = Bench::of(&[target("notes", "notes.db", hooks)]);
-    insta::assert_snapshot!(errors(&bench, of_id(&["create ID", "create ID --no-wait", "guard ID -- true"], "notes")), @"");
+    insta::assert_snapshot!(errors(&bench, of_id(&["create ID", "create ID --no-wait", "guard ID -- true"], "notes")), @r#"
+    $ snapkeep create notes
+    $ snapkeep create notes --no-wait
+    $ snapkeep guard notes -- true
+    exit 1
+    --- stderr
+    error: notes: hook before_create failed: sh ended with exit status 3
+    hint: run it by hand; its output is shown with `-v`
+    --- stderr as JSON
+    {"level":"error","code":"hook","message":"notes: hook before_create failed: sh ended with exit status 3","target":"notes","retryable":false,"hint":"run it by hand; its output is shown with `-v`","causes":[]}
+    "#);
 }
 
 #[test]
