@@ -8,6 +8,7 @@ mod bookmarks;
 mod catalog;
 mod copies;
 mod failure;
+mod history;
 mod hooks;
 mod journal;
 mod lock;

@@ -1,0 +1,135 @@
+//! What the runs of schedules came to: kept in the state, for `status`, for the metrics, and for whoever runs next.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use snapkeep_providers::ErrorKind;
+
+use crate::config::Action;
+use crate::failure::Failure;
+use crate::state::{Expected, Scope, Written};
+
+const KIND: &str = "history";
+/// How many runs are remembered of each schedule and target.
+const REMEMBERED: usize = 30;
+/// How often a write is tried that another one comes before.
+const TRIES: u32 = 5;
+
+/// One run of a schedule on one target, from its beginning to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Run {
+    /// When it was to be, jitter left out; null where a person or another scheduler asked for it.
+    pub(crate) due: Option<DateTime<Utc>>,
+    /// When it began.
+    pub(crate) begun_at: DateTime<Utc>,
+    /// When it ended.
+    pub(crate) ended_at: DateTime<Utc>,
+    /// Where it ran.
+    pub(crate) host: String,
+    /// Which try it was, from 1 on.
+    pub(crate) attempt: u32,
+    /// The id of the snapshot that it made, or found made; null where there is none.
+    pub(crate) snapshot: Option<String>,
+    /// Its size; null where that is not known.
+    pub(crate) size_bytes: Option<u64>,
+    /// How many snapshots it deleted.
+    pub(crate) deleted: u64,
+    /// What went wrong, the first of it; null where all went well.
+    pub(crate) error: Option<RunError>,
+}
+
+/// What went wrong in a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct RunError {
+    /// What failed.
+    pub(crate) action: Action,
+    /// As in every error.
+    pub(crate) code: String,
+    /// As in every error, for people.
+    pub(crate) message: String,
+    /// What to do about it; null where nothing is known.
+    pub(crate) hint: Option<String>,
+}
+
+/// A run that has begun and whose end nobody has written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unfinished {
+    /// The key of its snapshot: with it, another process goes on.
+    pub(crate) key: String,
+    pub(crate) due: Option<DateTime<Utc>>,
+    pub(crate) begun_at: DateTime<Utc>,
+}
+
+/// What is remembered of one schedule and one target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct History {
+    /// The last moment at which it was due and is settled: done, failed for good, or skipped.
+    pub(crate) settled: Option<DateTime<Utc>>,
+    pub(crate) unfinished: Option<Unfinished>,
+    /// The newest first.
+    pub(crate) runs: Vec<Run>,
+}
+
+impl History {
+    /// The last run that went well.
+    pub(crate) fn last_success(&self) -> Option<&Run> {
+        self.runs.iter().find(|run| run.error.is_none())
+    }
+
+    /// Adds a run that has ended; the oldest is forgotten.
+    pub(crate) fn add(&mut self, run: Run) {
+        self.unfinished = None;
+        self.runs.insert(0, run);
+        self.runs.truncate(REMEMBERED);
+    }
+}
+
+/// Two databases that two configs call by one name may share a folder of state.
+fn name(scope: &Scope, schedule: &str) -> String {
+    format!("{}.{schedule}", scope.site())
+}
+
+/// What is remembered of a schedule and a target; nothing, where it never ran.
+pub(crate) async fn of(scope: &Scope, schedule: &str) -> Result<History, Failure> {
+    Ok(scope.get::<History>(KIND, &name(scope, schedule)).await?.map(|(history, _)| history).unwrap_or_default())
+}
+
+/// What is remembered of a target, by the names of its schedules.
+pub(crate) async fn all(scope: &Scope) -> Result<Vec<(String, History)>, Failure> {
+    let place = name(scope, "");
+    let mut found = Vec::new();
+    for kept in scope.names(KIND).await? {
+        let Some(schedule) = kept.strip_prefix(&place) else { continue };
+        if let Some((history, _)) = scope.get::<History>(KIND, &kept).await? {
+            found.push((schedule.to_owned(), history));
+        }
+    }
+    Ok(found)
+}
+
+/// Changes what is remembered, whoever else does so at the same time. `change` may be called more than once.
+pub(crate) async fn change(
+    scope: &Scope,
+    schedule: &str,
+    mut change: impl FnMut(&mut History),
+) -> Result<History, Failure> {
+    let name = name(scope, schedule);
+    for _ in 0..TRIES {
+        let (mut history, expected) = match scope.get::<History>(KIND, &name).await? {
+            Some((history, version)) => (history, Expected::Version(version)),
+            None => (History::default(), Expected::Absent),
+        };
+        let before = history.clone();
+        change(&mut history);
+        if history == before {
+            return Ok(history);
+        }
+        if let Written::Yes(_) = scope.put(KIND, &name, &history, &expected).await? {
+            return Ok(history);
+        }
+    }
+    Err(Failure::new(
+        ErrorKind::Busy,
+        format!("state: cannot write the history of {schedule}: others write it all the time"),
+    ))
+}
