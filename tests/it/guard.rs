@@ -187,7 +187,7 @@ fn a_snapshot_that_is_young_enough_will_do() {
     notes: notes/[ID1] is held; now `echo`
     notes: `echo` is done
     ");
-    assert_eq!(bench.ids(), [id.clone()]);
+    assert_eq!(bench.ids(), std::slice::from_ref(&id));
     bench.date(&id, Utc::now() - Duration::from_secs(7200));
     let ran = bench.run("guard notes --max-age 1h -- echo done");
     assert_eq!((ran.code, bench.ids().len()), (Some(0), 2), "{ran}");
