@@ -348,7 +348,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_accepted_and_never_answered_is_found_by_its_key() {
-        let (memory, folder) = (memory(), tempfile::tempdir().unwrap());
+        let (memory, folder) = (memory().with_polls(2), tempfile::tempdir().unwrap());
         let opened = opened(&memory, folder.path());
         let killed = Kept::begin(&opened, creation("k")).await.unwrap();
         let asked = killed.found.clone().unwrap();

@@ -187,7 +187,7 @@ fn a_snapshot_that_is_young_enough_will_do() {
     notes: notes/[ID1] is held; now `echo`
     notes: `echo` is done
     ");
-    assert_eq!(bench.ids(), [id.clone()]);
+    assert_eq!(bench.ids(), std::slice::from_ref(&id));
     bench.date(&id, Utc::now() - Duration::from_secs(7200));
     let ran = bench.run("guard notes --max-age 1h -- echo done");
     assert_eq!((ran.code, bench.ids().len()), (Some(0), 2), "{ran}");
@@ -336,7 +336,9 @@ fn what_guards_cannot_be_pruned_while_the_command_runs() {
     let child = waiting(&bench, "trap 'exit 0' TERM");
     let id = bench.ids().remove(0);
     bench.create();
-    assert_snapshot!(bench.run(&format!("delete {id} --yes")), @"");
+    let refused = bench.run(&format!("delete {id} --yes"));
+    assert_eq!(refused.code, Some(10), "{refused}");
+    assert!(refused.err.contains("it is held: it is being kept for what `guard` runs by process"), "{refused}");
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(bench.ran(child.wait_with_output().unwrap()).code, Some(0));
     assert_eq!(bench.run(&format!("delete {id} --yes")).code, Some(0));

@@ -81,10 +81,11 @@ impl CloudBench for Cloud {
         let text = without_ages(&ran.to_string().replace(&self.rds.endpoint(), "[ENDPOINT]"));
         let mut shown = String::new();
         let mut rest = text.as_str();
-        while let Some((before, from)) = rest.split_once("sk-orders-2").or_else(|| rest.split_once("sk-ledger-2")) {
-            shown += before;
+        let next = |rest: &str| ["sk-orders-2", "sk-ledger-2"].iter().filter_map(|name| rest.find(name)).min();
+        while let Some(at) = next(rest) {
+            shown += &rest[..at];
             shown += "[NEW]";
-            rest = from.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric() || letter == '-');
+            rest = rest[at..].trim_start_matches(|letter: char| letter.is_ascii_alphanumeric() || letter == '-');
         }
         shown + rest
     }

@@ -112,7 +112,53 @@ fn operations_of_some_targets_that_cannot_be_asked() {
     cloud.take("first", |new| owned_by("ledger", new));
     cloud.done("copy ledger/first --to-region eu-west-1 --no-wait");
     cloud.rds.fail(Trouble::on("DescribeDBSnapshots", Fault::AccessDenied).in_region("eu-west-1").always());
-    insta::assert_snapshot!(shown(&cloud, &["-o json operations"]), @"");
+    insta::assert_snapshot!(shown(&cloud, &["-o json operations"]), @r#"
+    $ snapkeep -o json operations
+    exit 3
+    --- stdout
+    {
+      "schema": "snapkeep/v1",
+      "kind": "OperationList",
+      "items": [
+        {
+          "id": "ledger/[NEW]",
+          "target": "ledger",
+          "snapshot": "ledger/[NEW]",
+          "state": "unknown",
+          "verb": "copy",
+          "key": null,
+          "begun_at": "[TIME]",
+          "host": "[HOST]"
+        },
+        {
+          "id": "orders/[NEW]",
+          "target": "orders",
+          "snapshot": "orders/[NEW]",
+          "state": "running",
+          "verb": "create",
+          "key": "upgrade",
+          "begun_at": "[TIME]",
+          "host": "[HOST]"
+        }
+      ],
+      "errors": [
+        {
+          "code": "permission",
+          "message": "aws_rds: cannot find ledger/[NEW]: rds:DescribeDBSnapshots is not permitted",
+          "target": "ledger",
+          "retryable": false,
+          "hint": "add rds:DescribeDBSnapshots to the policy of who runs this; docs/aws.md has the policy for each verb",
+          "causes": [
+            "AccessDenied: User: arn:aws:iam::123456789012:user/ops is not authorized to perform: rds:DescribeDBSnapshots on resource: arn:aws:rds:eu-west-1:123456789012:snapshot:[NEW] because no identity-based policy allows the rds:DescribeDBSnapshots action"
+          ]
+        }
+      ]
+    }
+    --- stderr
+    error: aws_rds: cannot find ledger/[NEW]: rds:DescribeDBSnapshots is not permitted
+    caused by: AccessDenied: User: arn:aws:iam::123456789012:user/ops is not authorized to perform: rds:DescribeDBSnapshots on resource: arn:aws:rds:eu-west-1:123456789012:snapshot:[NEW] because no identity-based policy allows the rds:DescribeDBSnapshots action
+    hint: add rds:DescribeDBSnapshots to the policy of who runs this; docs/aws.md has the policy for each verb
+    "#);
 }
 
 #[test]
