@@ -51,6 +51,8 @@ pub(crate) enum Code {
     Config,
     /// The config has no such target.
     UnknownTarget,
+    /// The config has no such schedule.
+    UnknownSchedule,
     /// More than one snapshot is meant by the id.
     Ambiguous,
     /// The file is no plan.

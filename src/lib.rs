@@ -5,6 +5,7 @@ pub mod config;
 
 mod apply;
 mod bookmarks;
+mod budget;
 mod catalog;
 mod copies;
 mod failure;
@@ -21,5 +22,6 @@ mod plan_file;
 mod render;
 mod report;
 pub mod retention;
+mod retry;
 mod state;
 mod units;

@@ -63,6 +63,8 @@ pub(crate) enum Kind {
     DiscoveryList,
     /// What was checked
     CheckList,
+    /// What the runs of a schedule came to
+    RunList,
     /// What the demo did
     DemoSteps,
     /// What a hook is told on its stdin

@@ -37,10 +37,12 @@ mod list;
 mod making;
 mod newest;
 mod operations;
+mod pass;
 mod prune;
 pub mod reference;
 mod restore;
 mod rows;
+mod run;
 mod schema;
 mod show;
 mod targets;
@@ -125,6 +127,7 @@ enum Verb {
     Prune(prune::Prune),
     Verify(verify::Verify),
     Guard(guard::Guard),
+    Run(run::RunSchedule),
     Doctor(doctor::Doctor),
     TfExternal(tf_external::TfExternal),
     Config(config_command::ConfigCommand),
@@ -411,6 +414,7 @@ async fn run(app: &App, verb: Verb) -> u8 {
         Verb::Prune(verb) => verb.run(app).await,
         Verb::Verify(verb) => verb.run(app).await,
         Verb::Guard(verb) => verb.run(app).await,
+        Verb::Run(verb) => verb.run(app).await,
         Verb::Doctor(verb) => verb.run(app).await,
         Verb::TfExternal(verb) => verb.run(app).await,
         Verb::Config(verb) => verb.run(app),

@@ -42,7 +42,7 @@ enum PruneVerb {
     Apply(Apply),
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 struct Limits {
     /// Instead of the policy's max_deletes, for this run
     #[arg(long, value_name = "N")]
@@ -347,7 +347,7 @@ impl Apply {
             let target = catalog::target(&config, &entry.target).ok();
             let telling = target.map(|target| app.telling(&config, NotifiedAction::Prune, target));
             let (items, failures) = (outcome.items.len(), outcome.failures.len());
-            self.apply_target(app, &config, &plan, &entry.target, &mut outcome).await;
+            apply_target(app, &config, &plan, &entry.target, &mut outcome).await;
             if let Some(telling) = telling {
                 telling.end(Some(Told::new(&outcome.items[items..], &outcome.failures[failures..])));
             }
@@ -390,8 +390,32 @@ impl Apply {
         Ok(Planning { plan, failures: Vec::new() })
     }
 
-    async fn apply_target(
-        &self,
+}
+
+/// Plans and applies at once for one target, and gives how many snapshots it deleted. Nothing is done to one without a policy.
+pub(super) async fn apply_now(app: &App, config: &Catalog, target: &Target) -> (u64, Vec<Failure>) {
+    let Some(policy) = target.retention.as_ref().and_then(|name| config.retention.get(name)) else {
+        app.report.debug(&format!("{}: has no retention policy", target.name));
+        return (0, Vec::new());
+    };
+    let telling = app.telling(config, NotifiedAction::Prune, target);
+    let mut outcome = Outcome::<PrunedRow>::new();
+    match app.asking(plan_target(config, target, policy, &Limits::default())).await {
+        Err(failure) => outcome.failures.push(failure),
+        Ok(made) => {
+            let plan = PlanFile::new(vec![made], app.now);
+            outcome.failures.extend(plan.targets.iter().flat_map(refusals));
+            if outcome.failures.is_empty() {
+                apply_target(app, config, &plan, target.name.as_str(), &mut outcome).await;
+            }
+        }
+    }
+    telling.end(Some(Told::new(&outcome.items, &outcome.failures)));
+    let deleted = outcome.items.iter().filter(|row| row.result == Ended::Deleted).count();
+    (deleted as u64, outcome.failures)
+}
+
+async fn apply_target(
         app: &App,
         config: &Catalog,
         plan: &PlanFile,
@@ -431,5 +455,4 @@ impl Apply {
             size_bytes: deleted.size_bytes,
             result: deleted.ended,
         }));
-    }
 }

@@ -17,6 +17,7 @@ use super::prune::PrunedRow;
 use super::rows::{
     CheckRow, ConfigProblems, ExportRow, ImportRow, OperationRow, RestoreRow, TargetRow, VerificationRow,
 };
+use super::run::RunRow;
 use super::show::Shown;
 use crate::hooks::HookInput;
 use crate::notices::Notice;
@@ -101,6 +102,7 @@ fn document(kind: Kind, generator: &mut SchemaGenerator) -> Schema {
         Kind::TargetList => of::<TargetRow>(generator),
         Kind::DiscoveryList => of::<FoundRow>(generator),
         Kind::CheckList => of::<CheckRow>(generator),
+        Kind::RunList => of::<RunRow>(generator),
         Kind::DemoSteps => of::<StepRow>(generator),
         Kind::HookInput => HookInput::json_schema(generator),
         Kind::Notification => Notice::json_schema(generator),

@@ -45,13 +45,13 @@ impl From<LevelArg> for VerifyLevel {
 
 /// What became of one snapshot: it was looked into, and what keeps that from being a success.
 pub(super) struct Looked {
-    row: Option<VerificationRow>,
+    pub(super) row: Option<VerificationRow>,
     pub(super) failures: Vec<Failure>,
 }
 
 impl Looked {
     /// It could not be looked into.
-    fn failed(failure: Failure) -> Self {
+    pub(super) fn failed(failure: Failure) -> Self {
         Self { row: None, failures: vec![failure] }
     }
 }

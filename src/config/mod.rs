@@ -25,6 +25,7 @@ mod nearest;
 mod notifications;
 mod policy;
 mod schema;
+mod serve;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub use nearest::nearest;
 pub use notifications::{Address, Channel, Email, Event, MailTls, Notification, NotifiedAction, Webhook};
 pub use policy::{Action, InvalidSelector, Missed, Retention, Schedule, Selector, State};
 pub use schema::schema;
+pub use serve::{InvalidListen, Listen, Serve};
 
 /// A config without problems: every name that it mentions exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct Config {
     pub notifications: BTreeMap<String, Notification>,
     /// Where holds, verification results, unfinished operations and locks are kept.
     pub state: State,
+    /// How `snapkeep serve` works.
+    pub serve: Serve,
     /// The file it came from, as it was named.
     pub path: PathBuf,
     /// The file's folder, absolute: what relative paths and secret files in it are relative to.

@@ -115,6 +115,18 @@ pub enum Action {
     Copy,
 }
 
+impl Action {
+    /// As it is written in the config.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Prune => "prune",
+            Self::Verify => "verify",
+            Self::Copy => "copy",
+        }
+    }
+}
+
 /// Which targets.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]

@@ -1,0 +1,226 @@
+//! One run of a schedule on one target: its actions in their order, up to the first that fails.
+//!
+//! A lock of its own keeps two processes from the same run; each action takes the target's lock besides, as its verb does.
+
+use chrono::{DateTime, SubsecRound, Utc};
+use snapkeep_providers::ErrorKind;
+use snapkeep_providers::model::{ListScope, Origin, Snapshot};
+
+use super::following::{Came, Waiting};
+use super::making::Making;
+use super::telling::told_of;
+use super::{App, prune, verify};
+use crate::catalog::{self, Catalog, Opened};
+use crate::config::{Action, NotifiedAction, Schedule, Target};
+use crate::copies;
+use crate::failure::Failure;
+use crate::history::{self, History, Run, RunError, Unfinished};
+use crate::journal;
+use crate::lock::Lock;
+use crate::notices::Told;
+
+/// A run that is to be.
+pub(super) struct Pass<'a> {
+    pub(super) app: &'a App,
+    pub(super) config: &'a Catalog,
+    pub(super) target: &'a Target,
+    /// The schedule's name in the config.
+    pub(super) name: &'a str,
+    pub(super) schedule: &'a Schedule,
+    pub(super) occasion: Occasion<'a>,
+}
+
+/// Why it is to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Occasion<'a> {
+    /// It was asked for, with a key or without one.
+    Asked(Option<&'a str>),
+    /// It is due, for the so manieth time.
+    Due { at: DateTime<Utc>, attempt: u32 },
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(super) enum Passed {
+    /// It ran to its end, and this is kept of it.
+    Ran(Run, Option<Failure>),
+    /// It has been settled by another process.
+    Settled,
+}
+
+/// What the actions came to.
+#[derive(Debug, Default)]
+struct Done {
+    snapshot: Option<Snapshot>,
+    deleted: u64,
+    failed: Option<(Action, Failure)>,
+}
+
+impl Pass<'_> {
+    /// Runs it. An error is one of what is around the actions: then nothing was tried, and nothing is kept of it.
+    pub(super) async fn run(&self) -> Result<Passed, Failure> {
+        let opened = self.app.asking(catalog::open(self.config, self.target)).await?;
+        // One that was lost, as the process was killed, is somebody else's after its lease.
+        let scope = opened.scope.with_lock(format!("run-{}-{}", opened.scope.site(), self.name));
+        let lost = self.app.cancel.child_token();
+        let lock = self.app.asking(Lock::take(&scope, &self.target.name, "run", lost.clone())).await?;
+        let app = App { cancel: lost, now: Utc::now(), ..self.app.clone() };
+        let passed = Pass { app: &app, ..*self }.locked(&opened).await;
+        lock.release().await;
+        passed
+    }
+
+    async fn locked(&self, opened: &Opened) -> Result<Passed, Failure> {
+        let begun_at = Utc::now().trunc_subsecs(3);
+        let known = history::of(&opened.scope, self.name).await?;
+        if self.is_settled(&known) {
+            return Ok(Passed::Settled);
+        }
+        let (key, due) = (self.key(&known, begun_at), self.due());
+        let unfinished = Unfinished { key: key.clone(), due, begun_at };
+        history::change(&opened.scope, self.name, |history| history.unfinished = Some(unfinished.clone())).await?;
+        let done = self.act(opened, &key).await;
+        let run = self.account(begun_at, &done);
+        let failure = done.failed.map(|(_, failure)| failure);
+        let goes_on = failure.as_ref().is_some_and(journal::goes_on);
+        // Who is stopped has failed at nothing: it is the next one's to go on.
+        if !failure.as_ref().is_some_and(Failure::is_interruption) {
+            history::change(&opened.scope, self.name, |history| {
+                history.add(run.clone());
+                history.unfinished = goes_on.then(|| unfinished.clone());
+            })
+            .await?;
+        }
+        Ok(Passed::Ran(run, failure))
+    }
+
+    fn due(&self) -> Option<DateTime<Utc>> {
+        match self.occasion {
+            Occasion::Due { at, .. } => Some(at),
+            Occasion::Asked(_) => None,
+        }
+    }
+
+    fn is_settled(&self, known: &History) -> bool {
+        self.due().is_some_and(|due| known.settled.is_some_and(|settled| settled >= due))
+    }
+
+    /// The key of its snapshot. Of a due moment it is always the same; what was asked for goes on with what was cut off.
+    fn key(&self, known: &History, now: DateTime<Utc>) -> String {
+        let of = |moment: DateTime<Utc>| format!("{}@{}", self.name, moment.format("%Y-%m-%dT%H:%M:%SZ"));
+        match self.occasion {
+            Occasion::Due { at, .. } => of(at),
+            Occasion::Asked(Some(key)) => key.to_owned(),
+            Occasion::Asked(None) => match &known.unfinished {
+                Some(cut_off) => cut_off.key.clone(),
+                None => of(now),
+            },
+        }
+    }
+
+    /// What is kept of it.
+    fn account(&self, begun_at: DateTime<Utc>, done: &Done) -> Run {
+        let error = done.failed.as_ref().map(|(action, failure)| RunError {
+            action: *action,
+            code: failure.code.to_string(),
+            message: failure.message.clone(),
+            hint: failure.hint.clone(),
+        });
+        Run {
+            due: self.due(),
+            begun_at,
+            ended_at: Utc::now().trunc_subsecs(3),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            attempt: if let Occasion::Due { attempt, .. } = self.occasion { attempt } else { 1 },
+            snapshot: done.snapshot.as_ref().map(|snapshot| snapshot.id.to_string()),
+            size_bytes: done.snapshot.as_ref().and_then(|snapshot| snapshot.size_bytes),
+            deleted: done.deleted,
+            error,
+        }
+    }
+
+    async fn act(&self, opened: &Opened, key: &str) -> Done {
+        let mut done = Done::default();
+        for &action in &self.schedule.actions {
+            let acted = match action {
+                Action::Create => self.create(opened, key, &mut done).await,
+                Action::Copy => self.copy(opened, &done).await,
+                Action::Verify => self.verify(opened, &done).await,
+                Action::Prune => self.prune(&mut done).await,
+            };
+            if let Err(failure) = acted {
+                done.failed = Some((action, failure.of(&self.target.name)));
+                break;
+            }
+        }
+        done
+    }
+
+    async fn create(&self, opened: &Opened, key: &str, done: &mut Done) -> Result<(), Failure> {
+        let waiting = Waiting { no_wait: false, timeout: None };
+        let making = Making { app: self.app, target: self.target, key: Some(key), tags: &[], waiting: &waiting };
+        let telling = self.app.telling(self.config, NotifiedAction::Create, self.target);
+        let came = making.make(opened).await;
+        telling.end(told_of(&came));
+        let (made, failures) = match came? {
+            Came::Done(made, failures) => (made, failures),
+            Came::Begun(_) | Came::NotTried => (Vec::new(), Vec::new()),
+        };
+        done.snapshot = made.into_iter().find(Snapshot::is_good);
+        match failures.into_iter().next() {
+            Some(failure) => Err(failure),
+            None if done.snapshot.is_none() => Err(self.without("has no good snapshot, though one was made")),
+            None => Ok(()),
+        }
+    }
+
+    async fn copy(&self, opened: &Opened, done: &Done) -> Result<(), Failure> {
+        let snapshot = self.newest(opened, done).await?;
+        if !copies::are_wanted(&*opened.provider, self.target.region(), &snapshot) {
+            return Ok(());
+        }
+        let (_task, run) = self.app.run(self.target.name.as_str(), "copy");
+        let lock = opened.lock("copy", run.cancel.clone()).await?;
+        let copied = copies::make(opened, &snapshot.native_id, None, &run).await;
+        lock.release().await;
+        let failed = copied.into_iter().find_map(Result::err);
+        failed.map_or(Ok(()), |failure| Err(self.app.or_lock_lost(failure)))
+    }
+
+    async fn verify(&self, opened: &Opened, done: &Done) -> Result<(), Failure> {
+        let snapshot = self.newest(opened, done).await?;
+        let telling = self.app.telling(self.config, NotifiedAction::Verify, self.target);
+        let request = verify::request(self.config, self.target, None);
+        let looked = verify::look(self.app, opened, &snapshot, &request).await.unwrap_or_else(verify::Looked::failed);
+        telling.end(Some(Told::new(&looked.row, &looked.failures)));
+        looked.failures.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// The targets without a retention policy are left as they are, as `prune apply` leaves them.
+    async fn prune(&self, done: &mut Done) -> Result<(), Failure> {
+        let (deleted, failures) = prune::apply_now(self.app, self.config, self.target).await;
+        done.deleted = deleted;
+        failures.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// The snapshot that this run made, else the newest good one of ours.
+    async fn newest(&self, opened: &Opened, done: &Done) -> Result<Snapshot, Failure> {
+        if let Some(snapshot) = &done.snapshot {
+            return Ok(snapshot.clone());
+        }
+        let listing = self.app.asking(opened.list(ListScope::Own)).await?;
+        let ours = |snapshot: &Snapshot| snapshot.origin == Origin::Owned && snapshot.is_good();
+        let newest = listing.snapshots.into_iter().find(ours);
+        match (newest, listing.problems.into_iter().next()) {
+            (Some(newest), _) => Ok(newest),
+            (None, Some(problem)) => Err(problem.into()),
+            (None, None) => Err(self.without("has no good snapshot")),
+        }
+    }
+
+    fn without(&self, what: &str) -> Failure {
+        let target = &self.target.name;
+        Failure::new(ErrorKind::NotFound, format!("{target} {what}"))
+            .with_hint(format!("see `snapkeep list {target}`"))
+    }
+}

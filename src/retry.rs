@@ -1,0 +1,49 @@
+//! When a run that failed is tried again. Pure: what became of it comes in.
+
+use std::time::Duration;
+
+use snapkeep_providers::ErrorKind;
+
+use crate::failure::Failure;
+
+/// How often a run is tried.
+const ATTEMPTS: u32 = 5;
+/// The pause after the first try; it doubles.
+const FIRST: Duration = Duration::from_secs(60);
+
+/// How long after its end a run that failed at its `attempt`-th try is tried again; `None` when it is given up. With what can
+/// only fail again nobody is troubled.
+pub(crate) fn pause(attempt: u32, failure: &Failure) -> Option<Duration> {
+    let is_final = match failure.kind {
+        ErrorKind::Usage | ErrorKind::Unsupported | ErrorKind::Refused | ErrorKind::Verification => true,
+        ErrorKind::Failed
+        | ErrorKind::Unavailable
+        | ErrorKind::NotFound
+        | ErrorKind::Permission
+        | ErrorKind::Busy
+        | ErrorKind::Quota
+        | ErrorKind::Timeout
+        | ErrorKind::Locked
+        | ErrorKind::Interrupted => false,
+    };
+    (!is_final && attempt < ATTEMPTS).then(|| FIRST * 2_u32.saturating_pow(attempt.saturating_sub(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_doubles_and_ends() {
+        let busy = Failure::new(ErrorKind::Busy, "x");
+        let pauses: Vec<_> = (1..=ATTEMPTS).map(|attempt| pause(attempt, &busy).map(|pause| pause.as_secs())).collect();
+        assert_eq!(pauses, [Some(60), Some(120), Some(240), Some(480), None]);
+    }
+
+    #[test]
+    fn what_can_only_fail_again_is_given_up_at_once() {
+        for kind in [ErrorKind::Usage, ErrorKind::Unsupported, ErrorKind::Refused, ErrorKind::Verification] {
+            assert_eq!(pause(1, &Failure::new(kind, "x")), None, "{kind:?}");
+        }
+    }
+}
