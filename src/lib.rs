@@ -23,5 +23,7 @@ mod render;
 mod report;
 pub mod retention;
 mod retry;
+mod schedule;
 mod state;
 mod units;
+mod wall;

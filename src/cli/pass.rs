@@ -2,6 +2,8 @@
 //!
 //! A lock of its own keeps two processes from the same run; each action takes the target's lock besides, as its verb does.
 
+use std::time::Duration;
+
 use chrono::{DateTime, SubsecRound, Utc};
 use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::{ListScope, Origin, Snapshot};
@@ -18,6 +20,7 @@ use crate::history::{self, History, Run, RunError, Unfinished};
 use crate::journal;
 use crate::lock::Lock;
 use crate::notices::Told;
+use crate::retry;
 
 /// A run that is to be.
 pub(super) struct Pass<'a> {
@@ -42,10 +45,20 @@ pub(super) enum Occasion<'a> {
 /// What became of it.
 #[derive(Debug)]
 pub(super) enum Passed {
-    /// It ran to its end, and this is kept of it.
-    Ran(Run, Option<Failure>),
+    /// It ran to its end.
+    Ran(Ran),
     /// It has been settled by another process.
     Settled,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub(super) struct Ran {
+    /// What is kept of it.
+    pub(super) run: Run,
+    pub(super) failure: Option<Failure>,
+    /// How long from now on it is tried again; `None` when it is done or given up.
+    pub(super) again: Option<Duration>,
 }
 
 /// What the actions came to.
@@ -83,15 +96,17 @@ impl Pass<'_> {
         let run = self.account(begun_at, &done);
         let failure = done.failed.map(|(_, failure)| failure);
         let goes_on = failure.as_ref().is_some_and(journal::goes_on);
+        let again = failure.as_ref().and_then(|failure| retry::pause(run.attempt, failure));
         // Who is stopped has failed at nothing: it is the next one's to go on.
         if !failure.as_ref().is_some_and(Failure::is_interruption) {
             history::change(&opened.scope, self.name, |history| {
                 history.add(run.clone());
                 history.unfinished = goes_on.then(|| unfinished.clone());
+                history.settled = if again.is_none() { history.settled.max(due) } else { history.settled };
             })
             .await?;
         }
-        Ok(Passed::Ran(run, failure))
+        Ok(Passed::Ran(Ran { run, failure, again }))
     }
 
     fn due(&self) -> Option<DateTime<Utc>> {

@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::pass::{Occasion, Pass, Passed};
+use super::pass::{Occasion, Pass, Passed, Ran};
 use super::{App, Mode, Outcome};
 use crate::budget::{Budget, account};
 use crate::catalog::Catalog;
@@ -132,7 +132,7 @@ impl RunSchedule {
             match result {
                 Err(failure) => outcome.failures.push(failure),
                 Ok((_, Passed::Settled)) => outcome.done += 1,
-                Ok((target, Passed::Ran(run, failure))) => {
+                Ok((target, Passed::Ran(Ran { run, failure, .. }))) => {
                     outcome.done += usize::from(failure.is_none());
                     outcome.failures.extend(failure);
                     let (target, schedule) = (target.name.to_string(), self.schedule.clone());

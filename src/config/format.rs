@@ -9,7 +9,11 @@ use snapkeep_providers::model::is_plain_name;
 use snapkeep_providers::objects::check_endpoint;
 
 use super::policy::InvalidSelector;
+<<<<<<< HEAD
 use super::{Listen, Selector, Within, elapsed, nearest};
+=======
+use super::{Cron, Selector, Within, elapsed, nearest};
+>>>>>>> wt-s
 
 /// A format, by the name that it has in the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,8 +85,12 @@ impl Format {
             Self::TimeZone => Some("^[A-Za-z0-9_+/-]+$"),
             Self::Endpoint => Some("^https?://[^/?#@]+"),
             Self::Mailbox => Some("^[^@]*[^@ ]@[^@ ]+$"),
+<<<<<<< HEAD
             Self::Listen => Some(r"^(off|\[?[0-9A-Fa-f:.%]+\]?:[0-9]{1,5})$"),
             Self::Cron => Some(r"^\s*\S+(\s+\S+){4}\s*$"),
+=======
+            Self::Cron => Some(r"^\s*(@[A-Za-z]+|\S+(\s+\S+){4})\s*$"),
+>>>>>>> wt-s
         }
     }
 
@@ -111,11 +119,10 @@ impl Format {
             Self::Mailbox if text.parse::<lettre::message::Mailbox>().is_ok() => Ok(()),
             Self::Listen => text.parse::<Listen>().map(drop).map_err(|reason| unfit(text, &reason.to_string())),
             Self::Mailbox => Err(unfit(text, "write backups@example.com or Backups <backups@example.com>")),
-            Self::Cron if text.split_whitespace().count() == 5 => Ok(()),
-            Self::Cron => Err(unfit(
-                text,
-                "write five fields: minute, hour, day of month, month and day of week, such as 15 2 * * *",
-            )),
+            Self::Cron => text.parse::<Cron>().map(drop).map_err(|reason| {
+                let hint = reason.hint().map(str::to_owned);
+                Misfit { hint, ..unfit(text, &reason.to_string()) }
+            }),
         }
     }
 }
