@@ -9,11 +9,7 @@ use snapkeep_providers::model::is_plain_name;
 use snapkeep_providers::objects::check_endpoint;
 
 use super::policy::InvalidSelector;
-<<<<<<< HEAD
-use super::{Listen, Selector, Within, elapsed, nearest};
-=======
-use super::{Cron, Selector, Within, elapsed, nearest};
->>>>>>> wt-s
+use super::{Cron, Listen, Selector, Within, elapsed, nearest};
 
 /// A format, by the name that it has in the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,12 +81,7 @@ impl Format {
             Self::TimeZone => Some("^[A-Za-z0-9_+/-]+$"),
             Self::Endpoint => Some("^https?://[^/?#@]+"),
             Self::Mailbox => Some("^[^@]*[^@ ]@[^@ ]+$"),
-<<<<<<< HEAD
-            Self::Listen => Some(r"^(off|\[?[0-9A-Fa-f:.%]+\]?:[0-9]{1,5})$"),
-            Self::Cron => Some(r"^\s*\S+(\s+\S+){4}\s*$"),
-=======
-            Self::Cron => Some(r"^\s*(@[A-Za-z]+|\S+(\s+\S+){4})\s*$"),
->>>>>>> wt-s
+use super::{Cron, Listen, Selector, Within, elapsed, nearest};
         }
     }
 
