@@ -44,10 +44,9 @@ pub(crate) fn account(settings: &ProviderSettings) -> String {
     let name = settings.name();
     match settings {
         ProviderSettings::AwsRds(aws) => format!("aws {:?} {:?} {}", aws.profile, aws.role_arn, aws.region),
-        ProviderSettings::AzureMysql(azure) | ProviderSettings::AzurePostgresql(azure) => {
-            format!("azure {}", azure.subscription_id)
-        }
-        ProviderSettings::AzureSql(azure) => format!("azure {}", azure.subscription_id),
+        ProviderSettings::AzureMysql(azure) => format!("azure {}", azure.access.subscription_id),
+        ProviderSettings::AzurePostgresql(azure) => format!("azure {}", azure.server.access.subscription_id),
+        ProviderSettings::AzureSql(azure) => format!("azure {}", azure.access.subscription_id),
         ProviderSettings::GcpCloudSql(gcp) => format!("gcp {}", gcp.project),
         ProviderSettings::Mysql(server) | ProviderSettings::Postgresql(server) => {
             format!("{name} {}:{:?}", server.host, server.port)

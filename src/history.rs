@@ -76,6 +76,11 @@ impl History {
         self.runs.iter().find(|run| run.error.is_none())
     }
 
+    /// What was due up to `due` is done, given up or skipped.
+    pub(crate) fn settle(&mut self, due: DateTime<Utc>) {
+        self.settled = self.settled.max(Some(due));
+    }
+
     /// Adds a run that has ended; the oldest is forgotten.
     pub(crate) fn add(&mut self, run: Run) {
         self.unfinished = None;

@@ -14,7 +14,7 @@ use crate::wall;
 
 mod shard;
 
-pub(crate) use shard::{InvalidShard, Shard};
+pub(crate) use shard::Shard;
 
 /// How late a look may be for what it finds due to count as not missed.
 const LATE: TimeDelta = TimeDelta::minutes(5);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use snapkeep_providers::{ErrorKind, Run};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::Catalog;
@@ -44,6 +45,7 @@ mod restore;
 mod rows;
 mod run;
 mod schema;
+mod serve;
 mod show;
 mod targets;
 mod telling;
@@ -128,6 +130,7 @@ enum Verb {
     Verify(verify::Verify),
     Guard(guard::Guard),
     Run(run::RunSchedule),
+    Serve(serve::Serve),
     Doctor(doctor::Doctor),
     TfExternal(tf_external::TfExternal),
     Config(config_command::ConfigCommand),
@@ -149,6 +152,8 @@ struct App {
     asks: Asks,
     /// Whether a signal is meant for a command that runs in the foreground, and is passed on to it.
     relays: Arc<AtomicBool>,
+    /// Told when the config is to be read again, by SIGHUP; `None` where that is a reason to stop.
+    reloads: Option<Arc<Notify>>,
     /// What this process's files were to be for before they became its owner's alone.
     inherited_mask: rustix::fs::Mode,
 }
@@ -254,6 +259,7 @@ impl App {
             mode: if global.dry_run { Mode::DryRun } else { Mode::Act },
             asks: if global.no_input { Asks::Never } else { Asks::OnTerminal },
             relays: Arc::default(),
+            reloads: None,
             inherited_mask,
         }
     }
@@ -358,7 +364,10 @@ pub fn main(arguments: impl Iterator<Item = OsString>, inherited_mask: rustix::f
         // Its protocol has one line on stderr, and only for an error.
         (global.quiet, global.verbose) = (true, false);
     }
-    let app = App::new(&global, Utc::now(), inherited_mask);
+    let mut app = App::new(&global, Utc::now(), inherited_mask);
+    if let Verb::Serve(_) = cli.verb {
+        app.reloads = Some(Arc::default());
+    }
     match cli.verb {
         Verb::Config(verb) => verb.run(&app),
         Verb::Schema(verb) => verb.run(&app),
@@ -415,6 +424,7 @@ async fn run(app: &App, verb: Verb) -> u8 {
         Verb::Verify(verb) => verb.run(app).await,
         Verb::Guard(verb) => verb.run(app).await,
         Verb::Run(verb) => verb.run(app).await,
+        Verb::Serve(verb) => verb.run(app).await,
         Verb::Doctor(verb) => verb.run(app).await,
         Verb::TfExternal(verb) => verb.run(app).await,
         Verb::Config(verb) => verb.run(app),
@@ -435,12 +445,16 @@ fn watch_signals(app: &App) -> CancellationToken {
         return terminated;
     };
     let (cancel, by_term, report) = (app.cancel.clone(), terminated.clone(), app.report.clone());
-    let relays = app.relays.clone();
+    let (relays, reloads) = (app.relays.clone(), app.reloads.clone());
     tokio::spawn(async move {
         let is_term = loop {
             let is_term = tokio::select! {
                 _ = interrupt.recv() => false,
                 _ = terminate.recv() => true,
+                _ = hangup.recv(), if reloads.is_some() => {
+                    reloads.iter().for_each(|reloads| reloads.notify_one());
+                    continue;
+                }
                 // The terminal is gone: nobody will press Ctrl-C any more.
                 _ = hangup.recv(), if heeds_hangup => true,
             };

@@ -21,6 +21,7 @@ use crate::journal;
 use crate::lock::Lock;
 use crate::notices::Told;
 use crate::retry;
+use crate::schedule::{Timetable, Turn};
 
 /// A run that is to be.
 pub(super) struct Pass<'a> {
@@ -38,8 +39,8 @@ pub(super) struct Pass<'a> {
 pub(super) enum Occasion<'a> {
     /// It was asked for, with a key or without one.
     Asked(Option<&'a str>),
-    /// It is due, for the so manieth time.
-    Due { at: DateTime<Utc>, attempt: u32 },
+    /// It may be due, by its timetable; tried for the so manieth time.
+    Due { timetable: &'a Timetable, attempt: u32 },
 }
 
 /// What became of it.
@@ -47,8 +48,8 @@ pub(super) enum Occasion<'a> {
 pub(super) enum Passed {
     /// It ran to its end.
     Ran(Ran),
-    /// It has been settled by another process.
-    Settled,
+    /// It is not due: another process has settled it, or it was missed and is to be skipped.
+    NotDue,
 }
 
 /// What a run came to.
@@ -73,6 +74,11 @@ impl Pass<'_> {
     /// Runs it. An error is one of what is around the actions: then nothing was tried, and nothing is kept of it.
     pub(super) async fn run(&self) -> Result<Passed, Failure> {
         let opened = self.app.asking(catalog::open(self.config, self.target)).await?;
+        // Of those who share a state all but one come in vain; they need no lock to see that.
+        let known = self.app.asking(history::of(&opened.scope, self.name)).await?;
+        if self.turn(&known) == Turn::Wait {
+            return Ok(Passed::NotDue);
+        }
         // One that was lost, as the process was killed, is somebody else's after its lease.
         let scope = opened.scope.with_lock(format!("run-{}-{}", opened.scope.site(), self.name));
         let lost = self.app.cancel.child_token();
@@ -86,14 +92,19 @@ impl Pass<'_> {
     async fn locked(&self, opened: &Opened) -> Result<Passed, Failure> {
         let begun_at = Utc::now().trunc_subsecs(3);
         let known = history::of(&opened.scope, self.name).await?;
-        if self.is_settled(&known) {
-            return Ok(Passed::Settled);
-        }
-        let (key, due) = (self.key(&known, begun_at), self.due());
+        let (key, due) = match (self.occasion, self.turn(&known)) {
+            (Occasion::Asked(key), _) => (self.key_of_asked(key, &known, begun_at), None),
+            (Occasion::Due { .. }, Turn::Run(due)) => (self.key_of(due), Some(due)),
+            (Occasion::Due { .. }, Turn::Wait) => return Ok(Passed::NotDue),
+            (Occasion::Due { .. }, Turn::Skip(due)) => {
+                history::change(&opened.scope, self.name, |history| history.settle(due)).await?;
+                return Ok(Passed::NotDue);
+            }
+        };
         let unfinished = Unfinished { key: key.clone(), due, begun_at };
         history::change(&opened.scope, self.name, |history| history.unfinished = Some(unfinished.clone())).await?;
         let done = self.act(opened, &key).await;
-        let run = self.account(begun_at, &done);
+        let run = self.account(due, begun_at, &done);
         let failure = done.failed.map(|(_, failure)| failure);
         let goes_on = failure.as_ref().is_some_and(journal::goes_on);
         let again = failure.as_ref().and_then(|failure| retry::pause(run.attempt, failure));
@@ -102,39 +113,37 @@ impl Pass<'_> {
             history::change(&opened.scope, self.name, |history| {
                 history.add(run.clone());
                 history.unfinished = goes_on.then(|| unfinished.clone());
-                history.settled = if again.is_none() { history.settled.max(due) } else { history.settled };
+                due.filter(|_| again.is_none()).into_iter().for_each(|due| history.settle(due));
             })
             .await?;
         }
         Ok(Passed::Ran(Ran { run, failure, again }))
     }
 
-    fn due(&self) -> Option<DateTime<Utc>> {
+    /// What is due now; of what was asked for that is no question.
+    fn turn(&self, known: &History) -> Turn {
         match self.occasion {
-            Occasion::Due { at, .. } => Some(at),
-            Occasion::Asked(_) => None,
+            Occasion::Due { timetable, .. } => timetable.turn(known.settled, Utc::now(), &self.target.name),
+            Occasion::Asked(_) => Turn::Run(Utc::now()),
         }
     }
 
-    fn is_settled(&self, known: &History) -> bool {
-        self.due().is_some_and(|due| known.settled.is_some_and(|settled| settled >= due))
+    /// The key of the snapshot of a moment: whoever makes it, it is the same.
+    fn key_of(&self, moment: DateTime<Utc>) -> String {
+        format!("{}@{}", self.name, moment.format("%Y-%m-%dT%H:%M:%SZ"))
     }
 
-    /// The key of its snapshot. Of a due moment it is always the same; what was asked for goes on with what was cut off.
-    fn key(&self, known: &History, now: DateTime<Utc>) -> String {
-        let of = |moment: DateTime<Utc>| format!("{}@{}", self.name, moment.format("%Y-%m-%dT%H:%M:%SZ"));
-        match self.occasion {
-            Occasion::Due { at, .. } => of(at),
-            Occasion::Asked(Some(key)) => key.to_owned(),
-            Occasion::Asked(None) => match &known.unfinished {
-                Some(cut_off) => cut_off.key.clone(),
-                None => of(now),
-            },
+    /// What was asked for goes on with what was cut off, unless it has a key of its own.
+    fn key_of_asked(&self, key: Option<&str>, known: &History, now: DateTime<Utc>) -> String {
+        match (key, &known.unfinished) {
+            (Some(key), _) => key.to_owned(),
+            (None, Some(cut_off)) => cut_off.key.clone(),
+            (None, None) => self.key_of(now),
         }
     }
 
     /// What is kept of it.
-    fn account(&self, begun_at: DateTime<Utc>, done: &Done) -> Run {
+    fn account(&self, due: Option<DateTime<Utc>>, begun_at: DateTime<Utc>, done: &Done) -> Run {
         let error = done.failed.as_ref().map(|(action, failure)| RunError {
             action: *action,
             code: failure.code.to_string(),
@@ -142,7 +151,7 @@ impl Pass<'_> {
             hint: failure.hint.clone(),
         });
         Run {
-            due: self.due(),
+            due,
             begun_at,
             ended_at: Utc::now().trunc_subsecs(3),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
@@ -235,7 +244,6 @@ impl Pass<'_> {
 
     fn without(&self, what: &str) -> Failure {
         let target = &self.target.name;
-        Failure::new(ErrorKind::NotFound, format!("{target} {what}"))
-            .with_hint(format!("see `snapkeep list {target}`"))
+        Failure::new(ErrorKind::NotFound, format!("{target} {what}")).with_hint(format!("see `snapkeep list {target}`"))
     }
 }

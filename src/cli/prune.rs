@@ -389,7 +389,6 @@ impl Apply {
         }
         Ok(Planning { plan, failures: Vec::new() })
     }
-
 }
 
 /// Plans and applies at once for one target, and gives how many snapshots it deleted. Nothing is done to one without a policy.
@@ -415,44 +414,37 @@ pub(super) async fn apply_now(app: &App, config: &Catalog, target: &Target) -> (
     (deleted as u64, outcome.failures)
 }
 
-async fn apply_target(
-        app: &App,
-        config: &Catalog,
-        plan: &PlanFile,
-        name: &str,
-        outcome: &mut Outcome<PrunedRow>,
-    ) {
-        let prepared = async {
-            let target = catalog::target(config, name)?;
-            let opened = app.asking(catalog::open(config, target)).await?;
-            let policy = target.retention.as_ref().and_then(|name| config.retention.get(name));
-            let policy = policy.ok_or_else(|| Failure::usage("it has no retention policy"))?;
-            let planned =
-                plan.planned(name).ok_or_else(|| Failure::usage("the plan names what can't be a snapshot"))?;
-            let (task, run) = app.run(name, "prune");
-            let lock = opened.lock("prune apply", run.cancel.clone()).await?;
-            Ok::<_, Failure>((opened, policy, planned, task, run, lock))
-        };
-        let (opened, policy, planned, _task, run, lock) = match prepared.await {
-            Ok(prepared) => prepared,
-            Err(failure) => return outcome.failures.push(failure.of(name)),
-        };
-        let applied = apply::apply(&opened, policy, &plan.digest, &planned, &lock, &run, &Utc::now).await;
-        lock.release().await;
-        let removed = applied.deleted.iter().filter(|deleted| deleted.ended == Ended::Deleted).count();
-        if removed > 0 || applied.swept > 0 {
-            let swept = if applied.swept > 0 { format!(", swept {} unfinished", applied.swept) } else { String::new() };
-            app.report.info(&format!("{name}: deleted {removed}{swept}"));
-        } else if applied.failures.is_empty() {
-            app.report.info(&format!("{name}: nothing to delete"));
-        }
-        // A target in which something could not be deleted is half done: 3, never the code of a single failure.
-        outcome.done += usize::from(!applied.deleted.is_empty() || applied.failures.is_empty());
-        outcome.failures.extend(applied.failures.into_iter().map(|failure| app.or_lock_lost(failure)));
-        outcome.items.extend(applied.deleted.into_iter().map(|deleted| PrunedRow {
-            id: format!("{name}/{}", deleted.native),
-            target: name.to_owned(),
-            size_bytes: deleted.size_bytes,
-            result: deleted.ended,
-        }));
+async fn apply_target(app: &App, config: &Catalog, plan: &PlanFile, name: &str, outcome: &mut Outcome<PrunedRow>) {
+    let prepared = async {
+        let target = catalog::target(config, name)?;
+        let opened = app.asking(catalog::open(config, target)).await?;
+        let policy = target.retention.as_ref().and_then(|name| config.retention.get(name));
+        let policy = policy.ok_or_else(|| Failure::usage("it has no retention policy"))?;
+        let planned = plan.planned(name).ok_or_else(|| Failure::usage("the plan names what can't be a snapshot"))?;
+        let (task, run) = app.run(name, "prune");
+        let lock = opened.lock("prune apply", run.cancel.clone()).await?;
+        Ok::<_, Failure>((opened, policy, planned, task, run, lock))
+    };
+    let (opened, policy, planned, _task, run, lock) = match prepared.await {
+        Ok(prepared) => prepared,
+        Err(failure) => return outcome.failures.push(failure.of(name)),
+    };
+    let applied = apply::apply(&opened, policy, &plan.digest, &planned, &lock, &run, &Utc::now).await;
+    lock.release().await;
+    let removed = applied.deleted.iter().filter(|deleted| deleted.ended == Ended::Deleted).count();
+    if removed > 0 || applied.swept > 0 {
+        let swept = if applied.swept > 0 { format!(", swept {} unfinished", applied.swept) } else { String::new() };
+        app.report.info(&format!("{name}: deleted {removed}{swept}"));
+    } else if applied.failures.is_empty() {
+        app.report.info(&format!("{name}: nothing to delete"));
+    }
+    // A target in which something could not be deleted is half done: 3, never the code of a single failure.
+    outcome.done += usize::from(!applied.deleted.is_empty() || applied.failures.is_empty());
+    outcome.failures.extend(applied.failures.into_iter().map(|failure| app.or_lock_lost(failure)));
+    outcome.items.extend(applied.deleted.into_iter().map(|deleted| PrunedRow {
+        id: format!("{name}/{}", deleted.native),
+        target: name.to_owned(),
+        size_bytes: deleted.size_bytes,
+        result: deleted.ended,
+    }));
 }

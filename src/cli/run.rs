@@ -49,7 +49,17 @@ pub(super) struct RunRow {
 impl Row for RunRow {
     const KIND: Kind = Kind::RunList;
     const KEYS: &'static [&'static str] = &[
-        "target", "schedule", "due", "begun_at", "ended_at", "host", "attempt", "snapshot", "size_bytes", "deleted", "error",
+        "target",
+        "schedule",
+        "due",
+        "begun_at",
+        "ended_at",
+        "host",
+        "attempt",
+        "snapshot",
+        "size_bytes",
+        "deleted",
+        "error",
     ];
     const HEADINGS: &'static [&'static str] = &["TARGET", "RESULT", "TOOK", "SNAPSHOT", "SIZE", "DELETED"];
 
@@ -109,16 +119,10 @@ impl RunSchedule {
         })
     }
 
-    async fn pass(
-        &self,
-        app: &App,
-        config: &Catalog,
-        schedule: &Schedule,
-        targets: Vec<&Target>,
-    ) -> Outcome<RunRow> {
+    async fn pass(&self, app: &App, config: &Catalog, schedule: &Schedule, targets: Vec<&Target>) -> Outcome<RunRow> {
         let budget = Budget::new(config.serve.max_concurrent(), config.serve.max_per_account());
-        let occasion = Occasion::Asked(self.key.as_deref());
-        let passes = stream::iter(targets).map(|target| async {
+        let (budget, occasion) = (&budget, Occasion::Asked(self.key.as_deref()));
+        let passes = stream::iter(targets).map(|target| async move {
             let turn = app.asking(async { Ok(budget.turn(&account(&target.settings)).await) }).await;
             let _turn = turn.map_err(|failure| failure.of(&target.name))?;
             let pass = Pass { app, config, target, name: &self.schedule, schedule, occasion };
@@ -131,7 +135,7 @@ impl RunSchedule {
         for result in passed {
             match result {
                 Err(failure) => outcome.failures.push(failure),
-                Ok((_, Passed::Settled)) => outcome.done += 1,
+                Ok((_, Passed::NotDue)) => outcome.done += 1,
                 Ok((target, Passed::Ran(Ran { run, failure, .. }))) => {
                     outcome.done += usize::from(failure.is_none());
                     outcome.failures.extend(failure);

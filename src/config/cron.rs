@@ -181,7 +181,8 @@ impl FromStr for Cron {
         }
         let pattern = read(fields).ok_or_else(|| InvalidCron::never(fields))?;
         let hours = || pattern.hours.values();
-        let times = hours().into_iter().flat_map(|hour| pattern.minutes.values().into_iter().map(move |minute| (hour, minute)));
+        let times =
+            hours().into_iter().flat_map(|hour| pattern.minutes.values().into_iter().map(move |minute| (hour, minute)));
         let times = times.filter_map(|(hour, minute)| NaiveTime::from_hms_opt(hour.into(), minute.into(), 0)).collect();
         let cron = Self { times, names_hours: !fields[1].starts_with('*'), days: pattern };
         if cron.after(NaiveDateTime::default()).is_some() { Ok(cron) } else { Err(InvalidCron::never(fields)) }

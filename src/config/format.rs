@@ -81,7 +81,8 @@ impl Format {
             Self::TimeZone => Some("^[A-Za-z0-9_+/-]+$"),
             Self::Endpoint => Some("^https?://[^/?#@]+"),
             Self::Mailbox => Some("^[^@]*[^@ ]@[^@ ]+$"),
-use super::{Cron, Listen, Selector, Within, elapsed, nearest};
+            Self::Listen => Some(r"^(off|\[?[0-9A-Fa-f:.%]+\]?:[0-9]{1,5})$"),
+            Self::Cron => Some(r"^\s*(@[A-Za-z]+|\S+(\s+\S+){4})\s*$"),
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use snapkeep_providers::settings::SecretRef;
+use snapkeep_providers::secret::SecretRef;
 
 use super::Elapsed;
 

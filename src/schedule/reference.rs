@@ -40,7 +40,8 @@ impl Pattern {
         let date = NaiveDate::default() + TimeDelta::days(hour.div_euclid(24));
         let on_day = self.days.contains(&i64::from(date.day()));
         let on_weekday = self.weekdays.contains(&i64::from(date.weekday().num_days_from_sunday()));
-        let on_date = if self.has_all_days || self.has_all_weekdays { on_day && on_weekday } else { on_day || on_weekday };
+        let on_date =
+            if self.has_all_days || self.has_all_weekdays { on_day && on_weekday } else { on_day || on_weekday };
         self.hours.contains(&hour.rem_euclid(24)) && self.months.contains(&i64::from(date.month())) && on_date
     }
 }
@@ -98,7 +99,8 @@ pub(super) fn tick(crons: &[&str], zone: Tz, from: DateTime<Utc>, to: DateTime<U
             for &index in &live {
                 let pattern = &patterns[index];
                 let counts = if pattern.has_all_hours { minute == shown } else { minute > reached };
-                if counts && pattern.minutes.contains(&minute.rem_euclid(60)) && due[index].last() != Some(&moment(now)) {
+                if counts && pattern.minutes.contains(&minute.rem_euclid(60)) && due[index].last() != Some(&moment(now))
+                {
                     due[index].push(moment(now));
                 }
             }

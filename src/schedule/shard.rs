@@ -34,7 +34,9 @@ impl fmt::Display for InvalidShard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Form | Self::Beyond(0) => f.write_str("write I/N, share I of N: 0/4, 1/4, 2/4 and 3/4 are all"),
-            Self::Beyond(count) => write!(f, "shares are counted from 0, so the last of {count} is {}/{count}", count - 1),
+            Self::Beyond(count) => {
+                write!(f, "shares are counted from 0, so the last of {count} is {}/{count}", count - 1)
+            }
         }
     }
 }

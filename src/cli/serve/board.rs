@@ -1,0 +1,157 @@
+//! What is known of the targets and of the scheduler itself, for whoever asks.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use snapkeep_providers::model::TargetName;
+
+use super::duty::Duty;
+use crate::standing::Standing;
+
+/// How long the scheduler may be silent before it counts as stuck.
+const SILENCE: TimeDelta = TimeDelta::minutes(2);
+
+/// A target of a schedule, by their names.
+pub(super) type Pair = (TargetName, String);
+
+/// What the runs of a pair came to since this process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Count {
+    pub(super) runs: u64,
+    pub(super) failures: u64,
+    /// How much later than planned the last one began, for want of a turn.
+    pub(super) late: TimeDelta,
+}
+
+/// How the last reading of the config went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reload {
+    pub(super) ok: bool,
+    pub(super) at: DateTime<Utc>,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub(super) struct Board {
+    duty: RwLock<Arc<Duty>>,
+    standings: Mutex<BTreeMap<TargetName, Arc<Standing>>>,
+    counts: Mutex<BTreeMap<Pair, Count>>,
+    reload: Mutex<Reload>,
+    in_progress: AtomicUsize,
+    /// When the scheduler was last seen at work, in seconds; less than 0 when it stops.
+    seen: AtomicI64,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Board {
+    pub(super) fn new(duty: Arc<Duty>, now: DateTime<Utc>) -> Self {
+        Self {
+            duty: RwLock::new(duty),
+            standings: Mutex::default(),
+            counts: Mutex::default(),
+            reload: Mutex::new(Reload { ok: true, at: now }),
+            in_progress: AtomicUsize::new(0),
+            seen: AtomicI64::new(now.timestamp()),
+        }
+    }
+
+    /// What is done by the config of now.
+    pub(super) fn duty(&self) -> Arc<Duty> {
+        self.duty.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Another config: what it no longer names is forgotten.
+    pub(super) fn reloaded(&self, duty: Arc<Duty>, now: DateTime<Utc>) {
+        locked(&self.standings).retain(|target, _| duty.catalog.targets.contains_key(target));
+        locked(&self.counts).retain(|(target, schedule), _| {
+            duty.catalog.targets.contains_key(target) && duty.catalog.schedules.contains_key(schedule)
+        });
+        *self.duty.write().unwrap_or_else(PoisonError::into_inner) = duty;
+        *locked(&self.reload) = Reload { ok: true, at: now };
+    }
+
+    /// Another config was refused.
+    pub(super) fn not_reloaded(&self, now: DateTime<Utc>) {
+        *locked(&self.reload) = Reload { ok: false, at: now };
+    }
+
+    pub(super) fn reload(&self) -> Reload {
+        *locked(&self.reload)
+    }
+
+    /// A target was looked at.
+    pub(super) fn looked(&self, standing: Standing) {
+        if self.duty().catalog.targets.contains_key(&standing.target) {
+            locked(&self.standings).insert(standing.target.clone(), Arc::new(standing));
+        }
+    }
+
+    /// How the targets stand that were looked at, by their names.
+    pub(super) fn standings(&self) -> Vec<Arc<Standing>> {
+        locked(&self.standings).values().cloned().collect()
+    }
+
+    /// How one of them stands.
+    pub(super) fn standing(&self, target: &str) -> Option<Arc<Standing>> {
+        locked(&self.standings).iter().find(|(name, _)| name.as_str() == target).map(|(_, standing)| standing.clone())
+    }
+
+    /// A run has ended.
+    pub(super) fn ran(&self, pair: Pair, ok: bool, late: TimeDelta) {
+        let mut counts = locked(&self.counts);
+        let count = counts.entry(pair).or_default();
+        count.runs += 1;
+        count.failures += u64::from(!ok);
+        count.late = late;
+    }
+
+    pub(super) fn counts(&self) -> BTreeMap<Pair, Count> {
+        locked(&self.counts).clone()
+    }
+
+    /// Something is worked on until the guard is dropped.
+    pub(super) fn working(self: &Arc<Self>) -> Working {
+        self.in_progress.fetch_add(1, Ordering::Relaxed);
+        Working(self.clone())
+    }
+
+    pub(super) fn in_progress(&self) -> usize {
+        self.in_progress.load(Ordering::Relaxed)
+    }
+
+    /// The scheduler is at work.
+    pub(super) fn alive(&self, now: DateTime<Utc>) {
+        self.seen.store(now.timestamp(), Ordering::Relaxed);
+    }
+
+    /// It stops, and begins nothing any more.
+    pub(super) fn stops(&self) {
+        self.seen.store(-1, Ordering::Relaxed);
+    }
+
+    /// Whether it begins what is due.
+    pub(super) fn is_ready(&self, now: DateTime<Utc>) -> bool {
+        let seen = self.seen.load(Ordering::Relaxed);
+        seen >= 0 && now.timestamp() - seen < SILENCE.num_seconds()
+    }
+
+    /// Whether it is alive, be it that it stops.
+    pub(super) fn is_alive(&self, now: DateTime<Utc>) -> bool {
+        self.seen.load(Ordering::Relaxed) < 0 || self.is_ready(now)
+    }
+}
+
+/// Counts something that is worked on.
+#[derive(Debug)]
+pub(super) struct Working(Arc<Board>);
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.in_progress.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,314 @@
+//! The scheduler: begins what is due, when there is a turn for it, and plans what comes next.
+//!
+//! What is due is decided by the state that all who share it read; what is planned here is only when to look. So nothing is lost
+//! with a process, and nothing is done twice by two.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::{StreamExt, stream};
+use snapkeep_providers::ErrorKind;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::board::Board;
+use super::duty::{Duty, Task};
+use super::line::Line;
+use crate::budget::{Budget, account};
+use crate::catalog;
+use crate::cli::pass::{Occasion, Pass, Passed, Ran};
+use crate::cli::{App, Out};
+use crate::failure::Failure;
+use crate::history;
+use crate::report::Report;
+use crate::schedule::Turn;
+use crate::{retry, standing};
+
+/// How soon a run that another process is at is looked at again.
+const ELSEWHERE: TimeDelta = TimeDelta::seconds(15);
+/// The longest sleep: the clock may be set, and a machine may have slept.
+const NAP: Duration = Duration::from_secs(30);
+/// How many places are looked at at once for what was missed.
+const CATCHING_UP: usize = 8;
+
+/// The scheduler of one process.
+pub(super) struct Daemon {
+    app: App,
+    board: Arc<Board>,
+    duty: Arc<Duty>,
+    line: Line,
+    /// Which try comes next, by place.
+    attempts: Vec<u32>,
+    budget: Arc<Budget>,
+    running: JoinSet<Ended>,
+    /// Places that were missed, of which generation.
+    missed: (mpsc::UnboundedSender<(u64, usize)>, mpsc::UnboundedReceiver<(u64, usize)>),
+    catching_up: JoinSet<()>,
+    stop: Stop,
+}
+
+/// Who is told to stop, and when.
+#[derive(Clone, Debug)]
+struct Stop {
+    /// What a cloud does goes on without us: at once.
+    clouds: CancellationToken,
+    /// A dump would be lost: after a while.
+    dumps: CancellationToken,
+}
+
+/// A run that has ended, or a look that found none.
+#[derive(Debug)]
+struct Ended {
+    generation: u64,
+    place: usize,
+    /// When it got its turn.
+    began: DateTime<Utc>,
+    late: TimeDelta,
+    passed: Result<Passed, Failure>,
+}
+
+impl Daemon {
+    pub(super) fn new(app: &App, board: Arc<Board>) -> Self {
+        let duty = board.duty();
+        let settings = &duty.catalog.serve;
+        let budget = Arc::new(Budget::new(settings.max_concurrent(), settings.max_per_account()));
+        let stop = Stop { clouds: CancellationToken::new(), dumps: CancellationToken::new() };
+        let mut daemon = Self {
+            app: App { out: Out::Nowhere, ..app.clone() },
+            board,
+            line: Line::default(),
+            attempts: Vec::new(),
+            duty,
+            budget,
+            running: JoinSet::new(),
+            missed: mpsc::unbounded_channel(),
+            catching_up: JoinSet::new(),
+            stop,
+        };
+        daemon.plan_all();
+        daemon
+    }
+
+    /// Works until it is told to stop, and then until what it has begun has ended.
+    pub(super) async fn work(mut self) {
+        let (cancel, reloads) = (self.app.cancel.clone(), self.app.reloads.clone().unwrap_or_default());
+        while !cancel.is_cancelled() {
+            let now = Utc::now();
+            self.board.alive(now);
+            while let Some((place, at)) = self.line.take(now) {
+                self.begin(place, at);
+            }
+            let nap = self.line.next().and_then(|next| (next - now).to_std().ok()).unwrap_or(NAP).min(NAP);
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => {}
+                () = reloads.notified() => self.reload().await,
+                Some(ended) = self.running.join_next() => self.ended(ended),
+                Some((generation, place)) = self.missed.1.recv() => {
+                    if generation == self.duty.generation {
+                        self.line.hasten(place, Utc::now());
+                    }
+                }
+                () = tokio::time::sleep(nap) => {}
+            }
+        }
+        self.wind_up().await;
+    }
+
+    /// Begins nothing any more. What a cloud does is left to it; dumps may end, for a while.
+    async fn wind_up(mut self) {
+        self.board.stops();
+        self.catching_up.abort_all();
+        self.stop.clouds.cancel();
+        let grace = tokio::time::sleep(self.duty.catalog.serve.grace());
+        tokio::pin!(grace);
+        loop {
+            tokio::select! {
+                ended = self.running.join_next() => match ended {
+                    Some(ended) => self.ended(ended),
+                    None => break,
+                },
+                () = &mut grace, if !self.stop.dumps.is_cancelled() => self.stop.dumps.cancel(),
+            }
+        }
+        self.duty.catalog.notices().flush().await;
+    }
+
+    /// Plans the next start of every place, and looks for what was missed, in the background.
+    fn plan_all(&mut self) {
+        let (duty, now) = (self.duty.clone(), Utc::now());
+        self.line = Line::new(duty.places());
+        self.attempts = vec![1; duty.places()];
+        for place in 0..duty.places() {
+            self.plan_next(place, now);
+        }
+        self.catching_up.abort_all();
+        let (app, found) = (self.app.clone(), self.missed.0.clone());
+        self.catching_up.spawn(async move {
+            let duty = &duty;
+            let look = |place| {
+                let (app, found) = (&app, &found);
+                async move {
+                    let Some(task) = duty.task(place) else { return };
+                    // Who can't read the state is told when the run is due.
+                    if is_missed(app, duty, task).await.unwrap_or(false) {
+                        let _ = found.send((duty.generation, place));
+                    }
+                }
+            };
+            stream::iter(0..duty.places()).for_each_concurrent(CATCHING_UP, look).await;
+        });
+    }
+
+    /// Plans the first start after `after`, of a first try.
+    fn plan_next(&mut self, place: usize, after: DateTime<Utc>) {
+        self.attempts[place] = 1;
+        let next = self.duty.task(place).and_then(|task| task.timetable.next_start(after, &task.target.name));
+        if let Some(next) = next {
+            self.line.plan(place, next);
+        }
+    }
+
+    fn begin(&mut self, place: usize, planned: DateTime<Utc>) {
+        let (app, board, duty) = (self.app.clone(), self.board.clone(), self.duty.clone());
+        let (budget, stop, attempt) = (self.budget.clone(), self.stop.clone(), self.attempts[place]);
+        self.running.spawn(async move {
+            let generation = duty.generation;
+            let ended = |began: DateTime<Utc>, passed| Ended { generation, place, began, late: began - planned, passed };
+            let Some(task) = duty.task(place) else { return ended(planned, Ok(Passed::NotDue)) };
+            let turn = tokio::select! {
+                biased;
+                () = stop.clouds.cancelled() => return ended(planned, Ok(Passed::NotDue)),
+                turn = budget.turn(&account(&task.target.settings)) => turn,
+            };
+            let (began, working) = (Utc::now(), board.working());
+            let cancel = if task.target.settings.is_dump() { &stop.dumps } else { &stop.clouds };
+            let app = App { cancel: cancel.clone(), now: began, ..app };
+            // A future of this size for each of those that wait would be much.
+            let passed = Box::pin(pass(&app, &duty, task, attempt)).await;
+            if !matches!(&passed, Err(failure) if failure.kind == ErrorKind::Locked) && !stop.clouds.is_cancelled() {
+                board.looked(Box::pin(standing::look(&duty.catalog, task.target)).await);
+            }
+            drop((turn, working));
+            ended(began, passed)
+        });
+    }
+
+    /// Tells what became of a run, and plans the next.
+    fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
+        let ended = match ended {
+            Ok(ended) => ended,
+            // A panic was told where it happened; the place is planned anew with the config, or found missed.
+            Err(_) => return,
+        };
+        if ended.generation != self.duty.generation {
+            return;
+        }
+        let duty = self.duty.clone();
+        let Some(task) = duty.task(ended.place) else { return };
+        let pair = (task.target.name.clone(), task.name.to_owned());
+        let now = Utc::now();
+        let again = match &ended.passed {
+            Ok(Passed::NotDue) => None,
+            Ok(Passed::Ran(Ran { failure, again, .. })) => {
+                self.board.ran(pair, failure.is_none(), ended.late);
+                failure.iter().for_each(|failure| self.tell(failure, *again));
+                *again
+            }
+            // Another process is at it.
+            Err(failure) if failure.kind == ErrorKind::Locked => {
+                return self.line.plan(ended.place, now + ELSEWHERE);
+            }
+            Err(failure) => {
+                self.board.ran(pair, false, ended.late);
+                let again = retry::pause(self.attempts[ended.place], failure);
+                self.tell(failure, again);
+                again
+            }
+        };
+        let attempt = self.attempts[ended.place];
+        self.plan_next(ended.place, ended.began);
+        // What is due anew comes before another try.
+        if let Some(at) = again.and_then(|pause| TimeDelta::from_std(pause).ok()).map(|pause| now + pause)
+            && self.line.planned(ended.place).is_none_or(|next| at < next)
+        {
+            self.line.plan(ended.place, at);
+            self.attempts[ended.place] = attempt + 1;
+        }
+    }
+
+    fn tell(&self, failure: &Failure, again: Option<Duration>) {
+        self.app.report.failure(failure);
+        if let Some(again) = again {
+            let target = failure.target.as_deref().unwrap_or_default();
+            let again = crate::units::duration(TimeDelta::from_std(again).unwrap_or_default());
+            self.app.report.info(&format!("{target}: it is tried again in {again}"));
+        }
+    }
+
+    /// Reads the config again. One that has a problem is refused, and the old one kept.
+    async fn reload(&mut self) {
+        let now = Utc::now();
+        match self.app.load() {
+            Err(failures) => {
+                failures.iter().for_each(|failure| self.app.report.failure(failure));
+                self.app.report.warn("the config is refused; the one before stays");
+                self.board.not_reloaded(now);
+            }
+            Ok(catalog) => {
+                let duty = Arc::new(Duty::of(catalog, self.duty.generation + 1));
+                tell_kept(&self.app.report, &self.duty, &duty);
+                let before = std::mem::replace(&mut self.duty, duty.clone());
+                let settings = &duty.catalog.serve;
+                self.budget = Arc::new(Budget::new(settings.max_concurrent(), settings.max_per_account()));
+                self.board.reloaded(duty, now);
+                self.plan_all();
+                tell_duty(&self.app.report, &self.duty);
+                // What it had to tell is not held up by anybody who doesn't listen.
+                tokio::spawn(async move { before.catalog.notices().flush().await });
+            }
+        }
+    }
+}
+
+/// One run of a place, if it is due.
+async fn pass(app: &App, duty: &Duty, task: Task<'_>, attempt: u32) -> Result<Passed, Failure> {
+    let Task { name, schedule, timetable, target } = task;
+    let occasion = Occasion::Due { timetable, attempt };
+    let pass = Pass { app, config: &duty.catalog, target, name, schedule, occasion };
+    pass.run().await.map_err(|failure| failure.of(&target.name))
+}
+
+/// Whether a place has missed a run that it is to make up for. What is to be skipped is settled, and so is what was due before
+/// the place was first seen: from then on it is known what was missed.
+async fn is_missed(app: &App, duty: &Duty, task: Task<'_>) -> Result<bool, Failure> {
+    let opened = app.asking(catalog::open(&duty.catalog, task.target)).await?;
+    let known = app.asking(history::of(&opened.scope, task.name)).await?;
+    Ok(match task.timetable.turn(known.settled, Utc::now(), &task.target.name) {
+        Turn::Wait => false,
+        Turn::Run(_) => true,
+        Turn::Skip(due) => {
+            history::change(&opened.scope, task.name, |history| history.settle(due)).await?;
+            false
+        }
+    })
+}
+
+/// What is done by a config.
+pub(super) fn tell_duty(report: &Report, duty: &Duty) {
+    let (targets, schedules) = (duty.catalog.targets.len(), duty.catalog.schedules.len());
+    report.info(&format!("serves {schedules} schedules for {targets} targets, {} runs to plan", duty.places()));
+    if duty.places() == 0 {
+        report.warn("no schedule has a target: nothing will ever run");
+    }
+}
+
+/// What of a new config takes a new process.
+fn tell_kept(report: &Report, before: &Duty, after: &Duty) {
+    let listens = |duty: &Duty| (duty.catalog.serve.listen, duty.catalog.serve.bearer_token.clone());
+    if listens(before) != listens(after) {
+        report.warn("[serve] listen and bearer_token stay as they were until it is started anew");
+    }
+}
