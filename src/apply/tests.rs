@@ -1,4 +1,5 @@
 use snapkeep_providers::memory::{Fault, Verb};
+use snapkeep_providers::model::Origin;
 use snapkeep_providers::model::{Debris, SnapshotState, Verified, VerifyLevel};
 use tokio_util::sync::CancellationToken;
 

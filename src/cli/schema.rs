@@ -19,6 +19,7 @@ use super::rows::{
 };
 use super::run::RunRow;
 use super::show::Shown;
+use super::status::StatusRow;
 use crate::hooks::HookInput;
 use crate::notices::Notice;
 use crate::plan_file::{self, Item};
@@ -103,6 +104,7 @@ fn document(kind: Kind, generator: &mut SchemaGenerator) -> Schema {
         Kind::DiscoveryList => of::<FoundRow>(generator),
         Kind::CheckList => of::<CheckRow>(generator),
         Kind::RunList => of::<RunRow>(generator),
+        Kind::StatusList => of::<StatusRow>(generator),
         Kind::DemoSteps => of::<StepRow>(generator),
         Kind::HookInput => HookInput::json_schema(generator),
         Kind::Notification => Notice::json_schema(generator),
