@@ -456,12 +456,14 @@ fn watch_signals(app: &App) -> CancellationToken {
             let is_term = tokio::select! {
                 _ = interrupt.recv() => false,
                 _ = terminate.recv() => true,
-                _ = hangup.recv(), if reloads.is_some() => {
-                    reloads.iter().for_each(|reloads| reloads.notify_one());
-                    continue;
-                }
-                // The terminal is gone: nobody will press Ctrl-C any more.
-                _ = hangup.recv(), if heeds_hangup => true,
+                _ = hangup.recv(), if heeds_hangup || reloads.is_some() => match &reloads {
+                    Some(reloads) => {
+                        reloads.notify_one();
+                        continue;
+                    }
+                    // The terminal is gone: nobody will press Ctrl-C any more.
+                    None => true,
+                },
             };
             if !relays.load(Ordering::SeqCst) {
                 break is_term;

@@ -176,12 +176,14 @@ impl Daemon {
         let (budget, stop, attempt) = (self.budget.clone(), self.stop.clone(), self.attempts[place]);
         self.running.spawn(async move {
             let generation = duty.generation;
-            let ended = |began: DateTime<Utc>, passed| Ended { generation, place, began, late: began - planned, passed };
+            let ended =
+                |began: DateTime<Utc>, passed| Ended { generation, place, began, late: began - planned, passed };
             let Some(task) = duty.task(place) else { return ended(planned, Ok(Passed::NotDue)) };
+            let account = account(&task.target.settings);
             let turn = tokio::select! {
                 biased;
                 () = stop.clouds.cancelled() => return ended(planned, Ok(Passed::NotDue)),
-                turn = budget.turn(&account(&task.target.settings)) => turn,
+                turn = budget.turn(&account) => turn,
             };
             let (began, working) = (Utc::now(), board.working());
             let cancel = if task.target.settings.is_dump() { &stop.dumps } else { &stop.clouds };
