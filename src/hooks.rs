@@ -17,7 +17,7 @@ use crate::report::Report;
 use crate::units;
 
 /// What to do about a program that can't be started.
-const UNUSABLE: &str = "check its `command`; a relative path is relative to the config file";
+const UNUSABLE: &str = "check its `command`: a name is looked for along PATH; `./NAME` is a file beside the config";
 /// How long what cleans up after a failure may take once the command is interrupted.
 const INTERRUPTED: Duration = Duration::from_secs(10);
 

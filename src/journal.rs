@@ -23,7 +23,7 @@ const UNANSWERED: &str = "create:";
 /// How often a write is tried that another one comes before.
 const TRIES: u32 = 5;
 /// How long an entry is kept whose operation has ended, for somebody to ask for it.
-pub(crate) const GRACE: TimeDelta = TimeDelta::hours(24);
+pub(crate) const GRACE: TimeDelta = TimeDelta::days(7);
 
 /// What was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -161,7 +161,7 @@ pub(crate) async fn find(scope: &Scope, id: &OperationId) -> Result<Option<Found
     Ok(all(scope).await?.into_iter().find(is_meant))
 }
 
-/// What was begun with a caller's key, and of whose end nobody was told.
+/// Whether something was begun with a caller's key of whose end nobody was told.
 pub(crate) async fn untold(scope: &Scope, key: &str) -> Result<bool, Failure> {
     let found = scope.get::<Entry>(KIND, &kept_name(scope, &name_of(key))).await?;
     Ok(found.is_some_and(|(entry, _)| entry.is_untold()))
@@ -292,9 +292,16 @@ impl<'a> Kept<'a> {
     }
 
     /// Ends it, unless what `failed` leaves something that goes on: of that the failure is told.
-    pub(crate) async fn settle(self, failed: Option<&Failure>) {
+    pub(crate) async fn settle(self, opened: &Opened, failed: Option<&Failure>) {
         let Some(found) = &self.found else { return };
-        if failed.is_some_and(goes_on) {
+        let may_go_on = match failed {
+            None => false,
+            Some(failure) if goes_on(failure) => true,
+            // What was refused before anything was begun has left nothing.
+            Some(_) if !self.resumed && found.entry.operation.is_none() => false,
+            Some(_) => !has_failed(opened, found).await,
+        };
+        if may_go_on {
             let (told, expected) =
                 (Entry { told: true, ..found.entry.clone() }, Expected::Version(found.version.clone()));
             // At worst it is told once more.
@@ -304,6 +311,11 @@ impl<'a> Kept<'a> {
         // One that can't be taken away is shown as done.
         let _ = found.end(self.scope).await;
     }
+}
+
+/// Whether it has ended without success, or the cloud knows nothing of it any more. Who could not look has not seen that.
+pub(crate) async fn has_failed(opened: &Opened, found: &Found) -> bool {
+    matches!(look(opened, found).await, Ok(Standing::Failed | Standing::Gone))
 }
 
 /// Whether what failed may have begun, and goes on in the cloud.
@@ -385,13 +397,13 @@ mod tests {
         for (key, kind) in [("a", ErrorKind::Timeout), ("b", ErrorKind::Interrupted), ("c", ErrorKind::Unavailable)] {
             let kept = Kept::begin(&opened, creation(key)).await.unwrap();
             assert!(untold(&opened.scope, key).await.unwrap());
-            kept.settle(Some(&failure(kind))).await;
+            kept.settle(&opened, Some(&failure(kind))).await;
             assert!(!untold(&opened.scope, key).await.unwrap(), "{kind:?}");
             let again = Kept::begin(&opened, creation(key)).await.unwrap();
             assert!(again.resumed().is_some() && untold(&opened.scope, key).await.unwrap(), "it is begun once more");
         }
         for (key, failed) in [("d", None), ("e", Some(failure(ErrorKind::Permission)))] {
-            Kept::begin(&opened, creation(key)).await.unwrap().settle(failed.as_ref()).await;
+            Kept::begin(&opened, creation(key)).await.unwrap().settle(&opened, failed.as_ref()).await;
         }
         assert_eq!(all(&opened.scope).await.unwrap().len(), 3, "what has ended is not kept");
     }

@@ -161,6 +161,11 @@ impl Report {
         self.warn_of(None, message);
     }
 
+    /// A warning for those too who want to hear of errors only.
+    pub(crate) fn warn_always(&self, message: &str) {
+        self.say(&Message::Warning(Said { target: None, message }));
+    }
+
     /// A warning that is about a target; as a text it begins with the target's name.
     pub(crate) fn warn_of(&self, target: Option<&str>, message: &str) {
         if self.level >= Level::Normal {

@@ -13,10 +13,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::dump::child::{Pipes, Program, STDERR_LINE_BYTES, STDERR_LINES, Stopper};
-
-/// How long to wait for what it printed last, after its end: a child that it left running may hold its stdout for ever.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+use crate::dump::child::{LAST_WORDS, Pipes, Program, STDERR_LINE_BYTES, STDERR_LINES, Stopper};
 
 /// A program to run.
 #[derive(Clone, Debug)]

@@ -108,6 +108,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_command_that_leaves_something_running_has_said_all_when_it_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        // It ends by itself, with the pipes still its own.
+        let command = ["sh", "-c", "setsid sleep 20 & echo hunter2"].map(ToOwned::to_owned);
+        let begun = std::time::Instant::now();
+        let secret = SecretRef::Command(command.to_vec()).resolve(dir.path()).await.unwrap();
+        assert_eq!(secret.expose(), "hunter2");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(15));
+    }
+
+    #[tokio::test]
     async fn a_file_loses_one_newline_only() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("pw"), " a b \n\n").unwrap();

@@ -132,7 +132,7 @@ impl Copy {
         }
         let begun = Begun::of(at, &operation);
         let copied = operate::wait(provider, operation, deadline, &run).await;
-        kept.settle(copied.as_ref().err()).await;
+        kept.settle(opened, copied.as_ref().err()).await;
         let mut copy = copied?;
         // What was there already may be known to be bad.
         app.asking(Marks::of(&opened.scope, &copy.native_id)).await?.apply(&mut copy);

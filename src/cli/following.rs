@@ -98,7 +98,7 @@ impl Waiting {
             }
             _ => {
                 let result = operate::wait(&*opened.provider, operation, deadline, run).await;
-                kept.settle(result.as_ref().err()).await;
+                kept.settle(opened, result.as_ref().err()).await;
                 Ok(Transfer::done(target.as_str(), &id, start, result?))
             }
         }

@@ -16,7 +16,7 @@ use snapkeep_providers::model::{Hold, ListScope, Snapshot, VerifyLevel};
 use snapkeep_providers::shell::shell_word;
 use snapkeep_providers::{ErrorKind, Support};
 
-use self::command::{Command, Unusable};
+use self::command::{Command, Signals, Unusable};
 use super::create::key;
 use super::following::{Came, Waiting};
 use super::making::Making;
@@ -203,11 +203,14 @@ impl Guard {
             app.report.info(&format!("{target}: {} is held; now {}", snapshot.id, self.shown()));
             let environment =
                 [("SNAPKEEP_SNAPSHOT_ID", snapshot.id.to_string()), ("SNAPKEEP_TARGET", target.to_string())];
+            // From the first line on they are heard, from the second on they are not ours: none is lost in between.
+            let signals = Signals::listen().map_err(|error| self.not_run(&error))?;
             app.relays.store(true, Ordering::SeqCst);
             let status = if app.cancel.is_cancelled() {
                 Err(Failure::new(ErrorKind::Interrupted, "interrupted before the command ran"))
             } else {
-                command.run(&environment, app.inherited_mask).await.map_err(|error| self.not_run(&error))
+                let running = command.run(&environment, app.inherited_mask, signals, &app.cancel);
+                running.await.map_err(|error| self.not_run(&error))
             };
             app.relays.store(false, Ordering::SeqCst);
             let status = status?;

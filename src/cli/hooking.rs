@@ -1,7 +1,7 @@
 //! When hooks run around the making of a snapshot: under the target's lock, and one of `after_create` and `on_failure` for
 //! each time that `before_create` began.
 
-use snapkeep_providers::model::{ListScope, Snapshot};
+use snapkeep_providers::model::{ListScope, Snapshot, SnapshotState};
 use tokio_util::sync::CancellationToken;
 
 use super::following::Came;
@@ -65,22 +65,20 @@ impl Making<'_> {
         let Ok(listing) = opened.list(ListScope::Own).await else { return Standing::Unmade };
         let region = self.target.region();
         let here = |snapshot: &&Snapshot| region.is_none_or(|region| snapshot.location.as_deref() == Some(region));
-        let known =
-            listing.snapshots.iter().filter(|snapshot| snapshot.is_good() && snapshot.key.as_deref() == Some(key));
-        if known.filter(here).count() < self.target.store.len().max(1) {
-            return Standing::Unmade;
+        let of_key = || listing.snapshots.iter().filter(|snapshot| snapshot.key.as_deref() == Some(key)).filter(here);
+        let is_begun = of_key().any(|snapshot| snapshot.is_good() || snapshot.state == SnapshotState::Pending);
+        if is_begun && journal::untold(&opened.scope, key).await.unwrap_or(false) {
+            return Standing::Untold;
         }
-        match journal::untold(&opened.scope, key).await {
-            Ok(true) => Standing::Untold,
-            Ok(false) | Err(_) => Standing::Ended,
-        }
+        let good = of_key().filter(|snapshot| snapshot.is_good()).count();
+        if good < self.target.store.len().max(1) { Standing::Unmade } else { Standing::Ended }
     }
 }
 
 /// How far the snapshot of a key is.
 enum Standing {
     Unmade,
-    /// It is there, and who began it was cut off before its end.
+    /// It is there, or on its way, and who began it was cut off before its end.
     Untold,
     Ended,
 }

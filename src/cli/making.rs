@@ -54,7 +54,7 @@ impl Making<'_> {
         }
         let made = self.follow(opened, lock, &mut kept, work).await;
         if !matches!(made, Ok(Came::Begun(_))) {
-            kept.settle(made.as_ref().err()).await;
+            kept.settle(opened, made.as_ref().err()).await;
         }
         made
     }

@@ -196,7 +196,7 @@ impl Restore {
         }
         let done = row(&operation.id, State::Done);
         let restored = operate::wait(provider, operation, deadline, run).await;
-        kept.settle(restored.as_ref().err()).await;
+        kept.settle(opened, restored.as_ref().err()).await;
         let Restored { to, warnings } = restored?;
         if self.waiting.no_wait {
             return Ok(Came::Begun(done));

@@ -175,7 +175,7 @@ impl Wait {
         mut outcome: Outcome<Snapshot>,
     ) -> Outcome<Snapshot> {
         let failed = outcome.failures.iter().find(|failure| journal::goes_on(failure)).or(outcome.failures.first());
-        if !found.entry.is_untold() {
+        if !found.entry.is_untold() || failed.is_some_and(journal::goes_on) {
             settle(opened, Some(found), failed).await;
             return outcome;
         }
@@ -280,9 +280,9 @@ async fn kept(app: &App, opened: &Opened, operation: &OperationId) -> Option<Fou
 /// Keeps it no longer, unless it goes on, or may: whether it was this process that took it away.
 async fn settle(opened: &Opened, found: Option<Found>, failed: Option<&Failure>) -> bool {
     let Some(found) = found else { return false };
-    let is_asked_for =
-        found.entry.operation.is_none() && failed.is_some_and(|failure| failure.kind == ErrorKind::NotFound);
-    if is_asked_for || failed.is_some_and(journal::goes_on) {
+    if let Some(failure) = failed
+        && (journal::goes_on(failure) || !journal::has_failed(opened, &found).await)
+    {
         return false;
     }
     // One that can't be taken away is shown as done.

@@ -13,7 +13,7 @@ use super::notice::Notice;
 use crate::config::Event;
 use crate::report::Report;
 
-/// For how long the end is tried to be told, the rest of the start included.
+/// How long all of it may take once the work has ended.
 const LIMIT: Duration = Duration::from_secs(60);
 /// How long a start may still take once the work has ended.
 const LATE: Duration = Duration::from_secs(15);
@@ -40,31 +40,36 @@ impl Courier {
             }
         };
         tokio::pin!(starting);
-        let end = tokio::select! {
+        let early = tokio::select! {
             biased;
-            () = &mut starting => ended.await,
-            end = &mut ended => {
-                let late = async { timeout(LATE, &mut starting).await };
-                if !matches!(self.bounded(late).await, Some(Ok(()))) && let Some(notice) = &start {
-                    self.warn(notice, "it takes too long", None);
-                }
-                end
-            }
+            () = &mut starting => None,
+            end = &mut ended => Some(end),
         };
+        let is_told = early.is_none();
+        let end = match early {
+            Some(end) => end,
+            None => ended.await,
+        };
+        let over = self.over();
+        tokio::pin!(over);
+        if !is_told
+            && !matches!(before(over.as_mut(), timeout(LATE, starting)).await, Some(Ok(())))
+            && let Some(notice) = &start
+        {
+            self.warn(notice, "it takes too long", None);
+        }
         // Nothing, when what was begun goes on without this process.
         let Ok(notice) = end else { return };
-        if self.events.contains(&notice.event) && self.bounded(self.deliver(&notice)).await.is_none() {
+        if self.events.contains(&notice.event) && before(over, self.deliver(&notice)).await.is_none() {
             self.warn(&notice, "it takes too long", None);
         }
     }
 
-    /// `None` when the time is over.
-    async fn bounded<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    /// Comes when the work has ended so long ago that nothing more is sent.
+    async fn over(&self) {
         tokio::select! {
-            biased;
-            done = work => Some(done),
-            () = sleep(LIMIT) => None,
-            () = async { self.cancel.cancelled().await; sleep(INTERRUPTED).await } => None,
+            () = sleep(LIMIT) => {}
+            () = async { self.cancel.cancelled().await; sleep(INTERRUPTED).await } => {}
         }
     }
 
@@ -97,6 +102,15 @@ impl Courier {
         let whom = self.addressee.ready.get().map(|ready| format!(" {}", ready.host())).unwrap_or_default();
         let message =
             format!("notification {name}: cannot tell{whom} of the {event} of {action} {target}: {reason}; {hint}");
-        self.report.warn(&message);
+        self.report.warn_always(&message);
+    }
+}
+
+/// What work gives, unless the time is over first.
+async fn before<T>(over: impl Future<Output = ()>, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = over => None,
     }
 }

@@ -6,7 +6,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
+use percent_encoding::percent_decode_str;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Response, StatusCode, Url};
@@ -103,22 +106,46 @@ impl Place {
             return Fault::passing(format!("no answer within {} s", self.limit.as_secs()), None);
         }
         let reason = self.redacted(&last_cause(&error));
+        if let Some(reason) = reason.strip_prefix("invalid peer certificate: ") {
+            // A certificate that signed itself is no authority's, and none that `ca_file` could name.
+            let of_itself = reason.contains("CaUsedAsEndEntity");
+            let reason = if of_itself { "it is an authority's own, not one for a server" } else { reason };
+            return Fault::last(format!("its certificate is not accepted: {reason}"))
+                .with_hint("name the authority that signed it in `ca_file`");
+        }
         if error.is_builder() { Fault::last(reason) } else { Fault::passing(reason, None) }
+    }
+
+    /// Every part of the address but its host, as it is written and as a server may read it, the longest first; and the token.
+    fn secrets(&self) -> Vec<String> {
+        let url = &self.parsed;
+        let mut secrets = vec![self.url.expose().trim().to_owned(), url.to_string(), url.path().to_owned()];
+        let mut parts: Vec<&str> = url.path_segments().into_iter().flatten().collect();
+        parts.extend(url.query());
+        parts.extend(url.query().into_iter().flat_map(|query| query.split(['&', '='])));
+        parts.extend([url.username(), url.password().unwrap_or_default()]);
+        let basic = [url.username(), url.password().unwrap_or_default()].map(decoded).join(":");
+        secrets.push(BASE64_STANDARD.encode(basic));
+        secrets.extend(parts.iter().map(|part| decoded(part)));
+        secrets.extend(parts.into_iter().map(ToOwned::to_owned));
+        secrets.extend(self.bearer.as_ref().map(|bearer| bearer.expose().to_owned()));
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets
     }
 
     /// A text from there, on one line and without what is secret here.
     fn redacted(&self, text: &str) -> String {
         let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-        let mut secrets: Vec<&str> = vec![self.url.expose().trim(), self.parsed.as_str(), self.parsed.path()];
-        secrets.extend(self.parsed.path_segments().into_iter().flatten());
-        secrets.extend(self.parsed.query());
-        secrets.extend(self.parsed.password());
-        secrets.extend(self.bearer.as_ref().map(Secret::expose));
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        let hide = |text: String, secret: &&str| text.replace(*secret, "***");
+        let hide = |text: String, secret: &String| text.replace(secret.as_str(), "***");
+        let secrets = self.secrets();
         let line = secrets.iter().filter(|secret| secret.len() >= SECRET).fold(line.to_owned(), hide);
         crate::render::visible(&line.chars().take(SHOWN).collect::<String>())
     }
+}
+
+/// What stands behind percent signs.
+fn decoded(part: &str) -> String {
+    percent_decode_str(part).decode_utf8_lossy().into_owned()
 }
 
 fn client(settings: &Notification, base: &Path) -> Result<Client, Failure> {
@@ -278,6 +305,7 @@ mod tests {
         let place = Place::new(Language::Webhook, &config.notifications["n"], Path::new("/"), url, bearer).unwrap();
         let said = "\n no B00000000 at /services/T0000/B00000000?token=sesame42, passw0rd, bearer-token\u{7}\nmore";
         assert_eq!(place.redacted(said), "no *** at ***?***, ***, ***\\u{7}");
+        assert_eq!(place.redacted("no ['sesame42'], Basic dTpwYXNzdzByZA=="), "no ['***'], Basic ***");
         assert_eq!(place.host(), "hooks.example");
         assert!(!format!("{:?}", place.url).contains("hooks"));
     }

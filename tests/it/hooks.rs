@@ -216,7 +216,7 @@ fn a_hook_that_is_not_there_stops_the_creation() {
     --- stderr
     error: notes: hook before_create failed: quiesce can't be run
     caused by: No such file or directory (os error 2)
-    hint: check its `command`; a relative path is relative to the config file
+    hint: check its `command`: a name is looked for along PATH; `./NAME` is a file beside the config
     ");
     assert!(bench.files().is_empty());
 }

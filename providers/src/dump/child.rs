@@ -21,6 +21,8 @@ use crate::secret::Secret;
 
 /// How long a child may take to end after SIGTERM, before SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long to wait for what it printed last, after its end: a child that it left running may hold its outputs for ever.
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How much of its stdout is kept in memory, where that is wanted; more is an error.
 const CAPTURED_BYTES: u64 = 64 << 20;
 /// How much of a child's stderr is kept: its end, where tools say what went wrong. What follows the words for which it was
@@ -229,6 +231,44 @@ impl std::fmt::Display for Stderr {
 
 impl std::error::Error for Stderr {}
 
+/// What a child has printed so far.
+#[derive(Clone, Debug, Default)]
+struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl Said {
+    fn take(&self, mut stdout: impl Read) -> io::Result<()> {
+        let mut chunk = [0; 8192];
+        while (self.lock().len() as u64) < CAPTURED_BYTES {
+            match stdout.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(read) => self.lock().extend_from_slice(&chunk[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a thread gives, if it ends by then.
+fn ended_by<T>(until: Instant, thread: JoinHandle<T>) -> Option<T> {
+    while !thread.is_finished() {
+        if Instant::now() >= until {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    thread.join().ok()
+}
+
 /// A running child. Dropping it stops its whole process group.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -262,18 +302,24 @@ impl Running {
             // A child that ends early closes its stdin; its status and stderr tell why.
             stdin.map(|mut stdin| io::Write::write_all(&mut stdin, input.as_bytes()))
         });
-        let mut text = Vec::new();
+        let said = Said::default();
+        let heard = said.clone();
         // The pipe closes after that, so a child that prints without end ends too.
-        let read = stdout.map_or(Ok(0), |stdout| stdout.take(CAPTURED_BYTES).read_to_end(&mut text));
-        let ended = self.wait();
+        let reader = std::thread::spawn(move || stdout.map_or(Ok(()), |stdout| heard.take(stdout)));
+        let status = self.reap();
         drop(done);
-        let _ = feeder.join();
         let timed_out = watchdog.join().unwrap_or(false);
-        let Ended { status, stderr } = ended?;
-        if read? as u64 == CAPTURED_BYTES {
+        // What it left running may hold its pipes for ever, and the threads with them.
+        let until = Instant::now() + LAST_WORDS;
+        let read = ended_by(until, reader).unwrap_or(Ok(()));
+        let stderr = self.stderr.take().and_then(|thread| ended_by(until, thread)).unwrap_or_default();
+        ended_by(until, feeder);
+        read?;
+        let stdout = said.text();
+        if stdout.len() as u64 >= CAPTURED_BYTES {
             return Err(io::Error::other("it printed too much"));
         }
-        Ok(Captured { status, timed_out, stdout: text, stderr })
+        Ok(Captured { status: status?, timed_out, stdout, stderr: Stderr(stderr) })
     }
 
     /// Waits for its end.

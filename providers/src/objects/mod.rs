@@ -243,9 +243,13 @@ impl Bucket {
 fn open_folder(name: &str, folder: &FilePath) -> Result<(Arc<dyn ObjectStore>, Site)> {
     let open = |reason: &str, kind| Error::new(kind, "store", "open", name, reason);
     std::fs::create_dir_all(folder).map_err(|error| {
-        open("its folder can't be made", kind_of_io(&error))
-            .with_hint(format!("make {} writable for this user", folder.display()))
-            .with_source(error)
+        let hint = match error.kind() {
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                format!("make {} writable for this user", folder.display())
+            }
+            _ => format!("check `path` of the store: {}", folder.display()),
+        };
+        open("its folder can't be made", kind_of_io(&error)).with_hint(hint).with_source(error)
     })?;
     let store = LocalFileSystem::new_with_prefix(folder)
         .map_err(|error| open("its folder can't be used", failure::kind_of(&error)).with_source(error))?

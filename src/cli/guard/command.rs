@@ -10,6 +10,8 @@ use rustix::fs::{Access, Mode, access};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgrp, kill_process, umask, waitid};
 use tokio::signal::unix::{Signal as Arrivals, SignalKind, signal};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::cli::ignores_hangup;
 
 /// Where programs are looked for when PATH says nothing, as execvp(3) has it.
@@ -51,9 +53,15 @@ impl Command {
         Err(why)
     }
 
-    /// Runs it to its end. The signals that arrive meanwhile are its own.
-    pub(super) async fn run(&self, environment: &[(&str, String)], mask: Mode) -> io::Result<ExitStatus> {
-        let mut signals = Signals::listen()?;
+    /// Runs it to its end. The signals that arrive meanwhile are its own. One that came just before, and was taken for ours,
+    /// cancels `cancel`.
+    pub(super) async fn run(
+        &self,
+        environment: &[(&str, String)],
+        mask: Mode,
+        mut signals: Signals,
+        cancel: &CancellationToken,
+    ) -> io::Result<ExitStatus> {
         let mut command = std::process::Command::new(&self.program);
         let (name, arguments) = self.argv.split_first().ok_or(io::ErrorKind::NotFound)?;
         command.arg0(name).args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
@@ -68,10 +76,15 @@ impl Command {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
             while waitid(WaitId::Pid(pid), options).is_err_and(|error| error == rustix::io::Errno::INTR) {}
         });
+        let mut was_told = false;
         loop {
             tokio::select! {
                 biased;
                 _ = &mut ended => return child.wait(),
+                () = cancel.cancelled(), if !was_told => {
+                    was_told = true;
+                    let _ = kill_process(pid, Signal::TERM);
+                }
                 arrived = signals.next() => {
                     if !comes_from_terminal(arrived) {
                         // One that has just ended needs it no more.
@@ -103,7 +116,7 @@ fn comes_from_terminal(arrived: Signal) -> bool {
 }
 
 /// The signals that end a process or tell it something.
-struct Signals {
+pub(super) struct Signals {
     interrupt: Arrivals,
     terminate: Arrivals,
     quit: Arrivals,
@@ -114,7 +127,8 @@ struct Signals {
 }
 
 impl Signals {
-    fn listen() -> io::Result<Self> {
+    /// Hears all that arrive from now on.
+    pub(super) fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,

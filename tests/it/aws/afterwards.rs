@@ -101,3 +101,61 @@ fn of_several_who_wait_one_runs_them() {
     assert_eq!(events(&cloud), "before_create k;after_create k made;");
     assert_eq!(told(&recorder), ["start", "success"]);
 }
+
+#[test]
+fn who_cannot_look_has_not_seen_the_end() {
+    for fault in [Fault::AccessDenied, Fault::Throttled] {
+        let recorder = Recorder::start();
+        let cloud = cloud(&recorder);
+        let id = cloud.done("-o name create orders --no-wait --key k").out.trim().to_owned();
+        cloud.rds.fail(Trouble::on("DescribeDBSnapshots", fault).always());
+        assert_ne!(cloud.run(&format!("wait {id}")).code, Some(0));
+        cloud.rds.heal();
+        assert_eq!(cloud.items("operations").len(), 1, "it goes on");
+        assert_eq!(events(&cloud), "before_create k;");
+        ends(&cloud);
+        cloud.done(&format!("wait {id}"));
+        assert_eq!(events(&cloud), "before_create k;after_create k made;");
+        assert_eq!(told(&recorder), ["start", "success"]);
+    }
+}
+
+#[test]
+fn the_same_key_that_finds_nobody_to_ask_leaves_what_goes_on() {
+    let recorder = Recorder::start();
+    let cloud = cloud(&recorder);
+    cloud.done("create orders --no-wait --key k");
+    cloud.rds.fail(Trouble::on("DescribeDBSnapshots", Fault::AccessDenied).always());
+    cloud.exits(5, "create orders --key k");
+    cloud.rds.heal();
+    assert_eq!(cloud.items("operations").len(), 1);
+    let told = events(&cloud);
+    assert!(told.ends_with("on_failure k;"), "what was begun before it is undone: {told}");
+}
+
+#[test]
+fn the_same_key_goes_on_without_another_beginning() {
+    let recorder = Recorder::start();
+    let cloud = cloud(&recorder);
+    cloud.done("create orders --no-wait --key k");
+    let looked = cloud.rds.calls_of("DescribeDBSnapshots").len();
+    let mut again = cloud.command().args(["-q", "create", "orders", "--key", "k"]).spawn().unwrap();
+    until("it waits", || (cloud.rds.calls_of("DescribeDBSnapshots").len() > looked + 2).then_some(()));
+    ends(&cloud);
+    assert!(again.wait().unwrap().success());
+    assert_eq!(events(&cloud), "before_create k;after_create k made;");
+}
+
+#[test]
+fn waiting_ends_in_time_while_another_process_waits_for_the_same() {
+    let recorder = Recorder::start();
+    let cloud = cloud(&recorder);
+    let id = cloud.done("-o name create orders --no-wait --key k").out.trim().to_owned();
+    let looked = cloud.rds.calls_of("DescribeDBSnapshots").len();
+    let mut other = cloud.command().args(["-q", "create", "orders", "--key", "k"]).spawn().unwrap();
+    until("it waits", || (cloud.rds.calls_of("DescribeDBSnapshots").len() > looked + 2).then_some(()));
+    let ran = cloud.exits(8, &format!("wait {id} --timeout 1s"));
+    assert_eq!(ran.err.matches("error").count(), 1, "{ran}");
+    ends(&cloud);
+    assert!(other.wait().unwrap().success());
+}
