@@ -23,3 +23,4 @@ mod report;
 pub mod retention;
 mod state;
 mod units;
+mod wall;
