@@ -14,6 +14,7 @@ use snapkeep_providers::settings::{ProviderSettings, StoreSettings, Verify};
 
 use crate::retention::{overfull, unsatisfiable};
 
+mod cron;
 mod document;
 mod duration;
 mod error;
@@ -30,6 +31,7 @@ mod shape;
 mod tests;
 mod walk;
 
+pub use cron::{Cron, InvalidCron};
 pub use duration::{Elapsed, InvalidDuration, Within, elapsed};
 pub use error::{ConfigError, Position, Problem};
 pub use find::{Surroundings, find};
