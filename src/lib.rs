@@ -21,6 +21,7 @@ mod plan_file;
 mod render;
 mod report;
 pub mod retention;
+mod schedule;
 mod state;
 mod units;
 mod wall;
