@@ -136,7 +136,8 @@ impl Timetable {
 
     /// The last due moment not after `until` of those that the clock shows not after `wall`.
     fn last_until(&self, wall: NaiveDateTime, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        successors(self.cron.until(wall), |wall| self.cron.until(*wall - TimeDelta::seconds(1)))
+        let earlier = |wall: &NaiveDateTime| self.cron.until(wall.checked_sub_signed(TimeDelta::seconds(1))?);
+        successors(self.cron.until(wall), earlier)
             .find_map(|wall| self.moments(wall).into_iter().flatten().rfind(|moment| *moment <= until))
     }
 
@@ -145,17 +146,20 @@ impl Timetable {
         if self.cron.names_hours() {
             return [wall::first_moment(wall, self.zone), None];
         }
-        let shown = self.zone.from_local_datetime(&wall);
-        [shown.earliest(), shown.latest().filter(|_| shown.single().is_none())].map(|moment| Some(moment?.to_utc()))
+        match self.zone.from_local_datetime(&wall) {
+            MappedLocalTime::Single(only) => [Some(only.to_utc()), None],
+            MappedLocalTime::Ambiguous(first, second) => [Some(first.to_utc()), Some(second.to_utc())],
+            MappedLocalTime::None => [None, None],
+        }
     }
 }
 
 /// A number below `whole`, or 0: evenly spread over the names, and the same for the same ones for ever.
 fn share_of(names: &[&str], whole: u64) -> u64 {
     let hash: [u8; 32] = Sha256::digest(names.join("\0").as_bytes()).into();
-    let point = hash.iter().take(8).fold(0_u64, |point, byte| point << 8 | u64::from(*byte));
+    let point = hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
     // The upper half of the product: below `whole`, so nothing is cut off.
-    (u128::from(point) * u128::from(whole) >> 64) as u64
+    ((u128::from(point) * u128::from(whole)) >> 64) as u64
 }
 
 /// The targets that a schedule means, each once, in the config's order.

@@ -34,8 +34,8 @@ impl Cron {
 
     /// The first moment after `wall`; `None` at the calendar's end.
     pub fn after(&self, wall: NaiveDateTime) -> Option<NaiveDateTime> {
-        let later = self.times.iter().find(|time| **time > wall.time());
-        if let Some(time) = later.filter(|_| self.has(wall.date())) {
+        let later = self.times.partition_point(|time| *time <= wall.time());
+        if let Some(time) = self.times.get(later).filter(|_| self.has(wall.date())) {
             return Some(wall.date().and_time(*time));
         }
         let day = wall.date().iter_days().skip(1).take(RAREST).find(|day| self.has(*day))?;
@@ -44,8 +44,8 @@ impl Cron {
 
     /// The last moment that is not after `wall`; `None` at the calendar's beginning.
     pub fn until(&self, wall: NaiveDateTime) -> Option<NaiveDateTime> {
-        let earlier = self.times.iter().rfind(|time| **time <= wall.time());
-        if let Some(time) = earlier.filter(|_| self.has(wall.date())) {
+        let earlier = self.times.partition_point(|time| *time <= wall.time());
+        if let Some(time) = self.times[..earlier].last().filter(|_| self.has(wall.date())) {
             return Some(wall.date().and_time(*time));
         }
         let day = wall.date().iter_days().rev().skip(1).take(RAREST).find(|day| self.has(*day))?;
@@ -149,9 +149,10 @@ impl InvalidCron {
     }
 
     fn never(fields: [&str; 5]) -> Self {
-        let [minute, hour, _, month, weekday] = fields;
+        let [minute, hour, day, month, weekday] = fields;
         let meant = [minute, hour, "L", month, weekday].join(" ");
-        let hint = meant.parse::<Cron>().is_ok().then(|| format!("the last day of a month is L: {meant:?}"));
+        let would_do = !day.starts_with('*') && meant.parse::<Cron>().is_ok();
+        let hint = would_do.then(|| format!("the last day of a month is L: {meant:?}"));
         Self { rule: "no year has such a day, so it never comes".to_owned(), hint }
     }
 }

@@ -77,7 +77,7 @@ pub struct Schedule {
     #[serde(default)]
     #[schemars(with = "String", extend("format" = "time-zone"))]
     pub timezone: Tz,
-    /// Start at a random moment up to this much later: s, m (minutes), h, d, w and sums.
+    /// Start up to this much later, each target always by the same: s, m (minutes), h, d, w and sums.
     pub jitter: Option<Elapsed>,
     /// What to do about runs that were missed; `run_once` unless set.
     #[serde(default)]

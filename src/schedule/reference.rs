@@ -10,7 +10,8 @@ const QUARTER: i64 = 15;
 
 /// A cron expression of numbers, names of three letters, `*`, lists, ranges and steps.
 struct Pattern {
-    minutes: Vec<i64>,
+    /// A bit each.
+    minutes: u64,
     hours: Vec<i64>,
     days: Vec<i64>,
     months: Vec<i64>,
@@ -25,7 +26,7 @@ impl Pattern {
         let fields: Vec<&str> = cron.split(' ').collect();
         let [minutes, hours, days, months, weekdays] = fields[..] else { panic!("{cron}") };
         Self {
-            minutes: values(minutes, 0, 59),
+            minutes: values(minutes, 0, 59).iter().fold(0, |bits, minute| bits | 1 << minute),
             hours: values(hours, 0, 23),
             days: values(days, 1, 31),
             months: values(months, 1, 12),
@@ -37,12 +38,15 @@ impl Pattern {
     }
 
     fn has_hour(&self, hour: i64) -> bool {
+        if !self.hours.contains(&hour.rem_euclid(24)) {
+            return false;
+        }
         let date = NaiveDate::default() + TimeDelta::days(hour.div_euclid(24));
         let on_day = self.days.contains(&i64::from(date.day()));
         let on_weekday = self.weekdays.contains(&i64::from(date.weekday().num_days_from_sunday()));
         let on_date =
             if self.has_all_days || self.has_all_weekdays { on_day && on_weekday } else { on_day || on_weekday };
-        self.hours.contains(&hour.rem_euclid(24)) && self.months.contains(&i64::from(date.month())) && on_date
+        on_date && self.months.contains(&i64::from(date.month()))
     }
 }
 
@@ -79,12 +83,12 @@ pub(super) fn tick(crons: &[&str], zone: Tz, from: DateTime<Utc>, to: DateTime<U
     let patterns: Vec<Pattern> = crons.iter().map(|cron| Pattern::of(cron)).collect();
     let mut due = vec![Vec::new(); crons.len()];
     let mut changes = Vec::new();
-    let mut now = from.timestamp() / 60;
+    let (mut now, end) = (from.timestamp() / 60, to.timestamp() / 60);
     let mut offset = offset_at(now, zone);
-    // The latest minute that the clock has shown; and the hour that the wall is in, with those who are due in it.
+    // The latest minute that the clock has shown; and the hour that it shows, with those who are due in it, and when.
     let mut reached = now + offset - 1;
-    let (mut hour, mut live) = (i64::MIN, Vec::new());
-    while now < to.timestamp() / 60 {
+    let (mut hour, mut live, mut minutes) = (i64::MIN, Vec::new(), 0);
+    while now < end {
         if now % QUARTER == 0 && offset_at(now, zone) != offset {
             offset = offset_at(now, zone);
             changes.push(moment(now));
@@ -94,19 +98,23 @@ pub(super) fn tick(crons: &[&str], zone: Tz, from: DateTime<Utc>, to: DateTime<U
         while minute <= shown {
             if minute.div_euclid(60) != hour {
                 hour = minute.div_euclid(60);
-                live = (0..patterns.len()).filter(|index| patterns[*index].has_hour(hour)).collect();
+                live = patterns.iter().zip(&mut due).filter(|(pattern, _)| pattern.has_hour(hour)).collect();
+                minutes = live.iter().fold(0, |minutes, (pattern, _)| minutes | pattern.minutes);
             }
-            for &index in &live {
-                let pattern = &patterns[index];
-                let counts = if pattern.has_all_hours { minute == shown } else { minute > reached };
-                if counts && pattern.minutes.contains(&minute.rem_euclid(60)) && due[index].last() != Some(&moment(now))
-                {
-                    due[index].push(moment(now));
+            let bit = 1 << minute.rem_euclid(60);
+            if minutes & bit != 0 {
+                for (pattern, due) in live.iter_mut().filter(|(pattern, _)| pattern.minutes & bit != 0) {
+                    let counts = if pattern.has_all_hours { minute == shown } else { minute > reached };
+                    if counts && due.last() != Some(&moment(now)) {
+                        due.push(moment(now));
+                    }
                 }
             }
             minute += 1;
         }
-        reached = reached.max(shown);
+        if shown > reached {
+            reached = shown;
+        }
         now += 1;
     }
     Ticked { due, changes }
