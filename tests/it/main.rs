@@ -9,6 +9,7 @@ mod cli;
 mod conformance;
 mod cycle;
 mod damage;
+mod deploy;
 mod doctor;
 mod faults;
 mod fixtures;
