@@ -269,6 +269,11 @@ impl Snapshot {
     pub fn is_good(&self) -> bool {
         self.state == SnapshotState::Available && self.verified.as_ref().is_none_or(|verified| verified.ok)
     }
+
+    /// Good, and ours: of such alone do `max_age`, the floors and what is told of a target know.
+    pub fn counts(&self) -> bool {
+        self.origin == Origin::Owned && self.is_good()
+    }
 }
 
 /// Everything known of one snapshot.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
-use snapkeep_providers::model::{Hold, ListScope, Origin, Snapshot, VerifyLevel};
+use snapkeep_providers::model::{Hold, ListScope, Snapshot, VerifyLevel};
 use snapkeep_providers::shell::shell_word;
 use snapkeep_providers::{ErrorKind, Support};
 
@@ -104,8 +104,7 @@ impl Guard {
         let Some(limit) = self.max_age else { return Ok(None) };
         let listing = app.asking(opened.list(ListScope::Own)).await?;
         // What others made, others may delete.
-        let ours = |snapshot: &&Snapshot| snapshot.origin == Origin::Owned && snapshot.is_good();
-        let newest = listing.snapshots.iter().find(ours);
+        let newest = listing.snapshots.iter().find(|snapshot| snapshot.counts());
         Ok(newest.filter(|snapshot| is_fresh(snapshot.created_at, limit, app.now)).cloned())
     }
 

@@ -283,13 +283,12 @@ async fn plan_opened(opened: &Opened, policy: &Retention, limits: &Limits) -> Re
     if let Some(problem) = listing.problems.into_iter().next() {
         return Err(problem.into());
     }
-    let zone = policy.timezone.parse().map_err(|_| Failure::usage(format!("no time zone {:?}", policy.timezone)))?;
+    let rules = Rules::of(policy, listing.clock_ahead)
+        .ok_or_else(|| Failure::usage(format!("no time zone {:?}", policy.timezone)))?;
     let rules = Rules {
-        policy,
-        zone,
-        max_deletes: limits.max_deletes.or(policy.max_deletes),
-        max_delete_percent: limits.max_delete_percent.or(policy.max_delete_percent),
-        clock_ahead: listing.clock_ahead,
+        max_deletes: limits.max_deletes.or(rules.max_deletes),
+        max_delete_percent: limits.max_delete_percent.or(rules.max_delete_percent),
+        ..rules
     };
     // Not when this process began: a snapshot made since then would be in the future.
     let now = Utc::now();
