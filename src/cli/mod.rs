@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::Catalog;
 use crate::config::{self, Surroundings};
 use crate::failure::{self, Failure, INTERRUPTED, TERMINATED, exit_of};
-use crate::render::{self, Format, Row};
+use crate::render::{self, Format, Paint, Row};
 use crate::report::{Colour, Level, LogFormat, Report};
 
 mod completion;
@@ -43,6 +43,7 @@ mod restore;
 mod rows;
 mod schema;
 mod show;
+mod status;
 mod targets;
 mod telling;
 mod tf_external;
@@ -99,7 +100,7 @@ struct Global {
     /// Say nothing but errors
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// When to colour messages
+    /// When to colour messages and tables
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     color: Colour,
 }
@@ -114,6 +115,7 @@ enum Verb {
     Create(create::Create),
     Wait(wait::Wait),
     Operations(operations::Operations),
+    Status(status::Status),
     Copy(copy::Copy),
     Restore(restore::Restore),
     Export(export::Export),
@@ -138,6 +140,7 @@ enum Verb {
 struct App {
     format: Format,
     out: Out,
+    paint: Paint,
     report: Report,
     cancel: CancellationToken,
     now: DateTime<Utc>,
@@ -244,6 +247,7 @@ impl App {
         Self {
             format: global.output,
             out: Out::Stdout,
+            paint: if global.color.is_for(&std::io::stdout()) { Paint::Coloured } else { Paint::Plain },
             report: Report::new(global.log_format, level, global.color),
             cancel: CancellationToken::new(),
             now,
@@ -310,7 +314,7 @@ impl App {
             return exit_of(*done, failures);
         }
         let mut out = std::io::BufWriter::new(self.out);
-        match render::print(&mut out, self.format, items, failures, self.now) {
+        match render::print(&mut out, self.format, items, failures, self.now, self.paint) {
             Ok(()) => exit_of(*done, failures),
             // That nobody reads on changes nothing of what was done.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => exit_of(*done, failures),
@@ -400,6 +404,7 @@ async fn run(app: &App, verb: Verb) -> u8 {
         Verb::Create(verb) => verb.run(app).await,
         Verb::Wait(verb) => verb.run(app).await,
         Verb::Operations(verb) => verb.run(app).await,
+        Verb::Status(verb) => verb.run(app).await,
         Verb::Copy(verb) => verb.run(app).await,
         Verb::Restore(verb) => verb.run(app).await,
         Verb::Export(verb) => verb.run(app).await,

@@ -1,0 +1,248 @@
+//! How one target stands: its newest good snapshot and how old that may be, what its schedules came to, what pruning would
+//! do. Pure: what was read comes in; what changes as time passes takes the clock as an argument.
+//!
+//! Says nothing of how it is shown, and asks nobody anything: `look` does.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
+use snapkeep_providers::model::{Listing, Snapshot, TargetName};
+
+use crate::config::Retention;
+use crate::failure::Failure;
+use crate::history::{History, Run, RunError};
+use crate::plan::{self, Refusal, Rules, TargetPlan, Verdict};
+
+pub(crate) use look::look;
+
+mod look;
+#[cfg(test)]
+pub(crate) mod tests;
+
+/// How the age of the newest good snapshot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Freshness")]
+pub(crate) enum Freshness {
+    /// There is none.
+    None,
+    /// It is older than `max_age` allows.
+    Stale,
+    /// Nobody knows: the list could not be read, or not all of it.
+    Unknown,
+    /// It is as young as it must be.
+    Ok,
+}
+
+impl Freshness {
+    /// The word that JSON has for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Stale => "stale",
+            Self::Unknown => "unknown",
+            Self::Ok => "ok",
+        }
+    }
+}
+
+/// What was read of a target.
+#[derive(Debug)]
+pub(crate) struct Facts<'p> {
+    pub(crate) target: TargetName,
+    /// The provider's name in the config.
+    pub(crate) provider: &'static str,
+    pub(crate) policy: Option<&'p Retention>,
+    /// `None` where it could not be read at all.
+    pub(crate) listing: Option<Listing>,
+    /// Of the schedules that select it.
+    pub(crate) schedules: Vec<Scheduled>,
+    /// Why something else could not be read.
+    pub(crate) failures: Vec<Failure>,
+    /// When it was read.
+    pub(crate) seen_at: DateTime<Utc>,
+}
+
+/// How a target stands.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) target: TargetName,
+    /// The provider's name in the config.
+    pub(crate) provider: &'static str,
+    /// How old the newest good snapshot may be.
+    pub(crate) max_age: Option<TimeDelta>,
+    /// What could be read, newest first.
+    pub(crate) snapshots: Vec<Judged>,
+    /// Why no snapshot may be deleted now, whatever the policy says.
+    pub(crate) refusals: Vec<Refusal>,
+    pub(crate) schedules: Vec<Scheduled>,
+    /// What could not be read, and why.
+    pub(crate) failures: Vec<Failure>,
+    pub(crate) seen_at: DateTime<Utc>,
+    list: List,
+}
+
+/// How much of a list was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum List {
+    /// Nothing.
+    Unread,
+    /// Not all of it.
+    Partial,
+    /// All of it, and there is no policy.
+    Whole,
+    /// All of it, and a policy says what becomes of each snapshot.
+    Judged,
+}
+
+/// A snapshot, and what pruning would do with it.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) snapshot: Snapshot,
+    /// `None` where the target has no policy, or its list was not read whole.
+    pub(crate) verdict: Option<Verdict>,
+    /// Why it stays, or goes.
+    pub(crate) reasons: Vec<plan::Reason>,
+}
+
+/// A schedule of a target, and what its runs came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Scheduled {
+    pub(crate) name: String,
+    /// When it runs next, where that is known.
+    pub(crate) next_run: Option<DateTime<Utc>>,
+    pub(crate) history: History,
+}
+
+impl Scheduled {
+    /// What went wrong in its last run, if that did not go well.
+    pub(crate) fn error(&self) -> Option<(&Run, &RunError)> {
+        let run = self.history.runs.first()?;
+        Some((run, run.error.as_ref()?))
+    }
+
+    /// The last run that went wrong, however many went well since.
+    pub(crate) fn last_failure(&self) -> Option<&Run> {
+        self.history.runs.iter().find(|run| run.error.is_some())
+    }
+}
+
+impl Standing {
+    /// Concludes from what was read.
+    pub(crate) fn of(facts: Facts<'_>) -> Self {
+        let Facts { target, provider, policy, listing, schedules, mut failures, seen_at } = facts;
+        let read = match &listing {
+            None => List::Unread,
+            Some(listing) if listing.problems.is_empty() => List::Whole,
+            Some(_) => List::Partial,
+        };
+        let Listing { mut snapshots, problems, clock_ahead } = listing.unwrap_or_default();
+        failures.extend(problems.into_iter().map(|problem| Failure::from(problem).of(&target)));
+        snapshots.sort_by(|a, b| (b.created_at, &b.native_id).cmp(&(a.created_at, &a.native_id)));
+        let policy_of_whole = policy.filter(|_| read == List::Whole);
+        let rules = policy_of_whole.and_then(|policy| Rules::of(policy, clock_ahead));
+        let list = if rules.is_some() { List::Judged } else { read };
+        let (snapshots, refusals) = judged(snapshots, rules.as_ref(), seen_at);
+        let max_age = policy.and_then(plan::max_age);
+        Self { target, provider, max_age, snapshots, refusals, schedules, failures, seen_at, list }
+    }
+
+    /// Whether its list could be read, or a part of it.
+    pub(crate) fn was_read(&self) -> bool {
+        self.list != List::Unread
+    }
+
+    /// The newest snapshot of ours that can be restored, as far as is known.
+    pub(crate) fn newest_good(&self) -> Option<&Snapshot> {
+        self.good().next()
+    }
+
+    /// The newest of these that passed a verification.
+    pub(crate) fn newest_verified(&self) -> Option<&Snapshot> {
+        self.good().find(|snapshot| snapshot.verified.is_some())
+    }
+
+    fn good(&self) -> impl Iterator<Item = &Snapshot> {
+        self.snapshots.iter().map(|judged| &judged.snapshot).filter(|snapshot| snapshot.counts())
+    }
+
+    /// How many there are of them; `None` where that is not known.
+    pub(crate) fn count_good(&self) -> Option<usize> {
+        (self.list >= List::Whole).then(|| self.good().count())
+    }
+
+    /// How many snapshots have this verdict; `None` where that is not known.
+    pub(crate) fn count(&self, verdict: Verdict) -> Option<usize> {
+        let of = |judged: &&Judged| judged.verdict == Some(verdict);
+        (self.list == List::Judged).then(|| self.snapshots.iter().filter(of).count())
+    }
+
+    /// How old the newest good one is; less than nothing where a clock is wrong.
+    pub(crate) fn age(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
+        self.newest_good()?.created_at.map(|created| now - created)
+    }
+
+    /// Whether the newest good one is there, and young enough. Of a list that is not whole nobody knows: the mark that a
+    /// snapshot failed in verification may be what could not be read.
+    pub(crate) fn freshness(&self, now: DateTime<Utc>) -> Freshness {
+        match (self.list, self.newest_good(), self.max_age) {
+            (List::Unread | List::Partial, ..) => Freshness::Unknown,
+            (_, None, _) => Freshness::None,
+            (_, Some(_), Some(max_age)) if plan::is_stale(self.age(now), max_age) => Freshness::Stale,
+            (_, Some(_), _) => Freshness::Ok,
+        }
+    }
+
+    /// Whether the last run of a schedule failed, or something could not be read.
+    pub(crate) fn is_failing(&self) -> bool {
+        !self.failures.is_empty() || self.last_error().is_some()
+    }
+
+    /// Whether somebody should look at it.
+    pub(crate) fn is_in_trouble(&self, now: DateTime<Utc>) -> bool {
+        self.freshness(now) != Freshness::Ok || self.is_failing()
+    }
+
+    /// What went wrong last, with its schedule, of those whose last run went wrong.
+    pub(crate) fn last_error(&self) -> Option<(&Scheduled, &Run, &RunError)> {
+        let failed = self.schedules.iter().filter_map(|schedule| {
+            let (run, error) = schedule.error()?;
+            Some((schedule, run, error))
+        });
+        failed.max_by_key(|(_, run, _)| run.ended_at)
+    }
+
+    /// When the next of its schedules runs.
+    pub(crate) fn next_run(&self) -> Option<DateTime<Utc>> {
+        self.schedules.iter().filter_map(|schedule| schedule.next_run).min()
+    }
+
+    /// The sizes of the last `count` good ones beside the newest one, the oldest first. Copies elsewhere are left out, and
+    /// so is what has no size.
+    pub(crate) fn sizes(&self, count: usize) -> Vec<(DateTime<Utc>, u64)> {
+        let place = self.newest_good().map(|newest| (&newest.provider, &newest.location));
+        let beside = self.good().filter(|snapshot| Some((&snapshot.provider, &snapshot.location)) == place);
+        let sized = beside.filter_map(|snapshot| Some((snapshot.created_at?, snapshot.size_bytes?)));
+        let mut sizes: Vec<_> = sized.take(count).collect();
+        sizes.reverse();
+        sizes
+    }
+}
+
+/// What places it among others: those in the worst trouble first, then by name.
+pub(crate) fn order(standing: &Standing, now: DateTime<Utc>) -> (Freshness, bool, TargetName) {
+    (standing.freshness(now), !standing.is_failing(), standing.target.clone())
+}
+
+/// Snapshots, newest first, with what a policy would do with them.
+fn judged(snapshots: Vec<Snapshot>, rules: Option<&Rules<'_>>, now: DateTime<Utc>) -> (Vec<Judged>, Vec<Refusal>) {
+    let Some(rules) = rules else {
+        let alone = |snapshot| Judged { snapshot, verdict: None, reasons: Vec::new() };
+        return (snapshots.into_iter().map(alone).collect(), Vec::new());
+    };
+    // Rows come in the order of the snapshots: both are sorted by time and id.
+    let TargetPlan { rows, refusals } = plan::plan(rules, plan::see(&snapshots, now), now);
+    let with_row =
+        |(snapshot, row): (Snapshot, plan::Row)| Judged { snapshot, verdict: Some(row.verdict), reasons: row.reasons };
+    (snapshots.into_iter().zip(rows).map(with_row).collect(), refusals)
+}
