@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
+use self::target::Fold;
 use crate::config::Action;
 use crate::standing::{Freshness, Standing, order};
 use crate::{render, units};
@@ -23,6 +24,8 @@ mod tests;
 const STYLE: &str = include_str!("page/style.css");
 /// How many targets are shown with all that is known of them; more would be too much for a browser, and for anybody.
 const DETAILED: usize = 200;
+/// How many of those in trouble are open.
+const OPEN: usize = 20;
 
 /// What the page may load and run: its own style, and nothing else. For a header too.
 pub(crate) static SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
@@ -102,10 +105,14 @@ fn group(id: &str, heading: &str, standings: &[&Standing], detailed: usize, now:
         section id=(id) aria-labelledby={ (id) "-heading" } {
             h2 id={ (id) "-heading" } { (heading) " (" (standings.len()) ")" }
             @if standings.is_empty() { p { "None." } }
-            @for standing in first { (target::card(standing, now)) }
+            @for (nth, standing) in first.iter().enumerate() { (target::card(standing, fold(standing, nth, now), now)) }
             @if !rest.is_empty() { (rows(rest, first.len(), now)) }
         }
     }
+}
+
+fn fold(standing: &Standing, nth: usize, now: DateTime<Utc>) -> Fold {
+    if nth < OPEN && standing.is_in_trouble(now) { Fold::Open } else { Fold::Closed }
 }
 
 fn rows(standings: &[&Standing], before: usize, now: DateTime<Utc>) -> Markup {

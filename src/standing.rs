@@ -229,12 +229,7 @@ impl Standing {
     }
 }
 
-/// Those in the worst trouble first, then by name.
-pub(crate) fn sort(standings: &mut [Standing], now: DateTime<Utc>) {
-    standings.sort_by_cached_key(|standing| order(standing, now));
-}
-
-/// What places it among others.
+/// What places it among others: those in the worst trouble first, then by name.
 pub(crate) fn order(standing: &Standing, now: DateTime<Utc>) -> (Freshness, bool, TargetName) {
     (standing.freshness(now), !standing.is_failing(), standing.target.clone())
 }

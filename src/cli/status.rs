@@ -46,7 +46,7 @@ impl Status {
     pub(super) async fn run(&self, app: &App) -> u8 {
         let looked = app.looking(self.look(app)).await;
         let now = Utc::now();
-        let mut standings = match looked {
+        let standings = match looked {
             Ok(standings) => standings,
             Err(failures) => return app.finish(&Outcome::<StatusRow>::failed(failures)),
         };
@@ -60,10 +60,7 @@ impl Status {
             failures.extend(unfit);
         }
         match &self.html {
-            Some(path) => {
-                standing::sort(&mut standings, now);
-                show_page(app, path, &standings, now, done, &failures)
-            }
+            Some(path) => show_page(app, path, &standings, now, done, &failures),
             None => {
                 let items = standings.iter().map(|standing| StatusRow::of(standing, now)).collect();
                 app.finish(&Outcome { items, done, failures })

@@ -16,11 +16,17 @@ const SIZES: usize = 30;
 /// What was looked at longer ago than that is told with when.
 const LONG_AGO: TimeDelta = TimeDelta::minutes(1);
 
-/// Open where somebody should look at it.
-pub(super) fn card(standing: &Standing, now: DateTime<Utc>) -> Markup {
+/// Whether all that is known is seen at once, or when it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fold {
+    Open,
+    Closed,
+}
+
+pub(super) fn card(standing: &Standing, fold: Fold, now: DateTime<Utc>) -> Markup {
     let freshness = standing.freshness(now);
     html! {
-        details.card.(freshness.word()) id={ "t-" (standing.target) } open[standing.is_in_trouble(now)] {
+        details.card.(freshness.word()) id={ "t-" (standing.target) } open[fold == Fold::Open] {
             summary {
                 (badge(freshness))
                 h3 { (standing.target) }
@@ -32,6 +38,9 @@ pub(super) fn card(standing: &Standing, now: DateTime<Utc>) -> Markup {
             }
             div.body {
                 @for failure in &standing.failures { (failure_block(failure)) }
+                @for schedule in &standing.schedules {
+                    @if let Some((run, error)) = schedule.error() { (error_block(schedule, run, error, now)) }
+                }
                 (facts(standing, now))
                 (timeline(standing, now))
                 @for schedule in &standing.schedules { (schedule_block(schedule, now)) }
@@ -60,13 +69,21 @@ fn age(standing: &Standing, now: DateTime<Utc>) -> Markup {
     let words = match (standing.age(now), standing.newest_good()) {
         (Some(age), _) => format!("{} old", units::duration(age)),
         (None, Some(_)) => "of unknown age".to_owned(),
-        (None, None) => "no good snapshot".to_owned(),
+        (None, None) => return html! { (none(standing)) },
     };
-    let limit = standing.max_age.map(|max| format!(" of at most {}", units::duration(max)));
+    let limit = match standing.max_age {
+        Some(max) => format!("may be {}", units::duration(max)),
+        None => "no max_age".to_owned(),
+    };
     html! {
         @if let (Some(age), Some(max)) = (standing.age(now), standing.max_age) { (bar(age, max)) }
-        span { (words) @if let Some(limit) = limit { (limit) } }
+        span { (words) ", " (limit) }
     }
+}
+
+/// What is said where there is no such snapshot.
+fn none(standing: &Standing) -> &'static str {
+    if standing.count_good().is_some() { "no good snapshot" } else { "not known" }
 }
 
 fn bar(age: TimeDelta, max: TimeDelta) -> Markup {
@@ -91,7 +108,7 @@ fn sparkline(standing: &Standing) -> Markup {
         @if sizes.len() > 1 {
             svg width="120" height="20" viewBox="0 0 120 20" aria-hidden="true" focusable="false" {
                 @for (nth, (_, size)) in sizes.iter().enumerate() {
-                    rect x=(120 - (sizes.len() - nth) * 4) y=(format!("{:.1}", 20.0 - height(*size))) width="3" height=(format!("{:.1}", height(*size))) {}
+                    rect x=(nth * 4) y=(format!("{:.1}", 20.0 - height(*size))) width="3" height=(format!("{:.1}", height(*size))) {}
                 }
             }
         }
@@ -156,10 +173,9 @@ fn newest(standing: &Standing, now: DateTime<Utc>) -> Markup {
         @match standing.newest_good() {
             Some(snapshot) => {
                 @if let Some(created) = snapshot.created_at { (moment(created)) ", " (from_now(created, now)) }
-                @if let Some(size) = snapshot.size_bytes { ", " (units::bytes(size)) }
-                small { (outside(&snapshot.id.to_string())) }
+                small { (outside(&snapshot.id.to_string())) @if let Some(size) = snapshot.size_bytes { ", " (units::bytes(size)) } }
             }
-            None => "none",
+            None => (none(standing)),
         }
     }
 }
@@ -172,30 +188,28 @@ fn newest_verified(standing: &Standing, now: DateTime<Utc>) -> Markup {
                 @if let Some(created) = snapshot.created_at { (moment(created)) ", " (from_now(created, now)) }
                 small { (verified.level) ", verified " (from_now(verified.at, now)) }
             }
-            None => "none",
+            None if standing.count_good().is_some() => "none",
+            None => "not known",
         }
     }
 }
 
-/// `1.0 GiB to 1.3 GiB over the last 12`
+/// `1.3 GiB; 1.0 GiB to 1.3 GiB over the last 12`
 fn sizes_in_words(standing: &Standing) -> Option<String> {
-    let sizes = standing.sizes(SIZES);
-    let (first, last) = (sizes.first()?.1, sizes.last()?.1);
-    let largest = sizes.iter().map(|(_, size)| *size).max()?;
-    match sizes.len() {
-        1 => Some(units::bytes(last)),
-        count => Some(format!(
-            "{} now, {} {count} ago, at most {}",
-            units::bytes(last),
-            units::bytes(first),
-            units::bytes(largest)
-        )),
-    }
+    let sizes: Vec<u64> = standing.sizes(SIZES).into_iter().map(|(_, size)| size).collect();
+    let (least, most, last) = (sizes.iter().min()?, sizes.iter().max()?, sizes.last()?);
+    let [least, most, last] = [least, most, last].map(|size| units::bytes(*size));
+    Some(match sizes.len() {
+        1 => last,
+        count => format!("{last}; {least} to {most} over the last {count}"),
+    })
 }
 
 fn schedule_block(schedule: &Scheduled, now: DateTime<Utc>) -> Markup {
     let Scheduled { name, next_run, history } = schedule;
-    let failure = schedule.last_failure().and_then(|run| Some((run, run.error.as_ref()?)));
+    // One that stands is told above.
+    let earlier = schedule.last_failure().filter(|_| schedule.error().is_none());
+    let earlier = earlier.and_then(|run| Some((run, run.error.as_ref()?)));
     html! {
         section.schedule {
             h4 { "Schedule " (outside(name)) }
@@ -205,7 +219,7 @@ fn schedule_block(schedule: &Scheduled, now: DateTime<Utc>) -> Markup {
                 div { dt { "Last run" } dd { @match history.runs.first() { Some(run) => (last_run(run, now)), None => "never" } } }
                 div { dt { "Last success" } dd { @match history.last_success() { Some(run) => (ended(run, now)), None => "never" } } }
             }
-            @if let Some((run, error)) = failure { (error_block(run, error, schedule.error().is_some(), now)) }
+            @if let Some((run, error)) = earlier { (error_block(schedule, run, error, now)) }
         }
     }
 }
@@ -226,13 +240,14 @@ fn last_run(run: &Run, now: DateTime<Utc>) -> Markup {
     }
 }
 
-/// What went wrong in a run. `stands` where none went well since.
-fn error_block(run: &Run, error: &RunError, stands: bool, now: DateTime<Utc>) -> Markup {
+/// What went wrong in a run; fainter where one went well since.
+fn error_block(schedule: &Scheduled, run: &Run, error: &RunError, now: DateTime<Utc>) -> Markup {
+    let past = schedule.error().is_none();
     html! {
-        div.error.past[!stands] {
+        div.error.past[past] {
             p {
-                strong { @if stands { "Failed" } @else { "Failed earlier, went well since" } }
-                ": " (action(error.action)) " " code { (outside(&error.code)) } " at " (ended(run, now)) ", try " (run.attempt)
+                strong { @if past { "Failed earlier, went well since" } @else { "Schedule " (outside(&schedule.name)) " failed" } }
+                ": " (action(error.action)) ", " code { (outside(&error.code)) } ", at " (ended(run, now)) ", try " (run.attempt)
             }
             p.message { (outside(&error.message)) }
             @if let Some(hint) = &error.hint { p.hint { "hint: " (outside(hint)) } }

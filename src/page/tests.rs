@@ -1,6 +1,6 @@
 use chrono::TimeDelta;
 use snapkeep_providers::ErrorKind;
-use snapkeep_providers::model::Snapshot;
+use snapkeep_providers::model::{NativeId, Origin, Snapshot, SnapshotId, SnapshotState};
 
 use super::*;
 use crate::failure::Failure;
@@ -37,8 +37,8 @@ fn no_text_from_outside_is_markup() {
     let hold = held(snapshot("om", 1, 1), HOSTILE);
     let place = Snapshot { location: Some(format!("{HOSTILE}:x").into()), ..snapshot("om", 2, 1) };
     let named = snapshot("om", 3, 1);
-    let native = snapkeep_providers::model::NativeId::new(HOSTILE);
-    let id = snapkeep_providers::model::SnapshotId { target: named.target.clone(), native: native.clone() };
+    let native = NativeId::new(HOSTILE);
+    let id = SnapshotId { target: named.target.clone(), native: native.clone() };
     let named = Snapshot { id, native_id: native, ..named };
     let mut failed = run(1, Some(HOSTILE));
     (failed.host, failed.snapshot) = (HOSTILE.to_owned(), Some(HOSTILE.to_owned()));
@@ -69,6 +69,44 @@ fn trouble_comes_first_and_is_open() {
     let places = ["Need attention (1)", "id=\"t-old\" open", "Healthy (1)", "id=\"t-om\">"];
     let places = places.map(|what| page.find(what).unwrap_or_else(|| panic!("{what} is not in {page}")));
     assert!(places.is_sorted());
+}
+
+#[test]
+fn each_mark_is_told_in_words() {
+    let failed = Snapshot { state: SnapshotState::Failed, ..snapshot("om", 5, 1) };
+    let deleting = Snapshot { state: SnapshotState::Deleting, ..snapshot("om", 6, 1) };
+    let automated = Snapshot { origin: Origin::Automated, ..snapshot("om", 7, 1) };
+    let locked = Snapshot { locked_until: Some(now() + TimeDelta::days(1)), ..snapshot("om", 9, 1) };
+    let snapshots = vec![
+        verified(snapshot("om", 1, 1), true),
+        snapshot("om", 2, 1),
+        held(snapshot("om", 3, 1), "audit"),
+        verified(snapshot("om", 4, 1), false),
+        failed,
+        deleting,
+        automated,
+        snapshot("om", 8, 1),
+        locked,
+    ];
+    let mut rules = policy();
+    rules.keep_daily = 0;
+    let page = render(&[Standing::of(facts("om", Some(&rules), snapshots))], now());
+    let table = between(&page, "<tbody>", "</tbody>");
+    let cells: Vec<&str> = table.split("<td>").skip(3).step_by(3).map(|cell| cell.split('<').next().unwrap()).collect();
+    let expected = [
+        "kept, verified (restore)",
+        "kept",
+        "kept, held",
+        "failed in verification",
+        "failed",
+        "deleting",
+        "not ours: automated",
+        "to be pruned",
+        "kept, locked",
+    ];
+    assert_eq!(cells, expected);
+    let words = "9 snapshots: 4 kept, 1 to be pruned, 2 failed, 1 unfinished, 1 not ours; 1 verified, 2 held.";
+    assert!(page.contains(&format!("<figcaption>{words}")), "{}", between(&page, "<figcaption>", "<"));
 }
 
 #[test]

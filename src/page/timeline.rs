@@ -199,7 +199,7 @@ pub(super) fn timeline(standing: &Standing, now: DateTime<Utc>) -> Markup {
     let all = &standing.snapshots;
     let shown = &all[..all.len().min(SHOWN)];
     if shown.is_empty() {
-        return html! { p { "No snapshots." } };
+        return html! { @if standing.was_read() { p { "No snapshots." } } };
     }
     html! {
         figure {
@@ -327,7 +327,7 @@ fn table(shown: &[Judged]) -> Markup {
                     td { (or_dash(snapshot.size_bytes.map(units::bytes))) }
                     td {
                         (marks(judged))
-                        @if !judged.reasons.is_empty() { small { (outside(&reasons(judged))) } }
+                        @if !judged.reasons.is_empty() { small.why { (outside(&reasons(judged))) } }
                     }
                 }
             } }

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::reference::tick;
+use super::shard::InvalidShard;
 use super::*;
 use crate::config;
 

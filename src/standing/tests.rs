@@ -207,7 +207,7 @@ fn the_worst_come_first() {
     let late = vec![scheduled("nightly", vec![run(1, Some("gone"))])];
     let failing = Standing::of(Facts { schedules: late, ..facts("failing", None, vec![snapshot("failing", 1, 1)]) });
     let mut standings = [of("b", vec![1]), of("a", vec![1]), of("old", vec![99]), unread, failing, of("none", vec![])];
-    sort(&mut standings, now());
+    standings.sort_by_cached_key(|standing| order(standing, now()));
     let names: Vec<&str> = standings.iter().map(|standing| standing.target.as_str()).collect();
     assert_eq!(names, ["none", "old", "unread", "failing", "a", "b"]);
 }

@@ -21,6 +21,7 @@ mod mysql;
 mod notices;
 mod object_lock;
 mod outputs;
+mod page;
 mod postgresql;
 mod prune;
 mod recipes;

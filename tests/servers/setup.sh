@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the real servers, of databases and of objects, that servers.sh starts for the tests.
 #
-#   system (root, apt)  PostgreSQL 15 with contrib, MariaDB 10.11, restic, rclone, and the small tools the scripts use
+#   system (root, apt)  PostgreSQL 15 with contrib, MariaDB 10.11, restic, rclone, Chromium without a screen, and the small tools
+#                       the scripts use
 #   $PREFIX/mysql       MySQL 9 from Debian sid with its own libc; bin/ holds the client programs and nothing
 #                       else, so that it serves as a target's tool_dir; sbin/ holds the server
 #   $PREFIX/pg/17       PostgreSQL 17, server and clients: its server is newer than the system's pg_dump
@@ -12,6 +13,7 @@
 #   $PREFIX/secrets     OpenBao and the AWS CLI, which the recipes of docs/secrets.md are run with
 #   $PREFIX/azure       Microsoft's own clients in Python, which judge the simulator of Azure's databases
 #   $PREFIX/deploy      what judges deploy/: promtool, hadolint, kubectl for its kustomize, and Kubernetes' schemas
+#   $PREFIX/browser     axe-core, which judges whether everybody can use the status page
 #   $PREFIX/terraform   Terraform, as a library for Python, which runs the examples; and a reader of the documentation's YAML
 #
 # Safe to run again, and from two shells at once: a step whose stamp is there is skipped. Without root the
@@ -33,6 +35,7 @@ AIOSMTPD=1.4.6
 OPENBAO=2.7.2 AWS_CLI=1.46.3
 HADOLINT=2.15.1 KUBECTL=1.37.1
 KUBERNETES_SCHEMAS=1.37.0 OLDEST_KUBERNETES=1.29.0   # a package of all versions; two are kept
+AXE_CORE=4.14.1
 AZURITE=3.35.0          # 3.37 wants a newer Node.js than Debian 12 has
 PYTHON=/usr/bin/python3   # never a python3 of root's own, which the servers' user can't reach
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -58,6 +61,8 @@ system_packages() {
   command -v zstd >/dev/null || want+=(zstd)
   command -v restic >/dev/null || want+=(restic)
   command -v rclone >/dev/null || want+=(rclone)
+  command -v chromium-headless-shell >/dev/null || want+=(chromium-headless-shell)
+  [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || want+=(fonts-dejavu-core)
   command -v curl >/dev/null || want+=(curl)
   command -v systemd-analyze >/dev/null || want+=(systemd)
   command -v node >/dev/null || want+=(nodejs)
@@ -242,6 +247,11 @@ azurite() {
   note "azurite $("$PREFIX/npm/node_modules/.bin/azurite-blob" --version)"
 }
 
+axe_core() {
+  rm -rf "$PREFIX/browser"
+  npm install --silent --prefix "$PREFIX/browser" --no-audit --no-fund --ignore-scripts --omit=dev "axe-core@$AXE_CORE" >/dev/null
+}
+
 mkdir -p "$PREFIX/.done"
 exec 9> "$PREFIX/.lock"
 flock 9
@@ -259,6 +269,7 @@ step "smtp-$AIOSMTPD" mail_server & pids+=($!)
 step "secrets-$OPENBAO-$AWS_CLI" secret_tools & pids+=($!)
 step "deploy-$HADOLINT-$KUBECTL-$KUBERNETES_SCHEMAS-$OLDEST_KUBERNETES" deploy_tools & pids+=($!)
 step "azurite-$AZURITE" azurite & pids+=($!)
+step "axe-$AXE_CORE" axe_core & pids+=($!)
 failed=0
 for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
 [ $failed = 0 ] || die "a step failed"
