@@ -2,6 +2,7 @@
 //!
 //! A pure function of how the targets stand and of the clock. Every text from outside is escaped by the template itself.
 
+use std::borrow::Borrow;
 use std::sync::LazyLock;
 
 use base64::Engine;
@@ -34,8 +35,8 @@ pub(crate) static SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The page of these targets, those in trouble first.
-pub(crate) fn render(standings: &[Standing], now: DateTime<Utc>) -> String {
-    let mut sorted: Vec<&Standing> = standings.iter().collect();
+pub(crate) fn render<S: Borrow<Standing>>(standings: &[S], now: DateTime<Utc>) -> String {
+    let mut sorted: Vec<&Standing> = standings.iter().map(Borrow::borrow).collect();
     sorted.sort_by_cached_key(|standing| order(standing, now));
     let (trouble, healthy): (Vec<_>, Vec<_>) = sorted.into_iter().partition(|standing| standing.is_in_trouble(now));
     let detailed = DETAILED.saturating_sub(trouble.len());
@@ -76,9 +77,10 @@ fn title(trouble: usize, all: usize) -> String {
     }
 }
 
-fn header(standings: &[Standing], now: DateTime<Utc>) -> Markup {
-    let count = |freshness| standings.iter().filter(|standing| standing.freshness(now) == freshness).count();
-    let failing = standings.iter().filter(|standing| standing.is_failing()).count();
+fn header<S: Borrow<Standing>>(standings: &[S], now: DateTime<Utc>) -> Markup {
+    let all = || standings.iter().map(Borrow::borrow);
+    let count = |freshness| all().filter(|standing| standing.freshness(now) == freshness).count();
+    let failing = all().filter(|standing| standing.is_failing()).count();
     let tile = |count: usize, words: &str, class: &str| {
         html! { li.tile.(class).none[count == 0] { b { (count) } " " (words) } }
     };

@@ -130,7 +130,7 @@ impl Pass<'_> {
 
     /// The key of the snapshot of a moment: whoever makes it, it is the same.
     fn key_of(&self, moment: DateTime<Utc>) -> String {
-        format!("{}@{}", self.name, moment.format("%Y-%m-%dT%H:%M:%SZ"))
+        format!("{}@{}", self.name, moment.format("%Y-%m-%dT%H:%M:%S%.fZ"))
     }
 
     /// What was asked for goes on with what was cut off, unless it has a key of its own.

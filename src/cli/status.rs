@@ -236,7 +236,7 @@ impl ScheduleStatus {
 }
 
 impl StatusRow {
-    fn of(standing: &Standing, now: DateTime<Utc>) -> Self {
+    pub(super) fn of(standing: &Standing, now: DateTime<Utc>) -> Self {
         let size = |(created_at, size_bytes)| Size { created_at, size_bytes };
         Self {
             target: standing.target.to_string(),

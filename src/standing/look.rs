@@ -8,6 +8,7 @@ use crate::catalog::{self, Catalog};
 use crate::config::Target;
 use crate::failure::Failure;
 use crate::history::{self, History};
+use crate::schedule::Timetable;
 
 /// Looks at a target. What can't be read is among its failures.
 pub(crate) async fn look(config: &Catalog, target: &Target) -> Standing {
@@ -24,9 +25,11 @@ pub(crate) async fn look(config: &Catalog, target: &Target) -> Standing {
         let mut selectors = schedule.targets.iter();
         selectors.any(|selector| selector.selects(target))
     });
-    let schedules = schedules.map(|(name, _)| {
+    let now = Utc::now();
+    let schedules = schedules.map(|(name, schedule)| {
         let history = histories.iter().position(|(of, _)| of == name).map(|place| histories.swap_remove(place).1);
-        Scheduled { name: name.clone(), next_run: None, history: history.unwrap_or_default() }
+        let next_run = Timetable::new(name, schedule).next_start(now, &target.name);
+        Scheduled { name: name.clone(), next_run, history: history.unwrap_or_default() }
     });
     Standing::of(Facts {
         target: target.name.clone(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use snapkeep_providers::model::TargetName;
+use snapkeep_providers::model::{Quota, TargetName};
 
 use super::duty::Duty;
 use crate::standing::Standing;
@@ -38,10 +38,17 @@ pub(super) struct Board {
     duty: RwLock<Arc<Duty>>,
     standings: Mutex<BTreeMap<TargetName, Arc<Standing>>>,
     counts: Mutex<BTreeMap<Pair, Count>>,
+    quotas: Mutex<BTreeMap<TargetName, Vec<Quota>>>,
     reload: Mutex<Reload>,
     in_progress: AtomicUsize,
     /// When the scheduler was last seen at work, in seconds; less than 0 when it stops.
     seen: AtomicI64,
+}
+
+/// Every pair with nothing: what rises from nothing is seen to rise.
+fn uncounted(duty: &Duty) -> BTreeMap<Pair, Count> {
+    let places = (0..duty.places()).filter_map(|place| duty.task(place));
+    places.map(|task| ((task.target.name.clone(), task.name.to_owned()), Count::default())).collect()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -51,9 +58,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Board {
     pub(super) fn new(duty: Arc<Duty>, now: DateTime<Utc>) -> Self {
         Self {
+            counts: Mutex::new(uncounted(&duty)),
             duty: RwLock::new(duty),
             standings: Mutex::default(),
-            counts: Mutex::default(),
+            quotas: Mutex::default(),
             reload: Mutex::new(Reload { ok: true, at: now }),
             in_progress: AtomicUsize::new(0),
             seen: AtomicI64::new(now.timestamp()),
@@ -68,9 +76,12 @@ impl Board {
     /// Another config: what it no longer names is forgotten.
     pub(super) fn reloaded(&self, duty: Arc<Duty>, now: DateTime<Utc>) {
         locked(&self.standings).retain(|target, _| duty.catalog.targets.contains_key(target));
-        locked(&self.counts).retain(|(target, schedule), _| {
-            duty.catalog.targets.contains_key(target) && duty.catalog.schedules.contains_key(schedule)
-        });
+        locked(&self.quotas).retain(|target, _| duty.catalog.targets.contains_key(target));
+        let mut counts = locked(&self.counts);
+        let mut all = uncounted(&duty);
+        all.iter_mut().for_each(|(pair, count)| *count = counts.get(pair).copied().unwrap_or_default());
+        *counts = all;
+        drop(counts);
         *self.duty.write().unwrap_or_else(PoisonError::into_inner) = duty;
         *locked(&self.reload) = Reload { ok: true, at: now };
     }
@@ -89,6 +100,18 @@ impl Board {
         if self.duty().catalog.targets.contains_key(&standing.target) {
             locked(&self.standings).insert(standing.target.clone(), Arc::new(standing));
         }
+    }
+
+    /// A target's quotas were read.
+    pub(super) fn asked(&self, target: &TargetName, quotas: Vec<Quota>) {
+        if self.duty().catalog.targets.contains_key(target) {
+            locked(&self.quotas).insert(target.clone(), quotas);
+        }
+    }
+
+    /// The quotas of the targets whose clouds have them.
+    pub(super) fn quotas(&self) -> BTreeMap<TargetName, Vec<Quota>> {
+        locked(&self.quotas).clone()
     }
 
     /// How the targets stand that were looked at, by their names.

@@ -20,16 +20,19 @@ use crate::budget::{Budget, account};
 use crate::catalog;
 use crate::cli::pass::{Occasion, Pass, Passed, Ran};
 use crate::cli::{App, Out};
+use crate::config::Target;
 use crate::failure::Failure;
 use crate::history;
 use crate::report::Report;
 use crate::schedule::Turn;
-use crate::{retry, standing};
+use crate::{retry, standing, units};
 
 /// How soon a run that another process is at is looked at again.
 const ELSEWHERE: TimeDelta = TimeDelta::seconds(15);
 /// The longest sleep: the clock may be set, and a machine may have slept.
 const NAP: Duration = Duration::from_secs(30);
+/// How many targets are looked at at once that are not known yet.
+const LOOKING: usize = 4;
 /// How many places are looked at at once for what was missed.
 const CATCHING_UP: usize = 8;
 
@@ -45,7 +48,8 @@ pub(super) struct Daemon {
     running: JoinSet<Ended>,
     /// Places that were missed, of which generation.
     missed: (mpsc::UnboundedSender<(u64, usize)>, mpsc::UnboundedReceiver<(u64, usize)>),
-    catching_up: JoinSet<()>,
+    /// What is done beside the runs, by the config of now.
+    beside: JoinSet<()>,
     stop: Stop,
 }
 
@@ -84,7 +88,7 @@ impl Daemon {
             budget,
             running: JoinSet::new(),
             missed: mpsc::unbounded_channel(),
-            catching_up: JoinSet::new(),
+            beside: JoinSet::new(),
             stop,
         };
         daemon.plan_all();
@@ -120,7 +124,7 @@ impl Daemon {
     /// Begins nothing any more. What a cloud does is left to it; dumps may end, for a while.
     async fn wind_up(mut self) {
         self.board.stops();
-        self.catching_up.abort_all();
+        self.beside.abort_all();
         self.stop.clouds.cancel();
         let grace = tokio::time::sleep(self.duty.catalog.serve.grace());
         tokio::pin!(grace);
@@ -144,9 +148,10 @@ impl Daemon {
         for place in 0..duty.places() {
             self.plan_next(place, now);
         }
-        self.catching_up.abort_all();
+        self.beside.abort_all();
+        self.beside.spawn(look_around(self.app.clone(), self.board.clone(), duty.clone()));
         let (app, found) = (self.app.clone(), self.missed.0.clone());
-        self.catching_up.spawn(async move {
+        self.beside.spawn(async move {
             let duty = &duty;
             let look = |place| {
                 let (app, found) = (&app, &found);
@@ -212,25 +217,20 @@ impl Daemon {
         let Some(task) = duty.task(ended.place) else { return };
         let pair = (task.target.name.clone(), task.name.to_owned());
         let now = Utc::now();
-        let again = match &ended.passed {
-            Ok(Passed::NotDue) => None,
-            Ok(Passed::Ran(Ran { failure, again, .. })) => {
-                self.board.ran(pair, failure.is_none(), ended.late);
-                failure.iter().for_each(|failure| self.tell(failure, *again));
-                *again
-            }
+        let attempt = self.attempts[ended.place];
+        let (failure, again) = match &ended.passed {
+            Ok(Passed::NotDue) => (None, None),
+            Ok(Passed::Ran(Ran { failure, again, .. })) => (failure.as_ref(), *again),
             // Another process is at it.
             Err(failure) if failure.kind == ErrorKind::Locked => {
                 return self.line.plan(ended.place, now + ELSEWHERE);
             }
-            Err(failure) => {
-                self.board.ran(pair, false, ended.late);
-                let again = retry::pause(self.attempts[ended.place], failure);
-                self.tell(failure, again);
-                again
-            }
+            Err(failure) => (Some(failure), retry::pause(attempt, failure)),
         };
-        let attempt = self.attempts[ended.place];
+        if !matches!(ended.passed, Ok(Passed::NotDue)) {
+            self.board.ran(pair, failure.is_none(), ended.late);
+        }
+        failure.iter().for_each(|failure| self.app.report.failure(failure));
         self.plan_next(ended.place, ended.began);
         // What is due anew comes before another try.
         if let Some(at) = again.and_then(|pause| TimeDelta::from_std(pause).ok()).map(|pause| now + pause)
@@ -238,15 +238,8 @@ impl Daemon {
         {
             self.line.plan(ended.place, at);
             self.attempts[ended.place] = attempt + 1;
-        }
-    }
-
-    fn tell(&self, failure: &Failure, again: Option<Duration>) {
-        self.app.report.failure(failure);
-        if let Some(again) = again {
-            let target = failure.target.as_deref().unwrap_or_default();
-            let again = crate::units::duration(TimeDelta::from_std(again).unwrap_or_default());
-            self.app.report.info(&format!("{target}: it is tried again in {again}"));
+            let (target, at) = (&task.target.name, units::time(at));
+            self.app.report.info(&format!("{target}: {} is tried again at {at} UTC", task.name));
         }
     }
 
@@ -296,6 +289,41 @@ async fn is_missed(app: &App, duty: &Duty, task: Task<'_>) -> Result<bool, Failu
             false
         }
     })
+}
+
+/// Looks at every target from time to time: at all that are not known yet at once, at the others one after the other.
+async fn look_around(app: App, board: Arc<Board>, duty: Arc<Duty>) {
+    let every = duty.catalog.serve.look_every();
+    let look = |target| {
+        let (app, board, duty) = (&app, &board, &duty);
+        async move { look_at(app, board, duty, target).await }
+    };
+    let is_new = |target: &&Target| board.standing(target.name.as_str()).is_none();
+    stream::iter(duty.catalog.targets.values().filter(is_new)).for_each_concurrent(LOOKING, look).await;
+    let pause = every / u32::try_from(duty.catalog.targets.len().max(1)).unwrap_or(u32::MAX);
+    loop {
+        for target in duty.catalog.targets.values() {
+            tokio::time::sleep(pause).await;
+            look(target).await;
+        }
+        if duty.catalog.targets.is_empty() {
+            return;
+        }
+    }
+}
+
+async fn look_at(app: &App, board: &Board, duty: &Duty, target: &Target) {
+    board.looked(Box::pin(standing::look(&duty.catalog, target)).await);
+    let asked = async {
+        let opened = catalog::open(&duty.catalog, target).await?;
+        Ok(opened.provider.quotas().await?)
+    };
+    match app.asking(asked).await {
+        Ok(quotas) if quotas.is_empty() => {}
+        Ok(quotas) => board.asked(&target.name, quotas),
+        // Who may not read them is told by `doctor`.
+        Err(failure) => app.report.debug(&failure.message),
+    }
 }
 
 /// What is done by a config.

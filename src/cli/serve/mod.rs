@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use clap::Args;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use self::board::Board;
 use self::daemon::{Daemon, tell_duty};
 use self::duty::Duty;
+use self::web::Access;
 use super::{App, Mode};
+use crate::catalog::Catalog;
 use crate::config::Listen;
 use crate::failure::Failure;
 
@@ -16,6 +20,11 @@ mod board;
 mod daemon;
 mod duty;
 mod line;
+mod metrics;
+mod web;
+
+/// The least length of a token; a shorter one can be guessed.
+const LEAST: usize = 16;
 
 /// Run the schedules until it is told to stop, and answer for metrics, the API and the status page
 #[derive(Debug, Args)]
@@ -42,11 +51,41 @@ impl Serve {
             return Err(vec![failure.with_hint("try a schedule out: `snapkeep run SCHEDULE --dry-run`")]);
         }
         let catalog = app.load()?;
+        let listening = self.listen(app, &catalog).await.map_err(|failure| vec![failure])?;
         let duty = Arc::new(Duty::of(catalog, 0));
         let board = Arc::new(Board::new(duty.clone(), Utc::now()));
         tell_duty(&app.report, &duty);
+        let stop = CancellationToken::new();
+        let answering = listening
+            .map(|(listener, access)| tokio::spawn(web::answer(listener, board.clone(), access, stop.clone())));
         Daemon::new(app, board).work().await;
+        stop.cancel();
+        if let Some(answering) = answering {
+            let _ = answering.await;
+        }
         app.report.info("stopped");
         Ok(())
+    }
+
+    /// Takes the address that is to be listened on, and reads who may ask.
+    async fn listen(&self, app: &App, catalog: &Catalog) -> Result<Option<(TcpListener, Access)>, Failure> {
+        let settings = &catalog.serve;
+        let Listen::On(address) = self.listen.unwrap_or(settings.listen) else { return Ok(None) };
+        let token = match &settings.bearer_token {
+            Some(token) => Some(app.asking(async { Ok(token.resolve(&catalog.base).await?) }).await?),
+            None if !address.ip().is_loopback() => {
+                let failure = Failure::usage(format!("{address} can be reached from other machines, by everyone"));
+                return Err(failure.with_hint("add bearer_token = { file = ... } to [serve], or listen on 127.0.0.1"));
+            }
+            None => None,
+        };
+        if token.as_ref().is_some_and(|token| token.expose().len() < LEAST) {
+            let failure = Failure::usage(format!("[serve] bearer_token is shorter than {LEAST} characters"));
+            return Err(failure.with_hint("make one: `openssl rand -hex 32`"));
+        }
+        let listener = web::bind(address).await?;
+        let address = listener.local_addr().map_or_else(|_| address.to_string(), |address| address.to_string());
+        app.report.info(&format!("listens on http://{address}"));
+        Ok(Some((listener, Access::new(token.as_ref()))))
     }
 }

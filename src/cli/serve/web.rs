@@ -1,0 +1,297 @@
+//! What is told over HTTP: metrics, health, the API, and the status page. Nothing can be changed by it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, REFERRER_POLICY, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use chrono::Utc;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use sha2::{Digest, Sha256};
+use snapkeep_providers::secret::Secret;
+use snapkeep_providers::{ErrorKind, model::Snapshot};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::board::Board;
+use super::metrics;
+use crate::cli::run::RunRow;
+use crate::cli::status::StatusRow;
+use crate::cli::targets;
+use crate::failure::Failure;
+use crate::page;
+use crate::render::{self, Format, Paint, Row};
+
+/// How many may be connected at once.
+const CONNECTIONS: usize = 64;
+/// How long somebody may take to say what is wanted.
+const HEADERS: Duration = Duration::from_secs(10);
+/// How long one request may take.
+const REQUEST: Duration = Duration::from_secs(60);
+
+/// Who may read.
+#[derive(Clone, Debug)]
+pub(super) struct Access {
+    /// The hash of the token; everyone may where there is none.
+    token: Option<[u8; 32]>,
+}
+
+impl Access {
+    pub(super) fn new(token: Option<&Secret>) -> Self {
+        Self { token: token.map(|token| Sha256::digest(token.expose()).into()) }
+    }
+
+    /// By its hash: how long the comparison takes tells nothing.
+    fn is_token(&self, given: &str) -> bool {
+        self.token == Some(Sha256::digest(given).into())
+    }
+
+    /// As a bearer, or as the password that a browser asks for.
+    fn admits(&self, headers: &HeaderMap) -> bool {
+        let Some(given) = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()) else {
+            return self.token.is_none();
+        };
+        match given.split_once(' ') {
+            _ if self.token.is_none() => true,
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => self.is_token(token.trim()),
+            Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => {
+                let pair = BASE64_STANDARD.decode(pair.trim()).ok().and_then(|pair| String::from_utf8(pair).ok());
+                pair.is_some_and(|pair| pair.split_once(':').is_some_and(|(_, password)| self.is_token(password)))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What the handlers have at hand.
+#[derive(Clone, Debug)]
+struct Shared {
+    board: Arc<Board>,
+    access: Access,
+    /// Without a token, only who means this machine is answered: a name of another's could lead here.
+    address: SocketAddr,
+}
+
+/// Takes the address, before anything is done.
+pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let kind = if error.kind() == std::io::ErrorKind::PermissionDenied {
+            ErrorKind::Permission
+        } else {
+            ErrorKind::Failed
+        };
+        Failure::new(kind, format!("cannot listen on {address}: {error}"))
+            .with_hint("name another address in [serve] listen, or by `--listen`; `--listen off` needs none")
+    })
+}
+
+/// Answers until it is told to stop.
+pub(super) async fn answer(listener: TcpListener, board: Arc<Board>, access: Access, stop: CancellationToken) {
+    let Ok(address) = listener.local_addr() else { return };
+    let router = router(Shared { board, access, address });
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let accepted = async {
+            let place = places.clone().acquire_owned().await.ok();
+            (place, listener.accept().await)
+        };
+        let (place, stream) = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            (place, accepted) = accepted => match accepted {
+                Ok((stream, _)) => (place, stream),
+                // Too many files are open: that passes.
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+        };
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(async move {
+            let mut server = hyper::server::conn::http1::Builder::new();
+            let connection = server
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADERS)
+                .serve_connection(TokioIo::new(stream), service);
+            // Who hangs up has heard enough.
+            let _ = connection.await;
+            drop(place);
+        });
+    }
+}
+
+fn router(shared: Shared) -> Router {
+    let closed = Router::new()
+        .route("/", get(page))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/status", get(status))
+        .route("/api/v1/targets", get(list_targets))
+        .route("/api/v1/targets/{target}/snapshots", get(snapshots))
+        .route("/api/v1/runs", get(runs))
+        .route_layer(from_fn_with_state(shared.clone(), admitted));
+    let open = Router::new()
+        .route("/healthz", get(healthy))
+        .route("/readyz", get(ready))
+        .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }));
+    closed.merge(open).fallback(nothing).layer(from_fn_with_state(shared.clone(), guarded)).with_state(shared)
+}
+
+/// What holds for every answer.
+async fn guarded(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    if !is_meant(&shared, request.headers()) {
+        return (StatusCode::MISDIRECTED_REQUEST, "this is another host\n").into_response();
+    }
+    let mut response = match tokio::time::timeout(REQUEST, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "it took too long\n").into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// Whether the host that is asked for is this one. A page elsewhere may have its own name lead to this address, and read what is
+/// answered; where there is a token it doesn't have it.
+fn is_meant(shared: &Shared, headers: &HeaderMap) -> bool {
+    if shared.access.token.is_some() {
+        return true;
+    }
+    let Some(host) = headers.get(HOST).and_then(|host| host.to_str().ok()) else { return false };
+    let name = host
+        .rsplit_once(':')
+        .map_or(host, |(name, port)| if port.chars().all(|digit| digit.is_ascii_digit()) { name } else { host });
+    let ip = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback() || ip == shared.address.ip())
+}
+
+async fn admitted(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    if shared.access.admits(request.headers()) {
+        return next.run(request).await;
+    }
+    let asked = [(WWW_AUTHENTICATE, "Bearer realm=\"snapkeep\""), (WWW_AUTHENTICATE, "Basic realm=\"snapkeep\"")];
+    let mut response = (StatusCode::UNAUTHORIZED, "a bearer token is needed\n").into_response();
+    for (name, value) in asked {
+        response.headers_mut().append(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn nothing() -> Response {
+    let known = "there is /, /metrics, /healthz, /readyz, /api/v1/status, /api/v1/targets, /api/v1/targets/TARGET/snapshots and /api/v1/runs\n";
+    (StatusCode::NOT_FOUND, known).into_response()
+}
+
+fn told(is: bool) -> Response {
+    if is { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "no\n") }.into_response()
+}
+
+async fn healthy(State(shared): State<Shared>) -> Response {
+    told(shared.board.is_alive(Utc::now()))
+}
+
+async fn ready(State(shared): State<Shared>) -> Response {
+    told(shared.board.is_ready(Utc::now()))
+}
+
+async fn metrics(State(shared): State<Shared>) -> Response {
+    off_the_way(move || match metrics::text(&shared.board, Utc::now()) {
+        Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    })
+    .await
+}
+
+async fn page(State(shared): State<Shared>) -> Response {
+    off_the_way(move || {
+        let policy = format!("{}; frame-ancestors 'none'", *page::SECURITY_POLICY);
+        let headers = [(CONTENT_TYPE, "text/html; charset=utf-8".to_owned()), (CONTENT_SECURITY_POLICY, policy)];
+        (headers, page::render(&shared.board.standings(), Utc::now())).into_response()
+    })
+    .await
+}
+
+async fn status(State(shared): State<Shared>) -> Response {
+    off_the_way(move || {
+        let (standings, now) = (shared.board.standings(), Utc::now());
+        let failures: Vec<Failure> = standings.iter().flat_map(|standing| standing.failures.clone()).collect();
+        let rows: Vec<StatusRow> = standings.iter().map(|standing| StatusRow::of(standing, now)).collect();
+        document(&rows, &failures)
+    })
+    .await
+}
+
+async fn list_targets(State(shared): State<Shared>) -> Response {
+    off_the_way(move || document(&targets::rows(&shared.board.duty().catalog), &[])).await
+}
+
+/// Those that were there when the target was last looked at.
+async fn snapshots(State(shared): State<Shared>, Path(target): Path<String>) -> Response {
+    let known = shared.board.duty().catalog.targets.keys().any(|name| name.as_str() == target);
+    match shared.board.standing(&target) {
+        Some(standing) => {
+            let snapshots: Vec<Snapshot> = standing.snapshots.iter().map(|judged| judged.snapshot.clone()).collect();
+            document(&snapshots, &standing.failures)
+        }
+        None if known => {
+            let failure = Failure::new(ErrorKind::Unavailable, format!("{target} has not been looked at yet"));
+            let mut response = document::<Snapshot>(&[], &[failure.of(&target)]);
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            response
+        }
+        None => {
+            let failure = Failure::new(ErrorKind::NotFound, format!("there is no target {target:?}"));
+            let mut response = document::<Snapshot>(&[], &[failure]);
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            response
+        }
+    }
+}
+
+/// What is remembered of the runs, of each target and schedule the newest first.
+async fn runs(State(shared): State<Shared>) -> Response {
+    off_the_way(move || {
+        let standings = shared.board.standings();
+        let rows = standings.iter().flat_map(|standing| {
+            standing.schedules.iter().flat_map(|schedule| {
+                let row = |run: &crate::history::Run| RunRow {
+                    target: standing.target.to_string(),
+                    schedule: schedule.name.clone(),
+                    run: run.clone(),
+                };
+                schedule.history.runs.iter().map(row)
+            })
+        });
+        document(&rows.collect::<Vec<_>>(), &[])
+    })
+    .await
+}
+
+/// A document as the command line prints it.
+fn document<T: Row>(items: &[T], failures: &[Failure]) -> Response {
+    let mut bytes = Vec::new();
+    match render::print(&mut bytes, Format::Json, items, failures, Utc::now(), Paint::Plain) {
+        Ok(()) => ([(CONTENT_TYPE, "application/json")], bytes).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// What may take a while with many targets is kept away from the scheduler.
+async fn off_the_way(work: impl FnOnce() -> Response + Send + 'static) -> Response {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
