@@ -211,11 +211,7 @@ fn the_documents_are_those_of_the_command_line_and_show_no_secret() {
     assert_eq!(snapshots, *bench.run("-o json list notes").document()["items"].as_array().unwrap());
     assert_eq!((snapshots.len(), served.items("/api/v1/targets/app/snapshots").len()), (1, 0));
     let status = served.get("/api/v1/status").document();
-    assert_eq!(
-        (&status["kind"], status["items"].as_array().unwrap().len()),
-        (&json!("TargetStatusList"), 2),
-        "{status}"
-    );
+    assert_eq!((&status["kind"], status["items"].as_array().unwrap().len()), (&json!("StatusList"), 2), "{status}");
 
     let page = served.get("/");
     assert!(

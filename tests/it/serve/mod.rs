@@ -192,7 +192,11 @@ fn key(due: DateTime<Utc>) -> String {
 /// What is remembered of the schedules, on this machine.
 fn histories(bench: &Bench) -> Vec<PathBuf> {
     let all = below(&bench.path("home/.local/state/snapkeep")).into_iter();
-    all.filter(|path| path.is_file() && path.parent().is_some_and(|folder| folder.ends_with("history"))).collect()
+    let is_one = |path: &PathBuf| {
+        path.extension().is_some_and(|suffix| suffix == "json")
+            && path.parent().is_some_and(|folder| folder.ends_with("history"))
+    };
+    all.filter(is_one).collect()
 }
 
 fn history(path: &PathBuf) -> Value {

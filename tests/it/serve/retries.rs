@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::{Served, append, hourly, in_time, key, keys_of, miss};
@@ -48,4 +49,27 @@ fn a_run_that_fails_is_tried_again_with_its_key_and_the_others_go_on() {
     assert_eq!(counted, [Some(2.0), Some(1.0), Some(1.0)]);
     served.stopped(Duration::from_secs(5));
     assert_eq!((keys_of(&bench, "gone"), keys_of(&bench, "notes")), (vec![key(due)], vec![key(due)]));
+}
+
+/// Two schedules are due at one moment, on one target, and the first takes its time.
+#[test]
+fn a_run_that_meets_another_one_at_its_target_has_not_failed_and_waits() {
+    let bench = Bench::new();
+    let (schedule, due) = hourly();
+    append(&bench, &schedule);
+    append(&bench, &schedule.replace("hourly", "other"));
+    miss(&bench, bench.command(), 2);
+    let writer = Connection::open(bench.path("notes.db")).unwrap();
+    writer.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let mut served = Served::of(&bench);
+    until("one dumps", || bench.has_open(&served.child, "notes.db").then_some(()));
+    std::thread::sleep(Duration::from_secs(2));
+    drop(writer);
+    let runs = in_time(40, "both are made", || Some(served.runs("notes")).filter(|runs| runs.len() == 2));
+    assert!(runs.iter().all(|run| run["error"].is_null() && run["attempt"] == 1), "{runs:?}");
+    let mut keys = keys_of(&bench, "notes");
+    keys.sort();
+    assert_eq!(keys, [key(due), key(due).replace("hourly", "other")]);
+    assert!(!served.said().contains("error"), "{}", served.said());
+    served.stopped(Duration::from_secs(5));
 }
