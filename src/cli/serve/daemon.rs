@@ -211,6 +211,10 @@ impl Daemon {
             Err(_) => return,
         };
         if ended.generation != self.duty.generation {
+            // Its place is planned by the new config; what went wrong is told all the same.
+            if let Ok(Passed::Ran(Ran { failure: Some(failure), .. })) = &ended.passed {
+                self.app.report.failure(failure);
+            }
             return;
         }
         let duty = self.duty.clone();

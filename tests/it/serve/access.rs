@@ -295,3 +295,25 @@ fn who_takes_every_place_loses_them_again() {
     drop(slow);
     served.stopped(Duration::from_secs(5));
 }
+
+/// Asks for more than fits in between, and never reads. Takes more than a minute.
+#[test]
+fn who_never_reads_what_is_answered_is_cut_off() {
+    let (_bench, mut served) = served("look_every = \"1h\"\n");
+    let mut stream = served.connect();
+    stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    let requests = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1000);
+    let begun = Instant::now();
+    let mut stuck = 0;
+    let error = loop {
+        match stream.write_all(requests.as_bytes()) {
+            Ok(()) => {}
+            Err(error) if [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&error.kind()) => stuck += 1,
+            Err(error) => break error,
+        }
+        assert!(begun.elapsed() < Duration::from_secs(90), "it is still connected");
+    };
+    assert!(stuck > 10, "nothing was in its way: {error}");
+    assert!(begun.elapsed() > Duration::from_secs(55), "{:?}", begun.elapsed());
+    served.stopped(Duration::from_secs(5));
+}

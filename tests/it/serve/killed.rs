@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, SubsecRound, TimeDelta, Timelike, Utc};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{Served, in_time};
@@ -18,11 +19,6 @@ use crate::support::{Chance, StoreKind, TestStore};
 
 /// How long one is killed after the other.
 const KILLING: Duration = Duration::from_secs(120);
-/// How many targets are due once, each at its own moment of these two minutes and a half.
-const ONCE: usize = 40;
-const JITTER: &str = "150s";
-/// How many targets are due every minute.
-const EVERY: usize = 4;
 /// A lease, a look every quarter of a minute for each of the two locks, and the run itself.
 const TAKE_OVER: u64 = 120;
 const PLACES: usize = 3;
@@ -39,16 +35,19 @@ struct Fleet {
     shared: Bench,
     /// The folder of each process, with a config and a home of its own.
     places: Vec<Bench>,
+    /// How many targets are due once, within which time, and how many every minute.
+    once: usize,
+    jitter: &'static str,
+    every: usize,
     /// When those are due that are due once.
     due: DateTime<Utc>,
 }
 
 impl Fleet {
-    fn new(store: TestStore) -> Self {
+    fn new(store: TestStore, due: DateTime<Utc>, (once, jitter): (usize, &'static str), every: usize) -> Self {
         let shared = Bench::empty();
         let places = (0..PLACES).map(|_| Bench::empty()).collect();
-        let due = minute(Utc::now() + TimeDelta::seconds(10));
-        let fleet = Self { store, shared, places, due };
+        let fleet = Self { store, shared, places, once, jitter, every, due };
         for (name, script) in [("before", BEFORE), ("after", AFTER)] {
             fs::write(fleet.shared.path(name), script).unwrap();
             fs::set_permissions(fleet.shared.path(name), fs::Permissions::from_mode(0o755)).unwrap();
@@ -77,7 +76,7 @@ impl Fleet {
             writeln!(config, "tags = {{ group = \"{schedule}\" }}").unwrap();
         }
         let hourly = format!("{} * * * *", self.due.minute());
-        for (schedule, cron, jitter) in [("once", &*hourly, JITTER), ("every", "* * * * *", "1m")] {
+        for (schedule, cron, jitter) in [("once", &*hourly, self.jitter), ("every", "* * * * *", "1m")] {
             let targets = format!("targets = [\"tag:group={schedule}\"]\nactions = [\"create\"]\n");
             write!(config, "\n[schedules.{schedule}]\ncron = \"{cron}\"\njitter = \"{jitter}\"\n{targets}").unwrap();
         }
@@ -87,7 +86,7 @@ impl Fleet {
     /// Each schedule with each of its targets.
     fn pairs(&self) -> Vec<(&'static str, String)> {
         let of = |schedule: &'static str, count| (0..count).map(move |n| (schedule, format!("{schedule}-{n}")));
-        of("once", ONCE).chain(of("every", EVERY)).collect()
+        of("once", self.once).chain(of("every", self.every)).collect()
     }
 
     /// The first process is on this machine. Where the others are, a pid of here means nothing: so they are elsewhere to it and to
@@ -103,6 +102,14 @@ impl Fleet {
         };
         command.envs(self.store.environment());
         Served::start(place, command, name)
+    }
+
+    /// So many processes, and up to when each target's runs were due before it was first seen: those are nobody's.
+    fn begin(&self, processes: usize) -> (Vec<Served>, BTreeMap<String, DateTime<Utc>>) {
+        let processes = (0..processes).map(|number| self.start(number, "serve-0.log")).collect();
+        in_time(20, "each target has a past", || (self.histories().len() == self.pairs().len()).then_some(()));
+        let past = self.histories().into_iter().map(|(target, history)| (target, time(&history["settled"])));
+        (processes, past.collect())
     }
 
     /// What is remembered of each pair, by the target's name.
@@ -203,12 +210,9 @@ fn of_three_processes_one_is_killed_every_few_seconds_and_no_run_is_lost_and_non
     if !can_unshare() {
         return crate::support::leave_out("a namespace of pids can't be had");
     }
-    let (begun, fleet) = (Instant::now(), Fleet::new(store));
-    let mut processes: Vec<Served> = (0..PLACES).map(|number| fleet.start(number, "serve-0.log")).collect();
-    in_time(20, "each target has a past", || (fleet.histories().len() == fleet.pairs().len()).then_some(()));
-    // What was due before it was first seen is nobody's.
-    let past: BTreeMap<String, DateTime<Utc>> =
-        fleet.histories().into_iter().map(|(target, history)| (target, time(&history["settled"]))).collect();
+    let (begun, fleet) =
+        (Instant::now(), Fleet::new(store, minute(Utc::now() + TimeDelta::seconds(10)), (40, "150s"), 4));
+    let (mut processes, past) = fleet.begin(PLACES);
     let figures = kill_one_after_the_other(&fleet, &mut processes);
     let killed_until = Utc::now();
     let is_settled = |(schedule, target): &(&str, String), histories: &BTreeMap<String, Value>| {
@@ -279,4 +283,33 @@ fn held(fleet: &Fleet, past: &BTreeMap<String, DateTime<Utc>>) -> String {
         again + found,
         begun_keys.iter().filter(|pair| !keys.contains(**pair)).count(),
     )
+}
+
+/// As a machine that is suspended. Both processes are on one machine: that the owner is there says nothing of whether it works.
+#[test]
+fn one_that_sleeps_longer_than_its_lease_makes_nothing_when_it_wakes() {
+    let Some(store) = StoreKind::S3.up() else { return };
+    let fleet = Fleet::new(store, minute(Utc::now() + TimeDelta::seconds(65)), (12, "15s"), 0);
+    let (mut processes, past) = fleet.begin(1);
+    let at_work = |served: &Served| served.metric("snapkeep_runs_in_progress").is_some_and(|runs| runs >= 2.0);
+    in_time(90, "it is at work", || at_work(&processes[0]).then_some(()));
+    processes[0].signal(Signal::STOP);
+    let asleep = Instant::now();
+    let place = &fleet.places[1];
+    let mut command = place.command();
+    command.envs(fleet.store.environment());
+    processes.push(Served::start(place, command, "serve-0.log"));
+    in_time(TAKE_OVER, "the other one has made up for all", || {
+        fleet.histories().values().all(|history| time(&history["settled"]) >= fleet.due).then_some(())
+    });
+    let asleep = asleep.elapsed();
+    assert!(asleep > Duration::from_secs(40), "a lease runs out after a minute, the last renewal was a quarter before");
+    processes[0].signal(Signal::CONT);
+    std::thread::sleep(Duration::from_secs(10));
+    let woken = processes[0].said();
+    processes.iter_mut().for_each(|process| {
+        process.stopped(Duration::from_secs(30));
+    });
+    let counted = held(&fleet, &past);
+    eprint!("asleep for {asleep:?}\n{counted}{woken}");
 }
