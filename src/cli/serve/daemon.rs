@@ -3,11 +3,12 @@
 //! What is due is decided by the state that all who share it read; what is planned here is only when to look. So nothing is lost
 //! with a process, and nothing is done twice by two.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use snapkeep_providers::ErrorKind;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -193,11 +194,23 @@ impl Daemon {
             let (began, working) = (Utc::now(), board.working());
             let cancel = if task.target.settings.is_dump() { &stop.dumps } else { &stop.clouds };
             let app = App { cancel: cancel.clone(), now: began, ..app };
-            // A future of this size for each of those that wait would be much.
-            let passed = Box::pin(pass(&app, &duty, task, attempt)).await;
-            if !matches!(&passed, Err(failure) if failure.kind == ErrorKind::Locked) && !stop.clouds.is_cancelled() {
-                board.looked(Box::pin(standing::look(&duty.catalog, task.target)).await);
-            }
+            let work = async {
+                let passed = pass(&app, &duty, task, attempt).await;
+                if !matches!(&passed, Err(failure) if failure.kind == ErrorKind::Locked) && !stop.clouds.is_cancelled()
+                {
+                    board.looked(Box::pin(standing::look(&duty.catalog, task.target)).await);
+                }
+                passed
+            };
+            // A future of this size for each of those that wait would be much. One that panics is one that failed: its place is
+            // planned again, and the others go on.
+            let passed = AssertUnwindSafe(Box::pin(work)).catch_unwind().await;
+            let passed = passed.unwrap_or_else(|_| {
+                let message = format!("{} ended by a defect of snapkeep", task.name);
+                Err(Failure::new(ErrorKind::Failed, message)
+                    .with_hint("report it, with what was printed before")
+                    .of(&task.target.name))
+            });
             drop((turn, working));
             ended(began, passed)
         });
@@ -207,7 +220,7 @@ impl Daemon {
     fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
         let ended = match ended {
             Ok(ended) => ended,
-            // A panic was told where it happened; the place is planned anew with the config, or found missed.
+            // Nothing panics around the work, and nobody aborts it.
             Err(_) => return,
         };
         if ended.generation != self.duty.generation {

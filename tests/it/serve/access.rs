@@ -297,8 +297,7 @@ fn who_takes_every_place_loses_them_again() {
 }
 
 /// Asks for more than fits in between, and never reads. Takes more than a minute.
-#[test]
-fn who_never_reads_what_is_answered_is_cut_off() {
+pub(super) fn who_never_reads_what_is_answered_is_cut_off() {
     let (_bench, mut served) = served("look_every = \"1h\"\n");
     let mut stream = served.connect();
     stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();

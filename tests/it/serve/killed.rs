@@ -286,8 +286,7 @@ fn held(fleet: &Fleet, past: &BTreeMap<String, DateTime<Utc>>) -> String {
 }
 
 /// As a machine that is suspended. Both processes are on one machine: that the owner is there says nothing of whether it works.
-#[test]
-fn one_that_sleeps_longer_than_its_lease_makes_nothing_when_it_wakes() {
+pub(super) fn one_that_sleeps_longer_than_its_lease_makes_nothing_when_it_wakes() {
     let Some(store) = StoreKind::S3.up() else { return };
     let fleet = Fleet::new(store, minute(Utc::now() + TimeDelta::seconds(65)), (12, "15s"), 0);
     let (mut processes, past) = fleet.begin(1);

@@ -22,6 +22,16 @@ mod reload;
 mod retries;
 mod stop;
 
+/// Most of their time they wait: for pauses, limits and leases of a minute. So they do it together.
+#[test]
+fn what_takes_minutes() {
+    std::thread::scope(|threads| {
+        threads.spawn(access::who_never_reads_what_is_answered_is_cut_off);
+        threads.spawn(retries::a_run_that_fails_is_tried_again_with_its_key_and_the_others_go_on);
+        threads.spawn(killed::one_that_sleeps_longer_than_its_lease_makes_nothing_when_it_wakes);
+    });
+}
+
 /// A `serve` that listens on a port of its own. It is killed when dropped.
 struct Served {
     child: Child,

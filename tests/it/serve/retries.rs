@@ -15,8 +15,7 @@ fn time(value: &Value) -> DateTime<Utc> {
 }
 
 /// Takes more than a minute: the first pause.
-#[test]
-fn a_run_that_fails_is_tried_again_with_its_key_and_the_others_go_on() {
+pub(super) fn a_run_that_fails_is_tried_again_with_its_key_and_the_others_go_on() {
     let bench = Bench::of(&[target("gone", "gone.db", ""), target("notes", "notes.db", "")]);
     let (schedule, due) = hourly();
     append(&bench, &schedule);
