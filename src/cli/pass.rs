@@ -103,7 +103,11 @@ impl Pass<'_> {
         };
         let unfinished = Unfinished { key: key.clone(), due, begun_at };
         history::change(&opened.scope, self.name, |history| history.unfinished = Some(unfinished.clone())).await?;
-        let done = self.act(opened, &key).await;
+        let mut done = self.act(opened, &key).await;
+        // Another run, or a person, is at the target: that ends, and this one is still due then.
+        if due.is_some() && done.failed.as_ref().is_some_and(|(_, failure)| failure.kind == ErrorKind::Locked) {
+            return done.failed.take().map_or(Ok(Passed::NotDue), |(_, failure)| Err(failure));
+        }
         let run = self.account(due, begun_at, &done);
         let failure = done.failed.map(|(_, failure)| failure);
         let goes_on = failure.as_ref().is_some_and(journal::goes_on);

@@ -31,6 +31,7 @@ mod s3_credentials;
 mod s3_uploads;
 mod schema;
 mod secrets;
+mod serve;
 mod sick_tools;
 mod simulators;
 mod store;

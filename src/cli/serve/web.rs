@@ -1,6 +1,7 @@
 //! What is told over HTTP: metrics, health, the API, and the status page. Nothing can be changed by it.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ use crate::render::{self, Format, Paint, Row};
 const CONNECTIONS: usize = 64;
 /// How long somebody may take to say what is wanted.
 const HEADERS: Duration = Duration::from_secs(10);
+/// How long one may stay connected: who doesn't read what is answered would keep a place for ever.
+const CONNECTION: Duration = Duration::from_secs(60);
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(60);
 
@@ -129,12 +132,13 @@ pub(super) async fn answer(listener: TcpListener, board: Arc<Board>, access: Acc
         let service = TowerToHyperService::new(router.clone());
         tokio::spawn(async move {
             let mut server = hyper::server::conn::http1::Builder::new();
-            let connection = server
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADERS)
-                .serve_connection(TokioIo::new(stream), service);
+            server.timer(TokioTimer::new()).header_read_timeout(HEADERS);
+            let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
             // Who hangs up has heard enough.
-            let _ = connection.await;
+            if tokio::time::timeout(CONNECTION, connection.as_mut()).await.is_err() {
+                connection.as_mut().graceful_shutdown();
+                let _ = tokio::time::timeout(HEADERS, connection).await;
+            }
             drop(place);
         });
     }

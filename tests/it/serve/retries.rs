@@ -1,0 +1,75 @@
+//! What fails is tried again, and holds nobody up.
+
+use std::fs;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::{Served, append, hourly, in_time, key, keys_of, miss};
+use crate::cli::{Bench, target, until};
+
+fn time(value: &Value) -> DateTime<Utc> {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+/// Takes more than a minute: the first pause.
+#[test]
+fn a_run_that_fails_is_tried_again_with_its_key_and_the_others_go_on() {
+    let bench = Bench::of(&[target("gone", "gone.db", ""), target("notes", "notes.db", "")]);
+    let (schedule, due) = hourly();
+    append(&bench, &schedule);
+    miss(&bench, bench.command(), 2);
+    let mut served = Served::of(&bench);
+    let runs = until("the other one is made", || Some(served.runs("notes")).filter(|runs| !runs.is_empty()));
+    assert_eq!(runs[0]["error"], Value::Null);
+    let failed = until("the broken one has failed", || served.runs("gone").into_iter().next());
+    assert_eq!((failed["error"]["action"].as_str(), &failed["attempt"]), (Some("create"), &json!(1)), "{failed}");
+    assert_eq!(time(&failed["due"]), due);
+    until("that is told", || served.said().contains("gone: hourly is tried again at ").then_some(()));
+    let of_gone = "{target=\"gone\",schedule=\"hourly\"}";
+    let counted = ["runs_total", "run_failures_total", "last_run_success"]
+        .map(|name| served.metric(&format!("snapkeep_{name}{of_gone}")));
+    assert_eq!(counted, [Some(1.0), Some(1.0), Some(0.0)]);
+
+    fs::copy(bench.path("notes.db"), bench.path("gone.db")).unwrap();
+    let again = in_time(90, "it is tried again", || Some(served.runs("gone")).filter(|runs| runs.len() == 2));
+    let [again, before] = again.as_slice() else { unreachable!() };
+    assert_eq!(before, &failed);
+    assert_eq!(
+        (&again["error"], &again["attempt"], &again["due"]),
+        (&Value::Null, &json!(2), &failed["due"]),
+        "{again}"
+    );
+    let pause = time(&again["begun_at"]) - time(&failed["ended_at"]);
+    assert!(pause >= TimeDelta::seconds(60) && pause < TimeDelta::seconds(75), "{pause}");
+    let counted = ["runs_total", "run_failures_total", "last_run_success"]
+        .map(|name| served.metric(&format!("snapkeep_{name}{of_gone}")));
+    assert_eq!(counted, [Some(2.0), Some(1.0), Some(1.0)]);
+    served.stopped(Duration::from_secs(5));
+    assert_eq!((keys_of(&bench, "gone"), keys_of(&bench, "notes")), (vec![key(due)], vec![key(due)]));
+}
+
+/// Two schedules are due at one moment, on one target, and the first takes its time.
+#[test]
+fn a_run_that_meets_another_one_at_its_target_has_not_failed_and_waits() {
+    let bench = Bench::new();
+    let (schedule, due) = hourly();
+    append(&bench, &schedule);
+    append(&bench, &schedule.replace("hourly", "other"));
+    miss(&bench, bench.command(), 2);
+    let writer = Connection::open(bench.path("notes.db")).unwrap();
+    writer.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let mut served = Served::of(&bench);
+    until("one dumps", || bench.has_open(&served.child, "notes.db").then_some(()));
+    std::thread::sleep(Duration::from_secs(2));
+    drop(writer);
+    let runs = in_time(40, "both are made", || Some(served.runs("notes")).filter(|runs| runs.len() == 2));
+    assert!(runs.iter().all(|run| run["error"].is_null() && run["attempt"] == 1), "{runs:?}");
+    let mut keys = keys_of(&bench, "notes");
+    keys.sort();
+    assert_eq!(keys, [key(due), key(due).replace("hourly", "other")]);
+    assert!(!served.said().contains("error"), "{}", served.said());
+    served.stopped(Duration::from_secs(5));
+}
