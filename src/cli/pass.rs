@@ -47,7 +47,7 @@ pub(super) enum Occasion<'a> {
 #[derive(Debug)]
 pub(super) enum Passed {
     /// It ran to its end.
-    Ran(Ran),
+    Ran(Box<Ran>),
     /// It is not due: another process has settled it, or it was missed and is to be skipped.
     NotDue,
 }
@@ -121,7 +121,7 @@ impl Pass<'_> {
             })
             .await?;
         }
-        Ok(Passed::Ran(Ran { run, failure, again }))
+        Ok(Passed::Ran(Box::new(Ran { run, failure, again })))
     }
 
     /// What is due now; of what was asked for that is no question.

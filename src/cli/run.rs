@@ -136,7 +136,8 @@ impl RunSchedule {
             match result {
                 Err(failure) => outcome.failures.push(failure),
                 Ok((_, Passed::NotDue)) => outcome.done += 1,
-                Ok((target, Passed::Ran(Ran { run, failure, .. }))) => {
+                Ok((target, Passed::Ran(ran))) => {
+                    let Ran { run, failure, .. } = *ran;
                     outcome.done += usize::from(failure.is_none());
                     outcome.failures.extend(failure);
                     let (target, schedule) = (target.name.to_string(), self.schedule.clone());

@@ -111,7 +111,7 @@ fn each_mark_is_told_in_words() {
 
 #[test]
 fn nothing_to_show_is_a_page_too() {
-    let page = render(&[], now());
+    let page = render::<Standing>(&[], now());
     assert!(page.contains("<title>snapkeep: 0 healthy</title>") && page.ends_with("</html>"));
 }
 

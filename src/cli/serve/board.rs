@@ -178,3 +178,56 @@ impl Drop for Working {
         self.0.in_progress.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::catalog::Catalog;
+
+    fn duty(targets: &[&str], generation: u64) -> Arc<Duty> {
+        let target =
+            |name: &&str| format!("[targets.{name}]\nprovider = \"sqlite\"\npath = \"{name}.db\"\nstore = \"local\"\n");
+        let text = format!(
+            "version = 1\n{}[stores.local]\ntype = \"local\"\npath = \"s\"\n[schedules.nightly]\ncron = \"15 2 * * *\"\n\
+             targets = [\"*\"]\nactions = [\"create\"]\n",
+            targets.iter().map(target).collect::<String>()
+        );
+        let config = crate::config::parse(&text, Path::new("/etc/snapkeep/config.toml")).unwrap();
+        Arc::new(Duty::of(Catalog::of(config), generation))
+    }
+
+    fn pair(target: &str) -> Pair {
+        (target.parse().unwrap(), "nightly".to_owned())
+    }
+
+    #[test]
+    fn another_config_forgets_what_it_no_longer_names_and_keeps_the_rest() {
+        let now = DateTime::UNIX_EPOCH;
+        let board = Board::new(duty(&["notes", "tasks"], 0), now);
+        assert_eq!(board.counts()[&pair("notes")], Count::default(), "what never ran is nothing, and there");
+        board.ran(pair("notes"), false, TimeDelta::seconds(3));
+        board.ran(pair("tasks"), true, TimeDelta::zero());
+        board.not_reloaded(now + TimeDelta::minutes(1));
+        assert!(!board.reload().ok);
+        board.reloaded(duty(&["notes", "more"], 1), now + TimeDelta::minutes(2));
+        let counts = board.counts();
+        assert_eq!(counts.keys().map(|(target, _)| target.as_str()).collect::<Vec<_>>(), ["more", "notes"]);
+        assert_eq!(counts[&pair("notes")], Count { runs: 1, failures: 1, late: TimeDelta::seconds(3) });
+        assert!(board.reload().ok && board.duty().generation == 1);
+    }
+
+    #[test]
+    fn who_is_silent_for_long_is_stuck_and_who_stops_is_not_ready() {
+        let now = Utc::now();
+        let board = Board::new(duty(&[], 0), now);
+        assert!(board.is_ready(now) && board.is_alive(now));
+        let later = now + SILENCE;
+        assert!(!board.is_ready(later) && !board.is_alive(later));
+        board.alive(later);
+        assert!(board.is_ready(later));
+        board.stops();
+        assert!(!board.is_ready(later) && board.is_alive(later));
+    }
+}

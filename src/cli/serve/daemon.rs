@@ -19,7 +19,7 @@ use super::duty::{Duty, Task};
 use super::line::Line;
 use crate::budget::{Budget, account};
 use crate::catalog;
-use crate::cli::pass::{Occasion, Pass, Passed, Ran};
+use crate::cli::pass::{Occasion, Pass, Passed};
 use crate::cli::{App, Out};
 use crate::config::Target;
 use crate::failure::Failure;
@@ -47,8 +47,7 @@ pub(super) struct Daemon {
     attempts: Vec<u32>,
     budget: Arc<Budget>,
     running: JoinSet<Ended>,
-    /// Places that were missed, of which generation.
-    missed: (mpsc::UnboundedSender<(u64, usize)>, mpsc::UnboundedReceiver<(u64, usize)>),
+    missed: (mpsc::UnboundedSender<Missed>, mpsc::UnboundedReceiver<Missed>),
     /// What is done beside the runs, by the config of now.
     beside: JoinSet<()>,
     stop: Stop,
@@ -62,6 +61,9 @@ struct Stop {
     /// A dump would be lost: after a while.
     dumps: CancellationToken,
 }
+
+/// The generation of a config, and a place of its that has missed a run.
+type Missed = (u64, usize);
 
 /// A run that has ended, or a look that found none.
 #[derive(Debug)]
@@ -223,36 +225,39 @@ impl Daemon {
             // Nothing panics around the work, and nobody aborts it.
             Err(_) => return,
         };
+        let failure = match &ended.passed {
+            Ok(Passed::NotDue) => None,
+            Ok(Passed::Ran(ran)) => ran.failure.as_ref(),
+            Err(failure) => Some(failure),
+        };
         if ended.generation != self.duty.generation {
             // Its place is planned by the new config; what went wrong is told all the same.
-            if let Ok(Passed::Ran(Ran { failure: Some(failure), .. })) = &ended.passed {
-                self.app.report.failure(failure);
-            }
-            return;
+            return failure.iter().for_each(|failure| self.app.report.failure(failure));
         }
         let duty = self.duty.clone();
         let Some(task) = duty.task(ended.place) else { return };
-        let pair = (task.target.name.clone(), task.name.to_owned());
-        let now = Utc::now();
-        let attempt = self.attempts[ended.place];
-        let (failure, again) = match &ended.passed {
-            Ok(Passed::NotDue) => (None, None),
+        let (now, attempt) = (Utc::now(), self.attempts[ended.place]);
+        match &ended.passed {
+            Ok(Passed::NotDue) => {}
             // It was stopped, or lost its lock: it has failed at nothing, and is still due.
-            Ok(Passed::Ran(Ran { failure: Some(failure), .. })) | Err(failure) if failure.is_interruption() => {
+            _ if failure.is_some_and(Failure::is_interruption) => {
                 let (target, name) = (&task.target.name, task.name);
                 self.app.report.info(&format!("{target}: {name} was cut off; who runs next goes on with it"));
                 return self.line.plan(ended.place, now + ELSEWHERE);
             }
-            Ok(Passed::Ran(Ran { failure, again, .. })) => (failure.as_ref(), *again),
             // Another process is at it.
             Err(failure) if failure.kind == ErrorKind::Locked => {
                 return self.line.plan(ended.place, now + ELSEWHERE);
             }
-            Err(failure) => (Some(failure), retry::pause(attempt, failure)),
-        };
-        if !matches!(ended.passed, Ok(Passed::NotDue)) {
-            self.board.ran(pair, failure.is_none(), ended.late);
+            Ok(Passed::Ran(_)) | Err(_) => {
+                self.board.ran((task.target.name.clone(), task.name.to_owned()), failure.is_none(), ended.late);
+            }
         }
+        let again = match &ended.passed {
+            Ok(Passed::NotDue) => None,
+            Ok(Passed::Ran(ran)) => ran.again,
+            Err(failure) => retry::pause(attempt, failure),
+        };
         failure.iter().for_each(|failure| self.app.report.failure(failure));
         self.plan_next(ended.place, ended.began);
         // What is due anew comes before another try.

@@ -46,10 +46,16 @@ const CONNECTION: Duration = Duration::from_secs(60);
 const REQUEST: Duration = Duration::from_secs(60);
 
 /// Who may read.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Access {
     /// The hash of the token; everyone may where there is none.
     token: Option<[u8; 32]>,
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.token.is_some() { "Access(token)" } else { "Access(all)" })
+    }
 }
 
 impl Access {
@@ -298,4 +304,54 @@ fn document<T: Row>(items: &[T], failures: &[Failure]) -> Response {
 /// What may take a while with many targets is kept away from the scheduler.
 async fn off_the_way(work: impl FnOnce() -> Response + Send + 'static) -> Response {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: axum::http::HeaderName, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name, value.parse().unwrap())])
+    }
+
+    #[test]
+    fn who_has_the_token_is_admitted_and_nobody_else() {
+        let access = Access::new(Some(&Secret::new("a-token-of-some-length".into())));
+        let admits = |value: &str| access.admits(&headers(AUTHORIZATION, value));
+        let basic = |pair: &str| format!("Basic {}", BASE64_STANDARD.encode(pair));
+        assert!(admits("Bearer a-token-of-some-length") && admits("bearer  a-token-of-some-length"));
+        assert!(admits(&basic("anybody:a-token-of-some-length")));
+        for other in ["", "Bearer", "Bearer ", "Bearer a-token-of-some-lengt", "a-token-of-some-length", "Basic %%%"] {
+            assert!(!admits(other), "{other:?}");
+        }
+        for pair in ["a-token-of-some-length", "a-token-of-some-length:", "x:y"] {
+            assert!(!admits(&basic(pair)), "{pair:?}");
+        }
+        assert!(!access.admits(&HeaderMap::new()));
+        assert!(!format!("{access:?}").contains("token-of"), "nothing of it is shown");
+        assert!(Access::new(None).admits(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn without_a_token_only_this_machine_is_meant() {
+        let catalog = crate::catalog::Catalog::of(
+            crate::config::parse("version = 1\n", std::path::Path::new("/etc/snapkeep/config.toml")).unwrap(),
+        );
+        let duty = Arc::new(super::super::duty::Duty::of(catalog, 0));
+        let shared = |token: Option<&str>| Shared {
+            board: Arc::new(Board::new(duty.clone(), Utc::now())),
+            access: Access::new(token.map(|token| Secret::new(token.into())).as_ref()),
+            address: "127.0.0.1:9870".parse().unwrap(),
+        };
+        let is_meant = |host: &str| super::is_meant(&shared(None), &headers(HOST, host));
+        for host in ["127.0.0.1:9870", "127.0.0.1", "localhost", "LOCALHOST:9870", "[::1]:9870", "127.1.2.3:1"] {
+            assert!(is_meant(host), "{host}");
+        }
+        for host in
+            ["evil.example", "evil.example:9870", "localhost.evil.example", "127.0.0.1.evil.example", "", "10.0.0.1"]
+        {
+            assert!(!is_meant(host), "{host}");
+        }
+        assert!(super::is_meant(&shared(Some("a-token-of-some-length")), &headers(HOST, "snapkeep.internal")));
+    }
 }

@@ -257,7 +257,7 @@ fn a_store_that_can_not_be_made_is_an_error_and_no_snapshot() {
     --- stderr
     error: notes: store: cannot open local: its folder can't be made
     caused by: File exists (os error 17)
-    hint: make [DIR]/snapshots writable for this user
+    hint: check `path` of the store: [DIR]/snapshots
     ");
     assert_eq!(fs::read_to_string(bench.path("snapshots")).unwrap(), "a file where a folder belongs");
 }

@@ -92,10 +92,10 @@ fn what_is_sick_is_told_with_what_to_do_and_the_rest_is_looked_at() {
     hint: check `path` in the config; it is relative to the config file
     error: notes: store: cannot open nas: its folder can't be made
     caused by: File exists (os error 17)
-    hint: make [DIR]/nas writable for this user
+    hint: check `path` of the store: [DIR]/nas
     error: store: cannot open nas: its folder can't be made
     caused by: File exists (os error 17)
-    hint: make [DIR]/nas writable for this user
+    hint: check `path` of the store: [DIR]/nas
     ");
     assert_eq!(bench.run("doctor tasks").code, Some(0));
     assert_eq!(bench.run("doctor gone").code, Some(4));

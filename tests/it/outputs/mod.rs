@@ -16,6 +16,7 @@ mod queries;
 mod reading;
 mod refusals;
 mod removing;
+mod scheduled;
 mod status;
 mod texts;
 mod typed;

@@ -33,7 +33,7 @@ fn of_those_that_are_ok_stale_and_without_a_snapshot() {
     --- stdout
     TARGET  NEWEST GOOD (UTC)  AGE  MAX AGE  STATE  VERIFIED  SIZES  NEXT RUN (UTC)  LAST ERROR
     empty  -  -  -  none  -  -  -  -
-    notes  [TIME]  [AGE]  1d 12h  ok  -  ██  -  -
+    notes  [TIME]  [AGE]  1d 12h  ok  -  ██  [TIME]  -
     old  [TIME]  2d 2h  1d 12h  stale  -  █  -  -
 
     $ snapkeep -o json status
@@ -86,11 +86,11 @@ fn of_those_that_are_ok_stale_and_without_a_snapshot() {
               "size_bytes": [SIZE]
             }
           ],
-          "next_run": null,
+          "next_run": "[TIME]",
           "schedules": [
             {
               "schedule": "nightly",
-              "next_run": null,
+              "next_run": "[TIME]",
               "running_since": null,
               "last_run": null,
               "last_success": null,
@@ -134,7 +134,7 @@ fn of_those_that_are_ok_stale_and_without_a_snapshot() {
     exit 0
     --- stdout
     TARGET  NEWEST GOOD (UTC)  AGE  MAX AGE  STATE  VERIFIED  SIZES  NEXT RUN (UTC)  LAST ERROR
-    notes  [TIME]  [AGE]  1d 12h  ok  -  ██  -  -
+    notes  [TIME]  [AGE]  1d 12h  ok  -  ██  [TIME]  -
 
     $ snapkeep -o json status notes --check
     exit 0
@@ -170,11 +170,11 @@ fn of_those_that_are_ok_stale_and_without_a_snapshot() {
               "size_bytes": [SIZE]
             }
           ],
-          "next_run": null,
+          "next_run": "[TIME]",
           "schedules": [
             {
               "schedule": "nightly",
-              "next_run": null,
+              "next_run": "[TIME]",
               "running_since": null,
               "last_run": null,
               "last_success": null,
@@ -211,7 +211,7 @@ fn with_check_what_will_not_do_is_an_error() {
     exit 4
     --- stdout
     TARGET  NEWEST GOOD (UTC)  AGE  MAX AGE  STATE  VERIFIED  SIZES  NEXT RUN (UTC)  LAST ERROR
-    notes  [TIME]  [AGE]  1d 12h  ok  -  ██  -  -
+    notes  [TIME]  [AGE]  1d 12h  ok  -  ██  [TIME]  -
     old  [TIME]  2d 2h  1d 12h  stale  -  █  -  -
     --- stderr
     error: the newest good snapshot, old/[ID3], is [AGE] old: more than 1d 12h
@@ -233,42 +233,42 @@ fn a_list_that_can_not_be_read_is_unknown() {
     exit 3
     --- stdout
     TARGET  NEWEST GOOD (UTC)  AGE  MAX AGE  STATE  VERIFIED  SIZES  NEXT RUN (UTC)  LAST ERROR
-    notes  -  -  1d 12h  unknown  -  -  -  look: failed
+    notes  -  -  1d 12h  unknown  -  -  [TIME]  look: failed
     old  [TIME]  2d 2h  1d 12h  stale  -  █  -  -
     --- stderr
     error: notes: store: cannot open broken: its folder can't be made
     caused by: File exists (os error 17)
-    hint: make [DIR]/notes.db writable for this user
+    hint: check `path` of the store: [DIR]/notes.db
     --- stderr as JSON
-    {"level":"error","code":"failed","message":"store: cannot open broken: its folder can't be made","target":"notes","retryable":false,"hint":"make [DIR]/notes.db writable for this user","causes":["File exists (os error 17)"]}
+    {"level":"error","code":"failed","message":"store: cannot open broken: its folder can't be made","target":"notes","retryable":false,"hint":"check `path` of the store: [DIR]/notes.db","causes":["File exists (os error 17)"]}
 
     $ snapkeep status notes old --check
     exit 3
     --- stdout
     TARGET  NEWEST GOOD (UTC)  AGE  MAX AGE  STATE  VERIFIED  SIZES  NEXT RUN (UTC)  LAST ERROR
-    notes  -  -  1d 12h  unknown  -  -  -  look: failed
+    notes  -  -  1d 12h  unknown  -  -  [TIME]  look: failed
     old  [TIME]  2d 2h  1d 12h  stale  -  █  -  -
     --- stderr
     error: notes: store: cannot open broken: its folder can't be made
     caused by: File exists (os error 17)
-    hint: make [DIR]/notes.db writable for this user
+    hint: check `path` of the store: [DIR]/notes.db
     error: the newest good snapshot, old/[ID3], is [AGE] old: more than 1d 12h
     hint: make one: `snapkeep create old`
     --- stderr as JSON
-    {"level":"error","code":"failed","message":"store: cannot open broken: its folder can't be made","target":"notes","retryable":false,"hint":"make [DIR]/notes.db writable for this user","causes":["File exists (os error 17)"]}
+    {"level":"error","code":"failed","message":"store: cannot open broken: its folder can't be made","target":"notes","retryable":false,"hint":"check `path` of the store: [DIR]/notes.db","causes":["File exists (os error 17)"]}
     {"level":"error","code":"not_found","message":"the newest good snapshot, old/[ID3], is [AGE] old: more than 1d 12h","target":"old","retryable":false,"hint":"make one: `snapkeep create old`","causes":[]}
 
     $ snapkeep status notes
     exit 1
     --- stdout
     TARGET  NEWEST GOOD (UTC)  AGE  MAX AGE  STATE  VERIFIED  SIZES  NEXT RUN (UTC)  LAST ERROR
-    notes  -  -  1d 12h  unknown  -  -  -  look: failed
+    notes  -  -  1d 12h  unknown  -  -  [TIME]  look: failed
     --- stderr
     error: notes: store: cannot open broken: its folder can't be made
     caused by: File exists (os error 17)
-    hint: make [DIR]/notes.db writable for this user
+    hint: check `path` of the store: [DIR]/notes.db
     --- stderr as JSON
-    {"level":"error","code":"failed","message":"store: cannot open broken: its folder can't be made","target":"notes","retryable":false,"hint":"make [DIR]/notes.db writable for this user","causes":["File exists (os error 17)"]}
+    {"level":"error","code":"failed","message":"store: cannot open broken: its folder can't be made","target":"notes","retryable":false,"hint":"check `path` of the store: [DIR]/notes.db","causes":["File exists (os error 17)"]}
     "#);
 }
 
