@@ -232,7 +232,8 @@ impl Daemon {
         };
         if ended.generation != self.duty.generation {
             // Its place is planned by the new config; what went wrong is told all the same.
-            return failure.iter().for_each(|failure| self.app.report.failure(failure));
+            let has_failed = |failure: &&Failure| failure.kind != ErrorKind::Locked && !failure.is_interruption();
+            return failure.filter(has_failed).iter().for_each(|failure| self.app.report.failure(failure));
         }
         let duty = self.duty.clone();
         let Some(task) = duty.task(ended.place) else { return };

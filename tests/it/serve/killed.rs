@@ -1,8 +1,9 @@
 //! Three processes on one state in S3, one of which is always being killed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -217,7 +218,7 @@ fn of_three_processes_one_is_killed_every_few_seconds_and_no_run_is_lost_and_non
     let killed_until = Utc::now();
     let is_settled = |(schedule, target): &(&str, String), histories: &BTreeMap<String, Value>| {
         let due = if *schedule == "every" { minute(killed_until) - TimeDelta::minutes(1) } else { fleet.due };
-        time(&histories[target]["settled"]) >= due
+        time(&histories[target]["settled"]) >= due && histories[target]["unfinished"].is_null()
     };
     in_time(TAKE_OVER, "all is made up for", || {
         let histories = fleet.histories();
@@ -235,7 +236,8 @@ fn of_three_processes_one_is_killed_every_few_seconds_and_no_run_is_lost_and_non
         quiet.num_seconds(),
         begun.elapsed().as_secs(),
     );
-    eprint!("{told}");
+    // Past libtest's capture: the figures are for whoever reads the log.
+    std::io::stderr().write_all(told.as_bytes()).unwrap();
     assert!(at_work > 0 && fleet.found() > 0, "nothing was cut off:\n{told}");
 }
 
@@ -309,6 +311,6 @@ pub(super) fn one_that_sleeps_longer_than_its_lease_makes_nothing_when_it_wakes(
     processes.iter_mut().for_each(|process| {
         process.stopped(Duration::from_secs(30));
     });
-    let counted = held(&fleet, &past);
-    eprint!("asleep for {asleep:?}\n{counted}{woken}");
+    held(&fleet, &past);
+    assert!(woken.contains("was cut off; who runs next goes on with it"), "it was not at work: {woken}");
 }
