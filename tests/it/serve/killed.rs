@@ -108,9 +108,15 @@ impl Fleet {
     /// So many processes, and up to when each target's runs were due before it was first seen: those are nobody's.
     fn begin(&self, processes: usize) -> (Vec<Served>, BTreeMap<String, DateTime<Utc>>) {
         let processes = (0..processes).map(|number| self.start(number, "serve-0.log")).collect();
-        in_time(20, "each target has a past", || (self.histories().len() == self.pairs().len()).then_some(()));
-        let past = self.histories().into_iter().map(|(target, history)| (target, time(&history["settled"])));
-        (processes, past.collect())
+        // What is first seen of each: one whose past is there may run before the last one has any.
+        let mut past = BTreeMap::new();
+        in_time(60, "each target has a past", || {
+            for (target, history) in self.histories() {
+                past.entry(target).or_insert_with(|| time(&history["settled"]));
+            }
+            (past.len() == self.pairs().len()).then_some(())
+        });
+        (processes, past)
     }
 
     /// What is remembered of each pair, by the target's name.
