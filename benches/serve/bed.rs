@@ -35,6 +35,7 @@ pub(crate) fn names(targets: usize) -> impl Iterator<Item = String> {
 pub(crate) struct Daily {
     pub(crate) name: &'static str,
     pub(crate) at: DateTime<Utc>,
+    /// In minutes.
     pub(crate) jitter: i64,
 }
 
@@ -50,14 +51,18 @@ impl Bed {
     /// Writes a config of all targets, with two schedules that are not due for long, and these.
     pub(crate) fn configure(&self, more: &[Daily]) {
         let mut config =
-            "[serve]\nlisten = \"127.0.0.1:0\"\n[stores.main]\ntype = \"local\"\npath = \"dumps\"\n".to_owned();
+            "version = 1\n[serve]\nlisten = \"127.0.0.1:0\"\n[stores.main]\ntype = \"local\"\npath = \"dumps\"\n"
+                .to_owned();
         config += "[retention.standard]\nkeep_last = 100\nmax_age = \"2d\"\n";
         let far = Utc::now() + TimeDelta::hours(12);
         let often = Daily { name: "nightly", at: far, jitter: 120 };
         for Daily { name, at, jitter } in std::iter::once(&often).chain(more) {
             let (minute, hour) = (at.minute(), at.hour());
             writeln!(config, "[schedules.{name}]\ncron = \"{minute} {hour} * * *\"\ntargets = [\"*\"]").unwrap();
-            writeln!(config, "jitter = \"{jitter}m\"\nactions = [\"create\"]").unwrap();
+            writeln!(config, "actions = [\"create\"]").unwrap();
+            if *jitter > 0 {
+                writeln!(config, "jitter = \"{jitter}m\"").unwrap();
+            }
         }
         let (day, team) = (far.format("%a").to_string().to_uppercase(), "team-7");
         writeln!(config, "[schedules.weekly]\ncron = \"0 {} * * {day}\"\ntimezone = \"Europe/Berlin\"", far.hour())

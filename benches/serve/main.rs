@@ -147,22 +147,20 @@ fn answers(served: &Served, table: &Table) {
     }
 }
 
-/// Started again, and told of two more schedules: one that is spread by jitter, and one that is due for all at once.
+/// Started again, with two more schedules: one that is spread by jitter, and one that is due for all at once.
 fn busy(bed: &Bed, table: &mut Table, scale: Scale, catching_up: Duration) {
     let spread = minute_after(catching_up * 3 + Duration::from_secs(20));
     let burst = spread + TimeDelta::minutes(scale.minutes + 1);
+    let more = |name, at, jitter| Daily { name, at, jitter };
+    bed.configure(&[more("spread", spread, scale.minutes), more("burst", burst, 0)]);
     let served = Served::start(bed.folder(), 1);
-    table.head("Started again");
+    table.head("Started again, with two more schedules");
     table.limited("from exec to ready", served.ready_after.as_secs_f64(), "s", 2.0);
-    bed.configure(&[
-        Daily { name: "spread", at: spread, jitter: scale.minutes },
-        Daily { name: "burst", at: burst, jitter: 0 },
-    ]);
-    let reload = Instant::now();
-    served.reload();
-    table.figure("to read another config", reload.elapsed().as_secs_f64(), "s");
     bed.wait_for_histories(bed.places(3));
     wait_for_looks(&served, scale);
+    let reload = Instant::now();
+    served.reload();
+    table.figure("to read the config again", reload.elapsed().as_secs_f64(), "s");
     assert!(Utc::now() < spread, "catching up took longer than before");
     let planned = planned(&served);
     spread_runs(&served, table, scale, spread, &planned);

@@ -74,12 +74,20 @@ impl Served {
         let listens = said.recv_timeout(PATIENCE).unwrap();
         let address = listens.rsplit_once("http://").unwrap_or_else(|| panic!("{listens}")).1.parse().unwrap();
         until(Duration::from_millis(2), || ask(address, "/readyz").is_ok_and(|answer| answer.status == 200));
-        Self { child, address, said, ready_after: begun.elapsed() }
+        let served = Self { child, address, said, ready_after: begun.elapsed() };
+        served.wait_for_the_plan();
+        served
     }
 
-    /// Waits for a line that it says.
-    pub(crate) fn wait_for(&self, words: &str) {
-        while !self.said.recv_timeout(PATIENCE).unwrap().contains(words) {}
+    /// Waits until it says that a config is taken up.
+    fn wait_for_the_plan(&self) {
+        loop {
+            let line = self.said.recv_timeout(PATIENCE).unwrap();
+            assert!(!line.starts_with("error"), "{line}");
+            if line.contains("runs to plan") {
+                return;
+            }
+        }
     }
 
     /// What it has said of errors since it was last asked.
@@ -113,7 +121,7 @@ impl Served {
 
     pub(crate) fn reload(&self) {
         kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
-        self.wait_for("serves ");
+        self.wait_for_the_plan();
     }
 
     /// Stops it; gives how long that took.
