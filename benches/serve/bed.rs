@@ -25,6 +25,8 @@ pub(crate) struct Scale {
 pub(crate) struct Bed {
     folder: tempfile::TempDir,
     scale: Scale,
+    /// When the schedules are due that are not to be; always the same, as a run is missed that was not due before.
+    far: DateTime<Utc>,
 }
 
 pub(crate) fn names(targets: usize) -> impl Iterator<Item = String> {
@@ -41,7 +43,7 @@ pub(crate) struct Daily {
 
 impl Bed {
     pub(crate) fn new(scale: Scale) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), scale }
+        Self { folder: tempfile::tempdir().unwrap(), scale, far: Utc::now() + TimeDelta::hours(12) }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -54,7 +56,7 @@ impl Bed {
             "version = 1\n[serve]\nlisten = \"127.0.0.1:0\"\n[stores.main]\ntype = \"local\"\npath = \"dumps\"\n"
                 .to_owned();
         config += "[retention.standard]\nkeep_last = 100\nmax_age = \"2d\"\n";
-        let far = Utc::now() + TimeDelta::hours(12);
+        let far = self.far;
         let often = Daily { name: "nightly", at: far, jitter: 120 };
         for Daily { name, at, jitter } in std::iter::once(&often).chain(more) {
             let (minute, hour) = (at.minute(), at.hour());

@@ -10,6 +10,9 @@ use snapkeep_providers::{Provider, memory};
 
 use crate::catalog::Opener;
 
+/// How many snapshots may be made later on.
+const LATER: i32 = 60;
+
 /// The clouds, by target, each made when it is first asked for.
 #[derive(Debug, Default)]
 struct Clouds {
@@ -22,7 +25,9 @@ impl Clouds {
     fn of(&self, target: &TargetName) -> memory::Memory {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
-            let cloud = memory::Memory::new(target.clone(), Utc::now() - memory::TICK * self.snapshots).with_polls(0);
+            // Its clock moves with each snapshot, and is never to be ahead of ours.
+            let start = Utc::now() - memory::TICK * (self.snapshots + LATER);
+            let cloud = memory::Memory::new(target.clone(), start).with_polls(0);
             (0..self.snapshots).for_each(|_| drop(cloud.add_foreign(Origin::Owned)));
             cloud
         };

@@ -13,6 +13,7 @@ use snapkeep_providers::{ErrorKind, Run};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::allocator;
 use crate::catalog::{Catalog, Opener};
 use crate::config::{self, Surroundings};
 use crate::failure::{self, Failure, INTERRUPTED, TERMINATED, exit_of};
@@ -383,6 +384,7 @@ fn command_line(arguments: impl Iterator<Item = OsString>, inherited_mask: rusti
     }
     let mut app = App { opener, ..App::new(&global, Utc::now(), inherited_mask) };
     if let Verb::Serve(_) = cli.verb {
+        allocator::share();
         app.reloads = Some(Arc::default());
     }
     match cli.verb {
