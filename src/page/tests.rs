@@ -41,7 +41,7 @@ fn no_text_from_outside_is_markup() {
     let id = SnapshotId { target: named.target.clone(), native: native.clone() };
     let named = Snapshot { id, native_id: native, ..named };
     let mut failed = run(1, Some(HOSTILE));
-    (failed.host, failed.snapshot) = (HOSTILE.to_owned(), Some(HOSTILE.to_owned()));
+    (failed.host, failed.snapshot) = (HOSTILE.into(), Some(HOSTILE.into()));
     let error = failed.error.as_mut().unwrap();
     (error.code, error.hint) = (HOSTILE.to_owned(), Some(HOSTILE.to_owned()));
     let failure =
@@ -111,7 +111,7 @@ fn each_mark_is_told_in_words() {
 
 #[test]
 fn nothing_to_show_is_a_page_too() {
-    let page = render(&[], now());
+    let page = render::<Standing>(&[], now());
     assert!(page.contains("<title>snapkeep: 0 healthy</title>") && page.ends_with("</html>"));
 }
 

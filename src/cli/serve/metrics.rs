@@ -18,18 +18,17 @@ use snapkeep_providers::model::Quota;
 
 use super::board::Board;
 use super::duty::Duty;
-use super::pieces::Pieces;
 use crate::standing::{Freshness, Scheduled, Standing};
 
 /// The content type of [`text`].
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All metrics, in the text format of OpenMetrics.
-pub(super) fn text(board: &Arc<Board>, now: DateTime<Utc>) -> Result<Pieces, fmt::Error> {
+pub(super) fn text(board: &Arc<Board>, now: DateTime<Utc>) -> Result<String, fmt::Error> {
     let (standings, duty) = (board.standings(), board.duty());
     let mut registry = Registry::with_prefix("snapkeep");
     registry.register_collector(Box::new(Seen { board: board.clone(), duty, standings, now }));
-    let mut text = Pieces::default();
+    let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
     Ok(text)
 }

@@ -21,7 +21,6 @@ mod daemon;
 mod duty;
 mod line;
 mod metrics;
-mod pieces;
 mod web;
 
 /// The least length of a token; a shorter one can be guessed.

@@ -28,7 +28,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::board::Board;
 use super::metrics;
-use super::pieces::Pieces;
 use crate::cli::run::RunRow;
 use crate::cli::status::StatusRow;
 use crate::cli::targets;
@@ -212,7 +211,7 @@ async fn ready(State(shared): State<Shared>) -> Response {
 
 async fn metrics(State(shared): State<Shared>) -> Response {
     off_the_way(move || match metrics::text(&shared.board, Utc::now()) {
-        Ok(text) => text.response(metrics::CONTENT_TYPE),
+        Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     })
     .await
@@ -285,9 +284,9 @@ async fn runs(State(shared): State<Shared>) -> Response {
 
 /// A document as the command line prints it.
 fn document<T: Row>(items: &[T], failures: &[Failure]) -> Response {
-    let mut bytes = Pieces::default();
+    let mut bytes = Vec::new();
     match render::print(&mut bytes, Format::Json, items, failures, Utc::now(), Paint::Plain) {
-        Ok(()) => bytes.response("application/json"),
+        Ok(()) => ([(CONTENT_TYPE, "application/json")], bytes).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
