@@ -1,5 +1,7 @@
 //! What the runs of schedules came to: kept in the state, for `status`, for the metrics, and for whoever runs next.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +17,7 @@ const REMEMBERED: usize = 30;
 /// How often a write is tried that another one comes before.
 const TRIES: u32 = 5;
 
-/// One run of a schedule on one target, from its beginning to its end.
+/// One run of a schedule on one target, from its beginning to its end. Small, as `serve` may keep a million.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Run {
     /// When it was to be, jitter left out; null where a person or another scheduler asked for it.
@@ -25,17 +27,17 @@ pub(crate) struct Run {
     /// When it ended.
     pub(crate) ended_at: DateTime<Utc>,
     /// Where it ran.
-    pub(crate) host: String,
+    pub(crate) host: Arc<str>,
     /// Which try it was, from 1 on.
     pub(crate) attempt: u32,
     /// The id of the snapshot that it made, or found made; null where there is none.
-    pub(crate) snapshot: Option<String>,
+    pub(crate) snapshot: Option<Box<str>>,
     /// Its size; null where that is not known.
     pub(crate) size_bytes: Option<u64>,
     /// How many snapshots it deleted.
     pub(crate) deleted: u64,
     /// What went wrong, the first of it; null where all went well.
-    pub(crate) error: Option<RunError>,
+    pub(crate) error: Option<Box<RunError>>,
 }
 
 /// What went wrong in a run.
@@ -81,6 +83,18 @@ impl History {
         self.settled = self.settled.max(Some(due));
     }
 
+    /// For who keeps it: takes no more room than it needs.
+    fn compact(&mut self) {
+        self.runs.shrink_to_fit();
+        let mut last: Option<Arc<str>> = None;
+        for run in &mut self.runs {
+            match &last {
+                Some(host) if *host == run.host => run.host = host.clone(),
+                _ => last = Some(run.host.clone()),
+            }
+        }
+    }
+
     /// Adds a run that has ended; the oldest is forgotten.
     pub(crate) fn add(&mut self, run: Run) {
         self.unfinished = None;
@@ -105,7 +119,8 @@ pub(crate) async fn all(scope: &Scope) -> Result<Vec<(String, History)>, Failure
     let mut found = Vec::new();
     for kept in scope.names(KIND).await? {
         let Some(schedule) = kept.strip_prefix(&place) else { continue };
-        if let Some((history, _)) = scope.get::<History>(KIND, &kept).await? {
+        if let Some((mut history, _)) = scope.get::<History>(KIND, &kept).await? {
+            history.compact();
             found.push((schedule.to_owned(), history));
         }
     }

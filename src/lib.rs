@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 
+mod allocator;
 mod apply;
 mod bookmarks;
 mod budget;

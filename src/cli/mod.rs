@@ -13,7 +13,8 @@ use snapkeep_providers::{ErrorKind, Run};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::Catalog;
+use crate::allocator;
+use crate::catalog::{Catalog, Opener};
 use crate::config::{self, Surroundings};
 use crate::failure::{self, Failure, INTERRUPTED, TERMINATED, exit_of};
 use crate::render::{self, Format, Paint, Row};
@@ -33,6 +34,8 @@ mod guard;
 mod hold;
 mod hooking;
 mod import;
+#[cfg(feature = "bench")]
+mod in_memory;
 mod latest;
 mod list;
 mod making;
@@ -54,6 +57,10 @@ mod tf_external;
 mod usage;
 mod verify;
 mod wait;
+
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub use in_memory::{fill_clouds, in_memory};
 
 /// How long children may take to end when the process does; a little longer than the grace that a child has.
 const CHILDREN_LIMIT: Duration = Duration::from_secs(6);
@@ -151,6 +158,7 @@ struct App {
     cancel: CancellationToken,
     now: DateTime<Utc>,
     config: Option<PathBuf>,
+    opener: Opener,
     mode: Mode,
     asks: Asks,
     /// Whether a signal is meant for a command that runs in the foreground, and is passed on to it.
@@ -260,6 +268,7 @@ impl App {
             cancel: CancellationToken::new(),
             now,
             config: global.config.clone(),
+            opener: Opener::default(),
             mode: if global.dry_run { Mode::DryRun } else { Mode::Act },
             asks: if global.no_input { Asks::Never } else { Asks::OnTerminal },
             relays: Arc::default(),
@@ -273,7 +282,8 @@ impl App {
         let found = config::find(self.config.as_deref(), &Surroundings::of_process());
         let path = found.map_err(|error| failure::of_config(&error))?;
         self.report.debug(&format!("config: {}", path.display()));
-        config::load(&path).map(Catalog::of).map_err(|error| failure::of_config(&error))
+        let config = config::load(&path).map_err(|error| failure::of_config(&error))?;
+        Ok(Catalog::of(config).opened_by(self.opener.clone()))
     }
 
     /// The surroundings of the work on one target.
@@ -353,6 +363,10 @@ impl App {
 
 /// Runs one command line to its exit code. `inherited_mask` is the umask for the commands that it runs for its user.
 pub fn main(arguments: impl Iterator<Item = OsString>, inherited_mask: rustix::fs::Mode) -> u8 {
+    command_line(arguments, inherited_mask, Opener::default())
+}
+
+fn command_line(arguments: impl Iterator<Item = OsString>, inherited_mask: rustix::fs::Mode, opener: Opener) -> u8 {
     let words: Vec<OsString> = arguments.collect();
     let format = usage::wanted(&words);
     if format == LogFormat::Json {
@@ -368,8 +382,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>, inherited_mask: rustix::f
         // Its protocol has one line on stderr, and only for an error.
         (global.quiet, global.verbose) = (true, false);
     }
-    let mut app = App::new(&global, Utc::now(), inherited_mask);
+    let mut app = App { opener, ..App::new(&global, Utc::now(), inherited_mask) };
     if let Verb::Serve(_) = cli.verb {
+        allocator::share();
         app.reloads = Some(Arc::default());
     }
     match cli.verb {

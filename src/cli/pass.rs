@@ -148,22 +148,22 @@ impl Pass<'_> {
 
     /// What is kept of it.
     fn account(&self, due: Option<DateTime<Utc>>, begun_at: DateTime<Utc>, done: &Done) -> Run {
-        let error = done.failed.as_ref().map(|(action, failure)| RunError {
+        let of_failure = |(action, failure): &(Action, Failure)| RunError {
             action: *action,
             code: failure.code.to_string(),
             message: failure.message.clone(),
             hint: failure.hint.clone(),
-        });
+        };
         Run {
             due,
             begun_at,
             ended_at: Utc::now().trunc_subsecs(3),
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            host: rustix::system::uname().nodename().to_string_lossy().into(),
             attempt: if let Occasion::Due { attempt, .. } = self.occasion { attempt } else { 1 },
-            snapshot: done.snapshot.as_ref().map(|snapshot| snapshot.id.to_string()),
+            snapshot: done.snapshot.as_ref().map(|snapshot| snapshot.id.to_string().into()),
             size_bytes: done.snapshot.as_ref().and_then(|snapshot| snapshot.size_bytes),
             deleted: done.deleted,
-            error,
+            error: done.failed.as_ref().map(of_failure).map(Box::new),
         }
     }
 

@@ -70,7 +70,7 @@ impl Row for RunRow {
             self.target.clone(),
             result,
             units::duration(run.ended_at - run.begun_at),
-            run.snapshot.clone().unwrap_or_else(|| "-".into()),
+            run.snapshot.as_deref().unwrap_or("-").into(),
             run.size_bytes.map_or_else(|| "-".into(), units::bytes),
             run.deleted.to_string(),
         ]

@@ -41,7 +41,7 @@ fn no_text_from_outside_is_markup() {
     let id = SnapshotId { target: named.target.clone(), native: native.clone() };
     let named = Snapshot { id, native_id: native, ..named };
     let mut failed = run(1, Some(HOSTILE));
-    (failed.host, failed.snapshot) = (HOSTILE.to_owned(), Some(HOSTILE.to_owned()));
+    (failed.host, failed.snapshot) = (HOSTILE.into(), Some(HOSTILE.into()));
     let error = failed.error.as_mut().unwrap();
     (error.code, error.hint) = (HOSTILE.to_owned(), Some(HOSTILE.to_owned()));
     let failure =

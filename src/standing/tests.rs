@@ -73,19 +73,21 @@ pub(crate) fn facts<'p>(target: &str, policy: Option<&'p Retention>, snapshots: 
 /// A run that ended so many hours ago.
 pub(crate) fn run(hours: i64, error: Option<&str>) -> Run {
     let ended_at = now() - TimeDelta::hours(hours);
-    let error = error.map(|message| RunError {
-        action: Action::Create,
-        code: "unavailable".to_owned(),
-        message: message.to_owned(),
-        hint: Some("see whether it is up".to_owned()),
+    let error = error.map(|message| {
+        Box::new(RunError {
+            action: Action::Create,
+            code: "unavailable".to_owned(),
+            message: message.to_owned(),
+            hint: Some("see whether it is up".to_owned()),
+        })
     });
     Run {
         due: Some(ended_at),
         begun_at: ended_at - TimeDelta::minutes(3),
         ended_at,
-        host: "db1".to_owned(),
+        host: "db1".into(),
         attempt: 1,
-        snapshot: error.is_none().then(|| "om/20261123T021500Z-ab12".to_owned()),
+        snapshot: error.is_none().then(|| "om/20261123T021500Z-ab12".into()),
         size_bytes: error.is_none().then_some(1 << 30),
         deleted: 0,
         error,
