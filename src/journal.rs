@@ -14,6 +14,7 @@ use snapkeep_providers::{Error, ErrorKind, Run};
 
 use crate::catalog::Opened;
 use crate::failure::Failure;
+use crate::lock::host;
 use crate::operate::{Stopped, is_running};
 use crate::state::{Expected, Scope, Version, Written, hex, random};
 
@@ -43,14 +44,9 @@ pub(crate) enum Doing {
 }
 
 impl fmt::Display for Doing {
+    /// The word that JSON has for it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Create => "create",
-            Self::Copy => "copy",
-            Self::Restore => "restore",
-            Self::Export => "export",
-            Self::Import => "import",
-        })
+        self.serialize(f)
     }
 }
 
@@ -74,9 +70,8 @@ pub(crate) struct Entry {
 impl Entry {
     /// What begins now, on this machine.
     pub(crate) fn new(verb: Doing, key: Option<&str>, snapshot: Option<NativeId>) -> Self {
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let key = key.map(ToOwned::to_owned);
-        Self { verb, operation: None, snapshot, key, begun_at: Utc::now().trunc_subsecs(3), host, told: false }
+        Self { verb, operation: None, snapshot, key, begun_at: Utc::now().trunc_subsecs(3), host: host(), told: false }
     }
 
     /// The cloud's answer to what was begun.
@@ -296,10 +291,9 @@ impl<'a> Kept<'a> {
         let Some(found) = &self.found else { return };
         let may_go_on = match failed {
             None => false,
-            Some(failure) if goes_on(failure) => true,
             // What was refused before anything was begun has left nothing.
-            Some(_) if !self.resumed && found.entry.operation.is_none() => false,
-            Some(_) => !has_failed(opened, found).await,
+            Some(failure) if !goes_on(failure) && !self.resumed && found.entry.operation.is_none() => false,
+            Some(failure) => may_go_on(opened, found, failure).await,
         };
         if may_go_on {
             let (told, expected) =
@@ -313,9 +307,10 @@ impl<'a> Kept<'a> {
     }
 }
 
-/// Whether it has ended without success, or the cloud knows nothing of it any more. Who could not look has not seen that.
-pub(crate) async fn has_failed(opened: &Opened, found: &Found) -> bool {
-    matches!(look(opened, found).await, Ok(Standing::Failed | Standing::Gone))
+/// Whether it may go on although waiting for it failed: unless the cloud says that it has failed too, or knows nothing of it any
+/// more. Who could not look has not seen that.
+pub(crate) async fn may_go_on(opened: &Opened, found: &Found, failure: &Failure) -> bool {
+    goes_on(failure) || !matches!(look(opened, found).await, Ok(Standing::Failed | Standing::Gone))
 }
 
 /// Whether what failed may have begun, and goes on in the cloud.

@@ -57,9 +57,8 @@ impl Lease {
 
 impl Owner {
     fn this_process() -> Self {
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let pid = std::process::id();
-        Self { host, pid, process: start_of(pid), machine: machine() }
+        Self { host: host(), pid, process: start_of(pid), machine: machine() }
     }
 
     /// Whether it is known to be gone: only a process of this very machine can be.
@@ -69,6 +68,11 @@ impl Owner {
             && self.process.is_some()
             && start_of(self.pid) != self.process
     }
+}
+
+/// What this machine calls itself.
+pub(crate) fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// The start time of a process, in clock ticks since boot: field 22 of /proc/PID/stat (proc(5)).

@@ -281,7 +281,7 @@ async fn kept(app: &App, opened: &Opened, operation: &OperationId) -> Option<Fou
 async fn settle(opened: &Opened, found: Option<Found>, failed: Option<&Failure>) -> bool {
     let Some(found) = found else { return false };
     if let Some(failure) = failed
-        && (journal::goes_on(failure) || !journal::has_failed(opened, &found).await)
+        && journal::may_go_on(opened, &found, failure).await
     {
         return false;
     }

@@ -47,7 +47,7 @@ impl Server {
     ) -> Result<Self, Failure> {
         let mailbox = |text: &String| text.parse::<Mailbox>().map_err(|_| Failure::usage("it is no mail address"));
         let limit = settings.limit();
-        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let name = crate::lock::host();
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&email.host)
             .port(email.port())
             .timeout(Some(limit))

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::config::{Event, NotifiedAction, Target};
 use crate::failure::Failure;
+use crate::lock::host;
 use crate::render::{Kind, SCHEMA};
 
 /// What became of an action.
@@ -67,7 +68,7 @@ pub(super) struct Occasion {
 
 impl Occasion {
     pub(super) fn new(action: NotifiedAction, target: &Target) -> Self {
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let host = host();
         let (target, provider) = (target.name.to_string(), target.settings.name());
         Self { action, target, provider, host, run_id: uuid(rand::random()), begun: Instant::now() }
     }
