@@ -1,7 +1,6 @@
 //! `guard`: a good snapshot, then the command; and the way back when the command fails.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -11,12 +10,11 @@ use insta::assert_snapshot;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cli::{BINARY, Bench, Ran, STORE, until};
-use crate::support::{Bed, on};
+use crate::support::{Bed, install, on};
 
 /// Writes a program into the bench's folder.
 fn program(bench: &Bench, name: &str, script: &str) {
-    fs::write(bench.path(name), format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(bench.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+    install(&format!("#!/bin/sh\n{script}\n"), &bench.path(name));
 }
 
 fn until_of(ran: &Ran) -> &str {

@@ -1,7 +1,6 @@
 //! Hooks: what they are told, when they run, and what their failure means.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use serde_json::Value;
 
 use crate::cli::{Bench, target, until};
 use crate::schema;
+use crate::support::install;
 
 /// Notes its event and what it was told, besides what `script` does.
 const NOTES: &str = "echo \"$SNAPKEEP_EVENT\" >> events; env | grep ^SNAPKEEP_ | sort > \"$SNAPKEEP_EVENT.env\"; cat > \"$SNAPKEEP_EVENT.json\"";
@@ -19,8 +19,7 @@ const NOTES: &str = "echo \"$SNAPKEEP_EVENT\" >> events; env | grep ^SNAPKEEP_ |
 fn bench(hooks: &str, scripts: &[(&str, &str)]) -> Bench {
     let bench = Bench::of(&[target("notes", "notes.db", &format!("\n[hooks]\n{hooks}\n"))]);
     for (name, script) in scripts {
-        fs::write(bench.path(name), format!("#!/bin/sh\n{NOTES}\n{script}\n")).unwrap();
-        fs::set_permissions(bench.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+        install(&format!("#!/bin/sh\n{NOTES}\n{script}\n"), &bench.path(name));
     }
     bench
 }

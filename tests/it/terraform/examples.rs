@@ -1,7 +1,6 @@
 //! The examples, with a real Terraform, on a SQLite file: what a user of them relies on.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -10,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::cli::{Bench, Ran, below, until};
-use crate::support::variable_or_leave_out;
+use crate::support::{install, variable_or_leave_out};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/terraform/terraform.py");
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/terraform");
@@ -43,8 +42,7 @@ impl Upgrade {
             "#!/bin/sh\ncd '{}'\necho \"$1 after $({snapkeep} -o name list notes | wc -l)\" >> log\n[ ! -e broken ]\n",
             folder.display()
         );
-        fs::write(&migrate, script).unwrap();
-        fs::set_permissions(&migrate, fs::Permissions::from_mode(0o755)).unwrap();
+        install(&script, &migrate);
         upgrade.succeeds(&["init", "-no-color"]);
         Some(upgrade)
     }
