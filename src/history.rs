@@ -9,6 +9,7 @@ use snapkeep_providers::ErrorKind;
 
 use crate::config::Action;
 use crate::failure::Failure;
+use crate::schedule::Past;
 use crate::state::{Expected, Scope, Written};
 
 const KIND: &str = "history";
@@ -62,11 +63,24 @@ pub(crate) struct Unfinished {
     pub(crate) begun_at: DateTime<Utc>,
 }
 
+/// A run that failed and is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Retry {
+    pub(crate) due: DateTime<Utc>,
+    /// Which try comes next.
+    pub(crate) attempt: u32,
+    /// Not before this moment.
+    pub(crate) at: DateTime<Utc>,
+}
+
 /// What is remembered of one schedule and one target.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct History {
     /// The last moment at which it was due and is settled: done, failed for good, or skipped.
     pub(crate) settled: Option<DateTime<Utc>>,
+    /// The rule by which it was due when somebody last looked.
+    pub(crate) rule: Option<String>,
+    pub(crate) retry: Option<Retry>,
     pub(crate) unfinished: Option<Unfinished>,
     /// The newest first.
     pub(crate) runs: Vec<Run>,
@@ -78,9 +92,27 @@ impl History {
         self.runs.iter().find(|run| run.error.is_none())
     }
 
+    /// What says whether it is due.
+    pub(crate) fn past(&self) -> Past<'_> {
+        let retry = self.retry.map(|retry| (retry.due, retry.at));
+        Past { settled: self.settled, rule: self.rule.as_deref(), retry }
+    }
+
+    /// Which try a run for `due` is, from 1 on.
+    pub(crate) fn attempt(&self, due: DateTime<Utc>) -> u32 {
+        self.retry.filter(|retry| retry.due == due).map_or(1, |retry| retry.attempt)
+    }
+
+    /// Since when it runs, as far as is known: of a run that has ended something may go on at a cloud, but it does not run.
+    pub(crate) fn running_since(&self) -> Option<DateTime<Utc>> {
+        let begun_at = self.unfinished.as_ref()?.begun_at;
+        self.runs.first().is_none_or(|last| last.begun_at < begun_at).then_some(begun_at)
+    }
+
     /// What was due up to `due` is done, given up or skipped.
     pub(crate) fn settle(&mut self, due: DateTime<Utc>) {
         self.settled = self.settled.max(Some(due));
+        self.retry = self.retry.filter(|retry| retry.due > due);
     }
 
     /// For who keeps it: takes no more room than it needs.

@@ -34,11 +34,33 @@ pub(crate) struct Timetable {
     missed: Missed,
 }
 
-/// What is to be done about a target now. Either way all that was due up to then is settled, and nothing of it is missed.
+/// What is remembered of a target's past under a schedule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Past<'a> {
+    /// The newest due moment that is settled: nothing up to it is run any more.
+    pub(crate) settled: Option<DateTime<Utc>>,
+    /// The rule by which it was due.
+    pub(crate) rule: Option<&'a str>,
+    /// A due moment whose run failed, and when it is tried again.
+    pub(crate) retry: Option<(DateTime<Utc>, DateTime<Utc>)>,
+}
+
+/// Who looks whether something is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Watch {
+    /// Since when: what was due before that, and for the first time, is nobody's.
+    pub(crate) since: DateTime<Utc>,
+    /// When this due moment was first seen to have come; what then is in time stays so, however long it waits for its turn.
+    pub(crate) noticed: DateTime<Utc>,
+}
+
+/// What is to be done about a target now. Where it runs or is skipped, all that was due up to then is settled by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
     /// Nothing.
     Wait,
+    /// Nothing before this moment: it failed, and is tried again.
+    Later(DateTime<Utc>),
     /// Run, once, for this due moment.
     Run(DateTime<Utc>),
     /// Remember this due moment as settled without a run.
@@ -56,6 +78,11 @@ impl Timetable {
             jitter: jitter.unwrap_or_default(),
             missed: schedule.missed,
         }
+    }
+
+    /// What makes it due, in words: with another one nothing was ever missed.
+    pub(crate) fn rule(&self) -> String {
+        format!("{} {}", self.cron, self.zone)
     }
 
     /// The first due moment after `after`.
@@ -98,19 +125,22 @@ impl Timetable {
         Some(self.start(due, target))
     }
 
-    /// What is to be done about `target` now, when it is settled up to the due moment `settled`.
+    /// What is to be done about `target` now.
     ///
     /// Only the newest due moment whose start has come counts; the ones before it are settled with it. It was missed when
-    /// its start is more than five minutes ago, and then only `run_once` runs it. A target without a past has missed
-    /// nothing: what was due is skipped, so that there is one.
-    pub(crate) fn turn(&self, settled: Option<DateTime<Utc>>, now: DateTime<Utc>, target: &TargetName) -> Turn {
+    /// its start was more than five minutes ago as it was noticed, and then only `run_once` runs it. Where the rule is new
+    /// to the target, nothing was missed: what was due before the watch began is skipped.
+    pub(crate) fn turn(&self, past: Past<'_>, watch: Watch, now: DateTime<Utc>, target: &TargetName) -> Turn {
         let newest = now.checked_sub_signed(self.offset(target)).and_then(|until| self.last(until));
-        let Some(due) = newest.filter(|due| settled.is_none_or(|settled| settled < *due)) else { return Turn::Wait };
-        let is_late = now - self.start(due, target) > LATE;
-        match self.missed {
-            _ if settled.is_none() => Turn::Skip(due),
-            Missed::Skip if is_late => Turn::Skip(due),
-            Missed::Skip | Missed::RunOnce => Turn::Run(due),
+        let is_open = |due: &DateTime<Utc>| past.settled.is_none_or(|settled| settled < *due);
+        let Some(due) = newest.filter(is_open) else { return Turn::Wait };
+        let start = self.start(due, target);
+        let is_new = past.settled.is_none() || past.rule.is_some_and(|rule| rule != self.rule());
+        match (self.missed, past.retry) {
+            _ if is_new && start <= watch.since => Turn::Skip(due),
+            (Missed::Skip, _) if watch.noticed - start > LATE => Turn::Skip(due),
+            (_, Some((failed, again))) if failed == due && now < again => Turn::Later(again),
+            (Missed::Skip | Missed::RunOnce, _) => Turn::Run(due),
         }
     }
 

@@ -139,7 +139,7 @@ fn idle(served: &Served, table: &mut Table, scale: Scale) {
 }
 
 fn answers(served: &Served, table: &Table) {
-    for path in ["/metrics", "/", "/api/v1/status", "/api/v1/runs"] {
+    for path in ["/metrics", "/", "/api/v1/status", "/api/v1/runs?limit=10000"] {
         let (before, answer) = (served.taken(), served.get(path));
         let size = answer.body.len() as f64 / 1024.0 / 1024.0;
         table.figure(&format!("GET {path}, {size:.1} MiB"), answer.took.as_secs_f64(), "s");
@@ -236,7 +236,8 @@ fn wait_for_runs(served: &Served, schedule: &str, count: usize) {
 
 /// The last run of each target by a schedule.
 fn runs(served: &Served, schedule: &str) -> Vec<Value> {
-    let document: Value = serde_json::from_str(&served.get("/api/v1/runs").body).unwrap();
+    let document: Value =
+        serde_json::from_str(&served.get(&format!("/api/v1/runs?schedule={schedule}&limit=10000")).body).unwrap();
     let items = document["items"].as_array().unwrap();
     items.iter().filter(|run| run["schedule"] == schedule).cloned().collect()
 }

@@ -2,8 +2,6 @@
 //!
 //! A lock of its own keeps two processes from the same run; each action takes the target's lock besides, as its verb does.
 
-use std::time::Duration;
-
 use chrono::{DateTime, SubsecRound, Utc};
 use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::{ListScope, Origin, Snapshot};
@@ -16,12 +14,12 @@ use crate::catalog::{self, Catalog, Opened};
 use crate::config::{Action, NotifiedAction, Schedule, Target};
 use crate::copies;
 use crate::failure::Failure;
-use crate::history::{self, History, Run, RunError, Unfinished};
+use crate::history::{self, History, Retry, Run, RunError, Unfinished};
 use crate::journal;
 use crate::lock::Lock;
 use crate::notices::Told;
 use crate::retry;
-use crate::schedule::{Timetable, Turn};
+use crate::schedule::{Timetable, Turn, Watch};
 
 /// A run that is to be.
 pub(super) struct Pass<'a> {
@@ -39,8 +37,8 @@ pub(super) struct Pass<'a> {
 pub(super) enum Occasion<'a> {
     /// It was asked for, with a key or without one.
     Asked(Option<&'a str>),
-    /// It may be due, by its timetable; tried for the so manieth time.
-    Due { timetable: &'a Timetable, attempt: u32 },
+    /// It may be due, by its timetable.
+    Due { timetable: &'a Timetable, watch: Watch },
 }
 
 /// What became of it.
@@ -50,6 +48,8 @@ pub(super) enum Passed {
     Ran(Box<Ran>),
     /// It is not due: another process has settled it, or it was missed and is to be skipped.
     NotDue,
+    /// It failed before, here or elsewhere, and is tried again at this moment.
+    Later(DateTime<Utc>),
 }
 
 /// What a run came to.
@@ -58,8 +58,8 @@ pub(super) struct Ran {
     /// What is kept of it.
     pub(super) run: Run,
     pub(super) failure: Option<Failure>,
-    /// How long from now on it is tried again; `None` when it is done or given up.
-    pub(super) again: Option<Duration>,
+    /// When it is tried again; `None` when it is done or given up.
+    pub(super) again: Option<DateTime<Utc>>,
 }
 
 /// What the actions came to.
@@ -76,8 +76,10 @@ impl Pass<'_> {
         let opened = self.app.asking(catalog::open(self.config, self.target)).await?;
         // Of those who share a state all but one come in vain; they need no lock to see that.
         let known = self.app.asking(history::of(&opened.scope, self.name)).await?;
-        if self.turn(&known) == Turn::Wait {
-            return Ok(Passed::NotDue);
+        match self.turn(&known) {
+            Turn::Wait => return Ok(Passed::NotDue),
+            Turn::Later(at) => return Ok(Passed::Later(at)),
+            Turn::Run(_) | Turn::Skip(_) => {}
         }
         // One that was lost, as the process was killed, is somebody else's after its lease.
         let scope = opened.scope.with_lock(format!("run-{}-{}", opened.scope.site(), self.name));
@@ -96,28 +98,34 @@ impl Pass<'_> {
             (Occasion::Asked(key), _) => (self.key_of_asked(key, &known, begun_at), None),
             (Occasion::Due { .. }, Turn::Run(due)) => (self.key_of(due), Some(due)),
             (Occasion::Due { .. }, Turn::Wait) => return Ok(Passed::NotDue),
+            (Occasion::Due { .. }, Turn::Later(at)) => return Ok(Passed::Later(at)),
             (Occasion::Due { .. }, Turn::Skip(due)) => {
-                history::change(&opened.scope, self.name, |history| history.settle(due)).await?;
+                self.change(opened, |history| history.settle(due)).await?;
                 return Ok(Passed::NotDue);
             }
         };
         let unfinished = Unfinished { key: key.clone(), due, begun_at };
-        history::change(&opened.scope, self.name, |history| history.unfinished = Some(unfinished.clone())).await?;
+        self.change(opened, |history| history.unfinished = Some(unfinished.clone())).await?;
         let mut done = self.act(opened, &key).await;
         // Another run, or a person, is at the target: that ends, and this one is still due then.
         if due.is_some() && done.failed.as_ref().is_some_and(|(_, failure)| failure.kind == ErrorKind::Locked) {
             return done.failed.take().map_or(Ok(Passed::NotDue), |(_, failure)| Err(failure));
         }
-        let run = self.account(due, begun_at, &done);
+        let run = self.account(&known, due, begun_at, &done);
         let failure = done.failed.map(|(_, failure)| failure);
         let goes_on = failure.as_ref().is_some_and(journal::goes_on);
-        let again = failure.as_ref().and_then(|failure| retry::pause(run.attempt, failure));
+        let pause = due.and(failure.as_ref()).and_then(|failure| retry::pause(run.attempt, failure));
+        let again = pause.map(|pause| run.ended_at + pause);
         // Who is stopped has failed at nothing: it is the next one's to go on.
         if !failure.as_ref().is_some_and(Failure::is_interruption) {
-            history::change(&opened.scope, self.name, |history| {
+            self.change(opened, |history| {
                 history.add(run.clone());
                 history.unfinished = goes_on.then(|| unfinished.clone());
-                due.filter(|_| again.is_none()).into_iter().for_each(|due| history.settle(due));
+                match (due, again) {
+                    (Some(due), Some(at)) => history.retry = Some(Retry { due, attempt: run.attempt + 1, at }),
+                    (Some(due), None) => history.settle(due),
+                    (None, _) => {}
+                }
             })
             .await?;
         }
@@ -127,9 +135,23 @@ impl Pass<'_> {
     /// What is due now; of what was asked for that is no question.
     fn turn(&self, known: &History) -> Turn {
         match self.occasion {
-            Occasion::Due { timetable, .. } => timetable.turn(known.settled, Utc::now(), &self.target.name),
+            Occasion::Due { timetable, watch } => timetable.turn(known.past(), watch, Utc::now(), &self.target.name),
             Occasion::Asked(_) => Turn::Run(Utc::now()),
         }
+    }
+
+    /// Changes what is remembered; who goes by a timetable leaves its rule there.
+    async fn change(&self, opened: &Opened, change: impl Fn(&mut History)) -> Result<(), Failure> {
+        let rule = match self.occasion {
+            Occasion::Due { timetable, .. } => Some(timetable.rule()),
+            Occasion::Asked(_) => None,
+        };
+        history::change(&opened.scope, self.name, |history| {
+            change(history);
+            history.rule = rule.clone().or(history.rule.take());
+        })
+        .await
+        .map(|_| ())
     }
 
     /// The key of the snapshot of a moment: whoever makes it, it is the same.
@@ -147,7 +169,7 @@ impl Pass<'_> {
     }
 
     /// What is kept of it.
-    fn account(&self, due: Option<DateTime<Utc>>, begun_at: DateTime<Utc>, done: &Done) -> Run {
+    fn account(&self, known: &History, due: Option<DateTime<Utc>>, begun_at: DateTime<Utc>, done: &Done) -> Run {
         let of_failure = |(action, failure): &(Action, Failure)| RunError {
             action: *action,
             code: failure.code.to_string(),
@@ -159,7 +181,7 @@ impl Pass<'_> {
             begun_at,
             ended_at: Utc::now().trunc_subsecs(3),
             host: rustix::system::uname().nodename().to_string_lossy().into(),
-            attempt: if let Occasion::Due { attempt, .. } = self.occasion { attempt } else { 1 },
+            attempt: due.map_or(1, |due| known.attempt(due)),
             snapshot: done.snapshot.as_ref().map(|snapshot| snapshot.id.to_string().into()),
             size_bytes: done.snapshot.as_ref().and_then(|snapshot| snapshot.size_bytes),
             deleted: done.deleted,

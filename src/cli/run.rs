@@ -135,7 +135,7 @@ impl RunSchedule {
         for result in passed {
             match result {
                 Err(failure) => outcome.failures.push(failure),
-                Ok((_, Passed::NotDue)) => outcome.done += 1,
+                Ok((_, Passed::NotDue | Passed::Later(_))) => outcome.done += 1,
                 Ok((target, Passed::Ran(ran))) => {
                     let Ran { run, failure, .. } = *ran;
                     outcome.done += usize::from(failure.is_none());

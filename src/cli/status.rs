@@ -227,7 +227,7 @@ impl ScheduleStatus {
         Self {
             schedule: schedule.name.clone(),
             next_run: schedule.next_run,
-            running_since: history.unfinished.as_ref().map(|run| run.begun_at),
+            running_since: history.running_since(),
             last_run: history.runs.first().cloned(),
             last_success: history.last_success().cloned(),
             last_failure: schedule.last_failure().cloned(),

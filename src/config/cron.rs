@@ -20,6 +20,8 @@ use serde::Deserialize;
 #[serde(try_from = "String")]
 #[schemars(with = "String", inline, extend("format" = "cron"))]
 pub struct Cron {
+    /// Its five fields.
+    text: Box<str>,
     days: CronPattern,
     /// The times of each such day, in order; one at least.
     times: Vec<NaiveTime>,
@@ -185,8 +187,16 @@ impl FromStr for Cron {
         let times =
             hours().into_iter().flat_map(|hour| pattern.minutes.values().into_iter().map(move |minute| (hour, minute)));
         let times = times.filter_map(|(hour, minute)| NaiveTime::from_hms_opt(hour.into(), minute.into(), 0)).collect();
-        let cron = Self { times, names_hours: !fields[1].starts_with('*'), days: pattern };
+        let text = fields.join(" ").into();
+        let cron = Self { text, times, names_hours: !fields[1].starts_with('*'), days: pattern };
         if cron.after(NaiveDateTime::default()).is_some() { Ok(cron) } else { Err(InvalidCron::never(fields)) }
+    }
+}
+
+impl fmt::Display for Cron {
+    /// Its five fields, also where a nickname was written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

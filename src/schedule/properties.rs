@@ -7,8 +7,8 @@ use proptest::sample::{select, subsequence};
 use proptest::test_runner::FileFailurePersistence;
 
 use super::reference::tick;
-use super::tests::timetable;
-use super::{Timetable, Turn, wall};
+use super::tests::{settled as past, timetable};
+use super::{Timetable, Turn, Watch, wall};
 use crate::config::{Missed, Schedule};
 
 /// Whole days that never were, changes of half an hour and of twenty minutes less, changes at midnight, and none.
@@ -121,7 +121,8 @@ proptest! {
         let (mut now, mut settled, mut ran) = (first, None, None);
         for nap in naps {
             now += TimeDelta::seconds(nap);
-            let turn = timetable.turn(settled, now, &target);
+            let watch = Watch { since: first, noticed: now };
+            let turn = timetable.turn(past(settled), watch, now, &target);
             if let Turn::Run(due) | Turn::Skip(due) = turn {
                 prop_assert!(timetable.start(due, &target) <= now);
                 prop_assert!(settled.is_none_or(|settled| settled < due));
@@ -131,7 +132,7 @@ proptest! {
             if let Turn::Run(due) = turn {
                 prop_assert!(ran.replace(due) < Some(due));
             }
-            prop_assert_eq!(timetable.turn(settled, now, &target), Turn::Wait);
+            prop_assert_eq!(timetable.turn(past(settled), watch, now, &target), Turn::Wait);
         }
     }
 
@@ -148,7 +149,8 @@ proptest! {
                 continue;
             }
             now = timetable.next_start(now, &target).unwrap();
-            prop_assert_eq!(timetable.turn(settled, now, &target), Turn::Run(expected));
+            let watch = Watch { since: first, noticed: now };
+            prop_assert_eq!(timetable.turn(past(settled), watch, now, &target), Turn::Run(expected));
             settled = Some(expected);
         }
     }

@@ -26,6 +26,14 @@ fn nightly(missed: &str) -> Timetable {
     Timetable::new("nightly", &schedule(&format!("cron = \"15 2 * * *\"\njitter = \"10m\"\nmissed = \"{missed}\"")))
 }
 
+pub(super) fn settled(settled: Option<DateTime<Utc>>) -> Past<'static> {
+    Past { settled, ..Past::default() }
+}
+
+fn watch(since: DateTime<Utc>, noticed: DateTime<Utc>) -> Watch {
+    Watch { since, noticed }
+}
+
 /// What the clock in `zone` shows when it is due.
 fn shows(cron: &str, zone: Tz, from: &str, count: usize) -> String {
     let timetable = timetable(cron, zone);
@@ -100,7 +108,8 @@ fn the_ends_of_the_calendar_are_moments_too() {
                 assert!(timetable.next(moment).is_none_or(|next| next > moment));
                 assert!(timetable.last(moment).is_none_or(|last| last <= moment));
                 assert!(timetable.next_start(moment, &named("orders")).is_none_or(|start| start > moment));
-                assert_eq!(timetable.turn(timetable.last(moment), moment, &named("orders")), Turn::Wait);
+                let settled = settled(timetable.last(moment));
+                assert_eq!(timetable.turn(settled, watch(moment, moment), moment, &named("orders")), Turn::Wait);
             }
         }
     }
@@ -145,9 +154,9 @@ fn the_next_start_may_be_of_what_is_due_already() {
 
 #[test]
 fn many_missed_runs_are_one_run_or_none() {
-    let (settled, orders) = (Some(at("2026-05-01T02:15:00Z")), named("orders"));
+    let (past, orders) = (settled(Some(at("2026-05-01T02:15:00Z"))), named("orders"));
     let newest = at("2026-05-04T02:15:00Z");
-    let turn = |missed: &str, now: &str| nightly(missed).turn(settled, at(now), &orders);
+    let turn = |missed: &str, now: &str| nightly(missed).turn(past, watch(at(now), at(now)), at(now), &orders);
     assert_eq!(turn("run_once", "2026-05-04T12:00:00Z"), Turn::Run(newest));
     assert_eq!(turn("skip", "2026-05-04T12:00:00Z"), Turn::Skip(newest));
     // Three were missed, and the fourth is due right now.
@@ -159,22 +168,65 @@ fn many_missed_runs_are_one_run_or_none() {
 
 #[test]
 fn what_is_to_begin_later_is_not_missed() {
-    let (settled, orders) = (Some(at("2026-05-01T02:15:00Z")), named("orders"));
+    let (past, orders) = (settled(Some(at("2026-05-01T02:15:00Z"))), named("orders"));
     for missed in ["run_once", "skip"] {
         let timetable = nightly(missed);
-        let start = timetable.start(at("2026-05-02T02:15:00Z"), &orders);
-        assert_eq!(timetable.turn(settled, start - TimeDelta::milliseconds(1), &orders), Turn::Wait);
-        assert_eq!(timetable.turn(settled, start, &orders), Turn::Run(at("2026-05-02T02:15:00Z")));
-        assert_eq!(timetable.turn(settled, start + LATE, &orders), Turn::Run(at("2026-05-02T02:15:00Z")));
+        let due = at("2026-05-02T02:15:00Z");
+        let start = timetable.start(due, &orders);
+        let turn = |now: DateTime<Utc>| timetable.turn(past, watch(now, now), now, &orders);
+        assert_eq!(turn(start - TimeDelta::milliseconds(1)), Turn::Wait);
+        assert_eq!(turn(start), Turn::Run(due));
+        assert_eq!(turn(start + LATE), Turn::Run(due));
     }
 }
 
 #[test]
+fn what_was_noticed_in_time_may_wait_long_for_its_turn() {
+    let (past, orders) = (settled(Some(at("2026-05-01T02:15:00Z"))), named("orders"));
+    let (noticed, now) = (at("2026-05-02T02:26:00Z"), at("2026-05-02T09:00:00Z"));
+    let due = at("2026-05-02T02:15:00Z");
+    assert_eq!(nightly("skip").turn(past, watch(noticed, noticed), now, &orders), Turn::Run(due));
+    assert_eq!(nightly("skip").turn(past, watch(noticed, now), now, &orders), Turn::Skip(due), "it was not");
+}
+
+#[test]
+fn what_failed_is_tried_again_when_its_pause_is_over() {
+    let (due, again, orders) = (at("2026-05-02T02:15:00Z"), at("2026-05-02T02:40:00Z"), named("orders"));
+    let past = Past { retry: Some((due, again)), ..settled(Some(at("2026-05-01T02:15:00Z"))) };
+    let turn =
+        |now| nightly("skip").turn(past, watch(at("2026-05-02T02:26:00Z"), at("2026-05-02T02:26:00Z")), now, &orders);
+    assert_eq!(turn(again - TimeDelta::milliseconds(1)), Turn::Later(again));
+    assert_eq!(turn(again), Turn::Run(due));
+    assert_eq!(turn(at("2026-05-03T02:26:00Z")), Turn::Run(at("2026-05-03T02:15:00Z")), "it is due anew");
+    let after_a_stop = watch(at("2026-05-02T02:35:00Z"), at("2026-05-02T02:35:00Z"));
+    assert_eq!(nightly("skip").turn(past, after_a_stop, after_a_stop.noticed, &orders), Turn::Skip(due));
+}
+
+#[test]
 fn who_never_ran_has_missed_nothing() {
+    let (orders, since) = (named("orders"), at("2026-05-04T12:00:00Z"));
     for missed in ["run_once", "skip"] {
-        let turn = nightly(missed).turn(None, at("2026-05-04T12:00:00Z"), &named("orders"));
-        assert_eq!(turn, Turn::Skip(at("2026-05-04T02:15:00Z")));
+        let turn = |now: &str| nightly(missed).turn(Past::default(), watch(since, at(now)), at(now), &orders);
+        assert_eq!(turn("2026-05-04T12:00:00Z"), Turn::Skip(at("2026-05-04T02:15:00Z")));
+        // Nobody could write that down, and still the first run is one.
+        assert_eq!(turn("2026-05-05T02:26:00Z"), Turn::Run(at("2026-05-05T02:15:00Z")));
     }
+}
+
+#[test]
+fn with_another_rule_nothing_was_missed() {
+    let (orders, since) = (named("orders"), at("2026-05-04T12:00:00Z"));
+    let timetable = nightly("run_once");
+    let turn = |rule: &str, now: &str| {
+        let past = Past { rule: Some(rule), ..settled(Some(at("2026-05-04T01:00:00Z"))) };
+        timetable.turn(past, watch(since, at(now)), at(now), &orders)
+    };
+    let due = at("2026-05-04T02:15:00Z");
+    assert_eq!(timetable.rule(), "15 2 * * * UTC");
+    assert_eq!(turn("15 2 * * * UTC", "2026-05-04T12:00:00Z"), Turn::Run(due));
+    assert_eq!(turn("0 1 * * * UTC", "2026-05-04T12:00:00Z"), Turn::Skip(due));
+    assert_eq!(turn("15 2 * * * Europe/Berlin", "2026-05-04T12:00:00Z"), Turn::Skip(due));
+    assert_eq!(turn("0 1 * * * UTC", "2026-05-05T12:00:00Z"), Turn::Run(at("2026-05-05T02:15:00Z")));
 }
 
 #[test]

@@ -195,7 +195,7 @@ mod tests {
             targets.iter().map(target).collect::<String>()
         );
         let config = crate::config::parse(&text, Path::new("/etc/snapkeep/config.toml")).unwrap();
-        Arc::new(Duty::of(Catalog::of(config), generation))
+        Arc::new(Duty::of(Catalog::of(config), generation, DateTime::UNIX_EPOCH))
     }
 
     fn pair(target: &str) -> Pair {

@@ -25,7 +25,7 @@ use crate::config::Target;
 use crate::failure::Failure;
 use crate::history;
 use crate::report::Report;
-use crate::schedule::Turn;
+use crate::schedule::{Turn, Watch};
 use crate::{retry, standing, units};
 
 /// How soon a run that another process is at is looked at again.
@@ -43,8 +43,8 @@ pub(super) struct Daemon {
     board: Arc<Board>,
     duty: Arc<Duty>,
     line: Line,
-    /// Which try comes next, by place.
-    attempts: Vec<u32>,
+    /// What is known of the due moment that is at hand, by place.
+    at_hand: Vec<AtHand>,
     budget: Arc<Budget>,
     running: JoinSet<Ended>,
     missed: (mpsc::UnboundedSender<Missed>, mpsc::UnboundedReceiver<Missed>),
@@ -62,8 +62,19 @@ struct Stop {
     dumps: CancellationToken,
 }
 
-/// The generation of a config, and a place of its that has missed a run.
-type Missed = (u64, usize);
+/// The generation of a config, a place of its that has missed a run, and when to make up for it.
+type Missed = (u64, usize, DateTime<Utc>);
+
+/// A due moment from its start until it is settled, as far as this process has to do with it.
+#[derive(Clone, Copy, Debug)]
+struct AtHand {
+    /// When its start was noticed.
+    noticed: Option<DateTime<Utc>>,
+    /// Which try comes next of those that end before anything is written down.
+    attempt: u32,
+}
+
+const NOTHING: AtHand = AtHand { noticed: None, attempt: 1 };
 
 /// A run that has ended, or a look that found none.
 #[derive(Debug)]
@@ -86,7 +97,7 @@ impl Daemon {
             app: App { out: Out::Nowhere, ..app.clone() },
             board,
             line: Line::default(),
-            attempts: Vec::new(),
+            at_hand: Vec::new(),
             duty,
             budget,
             running: JoinSet::new(),
@@ -113,9 +124,9 @@ impl Daemon {
                 () = cancel.cancelled() => {}
                 () = reloads.notified() => self.reload().await,
                 Some(ended) = self.running.join_next() => self.ended(ended),
-                Some((generation, place)) = self.missed.1.recv() => {
+                Some((generation, place, at)) = self.missed.1.recv() => {
                     if generation == self.duty.generation {
-                        self.line.hasten(place, Utc::now());
+                        self.line.hasten(place, at);
                     }
                 }
                 () = tokio::time::sleep(nap) => {}
@@ -147,7 +158,7 @@ impl Daemon {
     fn plan_all(&mut self) {
         let (duty, now) = (self.duty.clone(), Utc::now());
         self.line = Line::new(duty.places());
-        self.attempts = vec![1; duty.places()];
+        self.at_hand = vec![NOTHING; duty.places()];
         for place in 0..duty.places() {
             self.plan_next(place, now);
         }
@@ -161,8 +172,8 @@ impl Daemon {
                 async move {
                     let Some(task) = duty.task(place) else { return };
                     // Who can't read the state is told when the run is due.
-                    if is_missed(app, duty, task).await.unwrap_or(false) {
-                        let _ = found.send((duty.generation, place));
+                    if let Ok(Some(at)) = missed(app, duty, task).await {
+                        let _ = found.send((duty.generation, place, at));
                     }
                 }
             };
@@ -170,9 +181,9 @@ impl Daemon {
         });
     }
 
-    /// Plans the first start after `after`, of a first try.
+    /// Plans the first start after `after`.
     fn plan_next(&mut self, place: usize, after: DateTime<Utc>) {
-        self.attempts[place] = 1;
+        self.at_hand[place] = NOTHING;
         let next = self.duty.task(place).and_then(|task| task.timetable.next_start(after, &task.target.name));
         if let Some(next) = next {
             self.line.plan(place, next);
@@ -181,7 +192,8 @@ impl Daemon {
 
     fn begin(&mut self, place: usize, planned: DateTime<Utc>) {
         let (app, board, duty) = (self.app.clone(), self.board.clone(), self.duty.clone());
-        let (budget, stop, attempt) = (self.budget.clone(), self.stop.clone(), self.attempts[place]);
+        let (budget, stop) = (self.budget.clone(), self.stop.clone());
+        let noticed = *self.at_hand[place].noticed.get_or_insert_with(Utc::now);
         self.running.spawn(async move {
             let generation = duty.generation;
             let ended =
@@ -197,7 +209,7 @@ impl Daemon {
             let cancel = if task.target.settings.is_dump() { &stop.dumps } else { &stop.clouds };
             let app = App { cancel: cancel.clone(), now: began, ..app };
             let work = async {
-                let passed = pass(&app, &duty, task, attempt).await;
+                let passed = pass(&app, &duty, task, noticed).await;
                 if !matches!(&passed, Err(failure) if failure.kind == ErrorKind::Locked) && !stop.clouds.is_cancelled()
                 {
                     board.looked(Box::pin(standing::look(&duty.catalog, task.target)).await);
@@ -226,7 +238,7 @@ impl Daemon {
             Err(_) => return,
         };
         let failure = match &ended.passed {
-            Ok(Passed::NotDue) => None,
+            Ok(Passed::NotDue | Passed::Later(_)) => None,
             Ok(Passed::Ran(ran)) => ran.failure.as_ref(),
             Err(failure) => Some(failure),
         };
@@ -237,9 +249,9 @@ impl Daemon {
         }
         let duty = self.duty.clone();
         let Some(task) = duty.task(ended.place) else { return };
-        let (now, attempt) = (Utc::now(), self.attempts[ended.place]);
+        let (now, at_hand) = (Utc::now(), self.at_hand[ended.place]);
         match &ended.passed {
-            Ok(Passed::NotDue) => {}
+            Ok(Passed::NotDue | Passed::Later(_)) => {}
             // It was stopped, or lost its lock: it has failed at nothing, and is still due.
             _ if failure.is_some_and(Failure::is_interruption) => {
                 let (target, name) = (&task.target.name, task.name);
@@ -256,19 +268,22 @@ impl Daemon {
         }
         let again = match &ended.passed {
             Ok(Passed::NotDue) => None,
+            Ok(Passed::Later(at)) => Some(*at),
             Ok(Passed::Ran(ran)) => ran.again,
-            Err(failure) => retry::pause(attempt, failure),
+            Err(failure) => retry::pause(at_hand.attempt, failure).map(|pause| now + pause),
         };
         failure.iter().for_each(|failure| self.app.report.failure(failure));
         self.plan_next(ended.place, ended.began);
         // What is due anew comes before another try.
-        if let Some(at) = again.and_then(|pause| TimeDelta::from_std(pause).ok()).map(|pause| now + pause)
+        if let Some(at) = again
             && self.line.planned(ended.place).is_none_or(|next| at < next)
         {
             self.line.plan(ended.place, at);
-            self.attempts[ended.place] = attempt + 1;
-            let (target, at) = (&task.target.name, units::time(at));
-            self.app.report.info(&format!("{target}: {} is tried again at {at} UTC", task.name));
+            self.at_hand[ended.place] = AtHand { attempt: at_hand.attempt + 1, ..at_hand };
+            if failure.is_some() {
+                let (target, at) = (&task.target.name, units::time(at));
+                self.app.report.info(&format!("{target}: {} is tried again at {at} UTC", task.name));
+            }
         }
     }
 
@@ -282,7 +297,7 @@ impl Daemon {
                 self.board.not_reloaded(now);
             }
             Ok(catalog) => {
-                let duty = Arc::new(Duty::of(catalog, self.duty.generation + 1));
+                let duty = Arc::new(Duty::of(catalog, self.duty.generation + 1, now));
                 tell_kept(&self.app.report, &self.duty, &duty);
                 let before = std::mem::replace(&mut self.duty, duty.clone());
                 let settings = &duty.catalog.serve;
@@ -298,25 +313,34 @@ impl Daemon {
 }
 
 /// One run of a place, if it is due.
-async fn pass(app: &App, duty: &Duty, task: Task<'_>, attempt: u32) -> Result<Passed, Failure> {
+async fn pass(app: &App, duty: &Duty, task: Task<'_>, noticed: DateTime<Utc>) -> Result<Passed, Failure> {
     let Task { name, schedule, timetable, target } = task;
-    let occasion = Occasion::Due { timetable, attempt };
+    let occasion = Occasion::Due { timetable, watch: Watch { since: duty.since, noticed } };
     let pass = Pass { app, config: &duty.catalog, target, name, schedule, occasion };
     pass.run().await.map_err(|failure| failure.of(&target.name))
 }
 
-/// Whether a place has missed a run that it is to make up for. What is to be skipped is settled, and so is what was due before
-/// the place was first seen: from then on it is known what was missed.
-async fn is_missed(app: &App, duty: &Duty, task: Task<'_>) -> Result<bool, Failure> {
-    let opened = app.asking(catalog::open(&duty.catalog, task.target)).await?;
-    let known = app.asking(history::of(&opened.scope, task.name)).await?;
-    Ok(match task.timetable.turn(known.settled, Utc::now(), &task.target.name) {
-        Turn::Wait => false,
-        Turn::Run(_) => true,
-        Turn::Skip(due) => {
-            history::change(&opened.scope, task.name, |history| history.settle(due)).await?;
-            false
-        }
+/// When a run that a place has missed is to be made up for; `None` where it has missed none. What is to be skipped is settled,
+/// and so is what was due before the place was first seen by this rule: from then on it is known what was missed.
+async fn missed(app: &App, duty: &Duty, task: Task<'_>) -> Result<Option<DateTime<Utc>>, Failure> {
+    let Task { name, timetable, target, .. } = task;
+    let opened = app.asking(catalog::open(&duty.catalog, target)).await?;
+    let known = app.asking(history::of(&opened.scope, name)).await?;
+    let (now, rule) = (Utc::now(), timetable.rule());
+    let turn = timetable.turn(known.past(), Watch { since: duty.since, noticed: now }, now, &target.name);
+    let skipped = if let Turn::Skip(due) = turn { Some(due) } else { None };
+    // What is to run has that written down by its run.
+    if skipped.is_some() || turn == Turn::Wait && known.rule.as_ref() != Some(&rule) {
+        history::change(&opened.scope, name, |history| {
+            skipped.into_iter().for_each(|due| history.settle(due));
+            history.rule = Some(rule.clone());
+        })
+        .await?;
+    }
+    Ok(match turn {
+        Turn::Wait | Turn::Skip(_) => None,
+        Turn::Later(at) => Some(at),
+        Turn::Run(_) => Some(now),
     })
 }
 

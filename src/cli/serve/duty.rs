@@ -1,5 +1,6 @@
 //! What a config makes of the scheduler: each target of each schedule has a place.
 
+use chrono::{DateTime, Utc};
 use snapkeep_providers::model::TargetName;
 
 use crate::catalog::Catalog;
@@ -14,6 +15,8 @@ pub(super) struct Duty {
     places: Vec<Place>,
     /// Tells it from those of the configs before.
     pub(super) generation: u64,
+    /// Since when it holds.
+    pub(super) since: DateTime<Utc>,
 }
 
 /// A target of a schedule.
@@ -34,14 +37,14 @@ pub(super) struct Task<'d> {
 }
 
 impl Duty {
-    pub(super) fn of(catalog: Catalog, generation: u64) -> Self {
+    pub(super) fn of(catalog: Catalog, generation: u64, since: DateTime<Utc>) -> Self {
         let (mut timetables, mut places) = (Vec::new(), Vec::new());
         for (number, (name, schedule)) in catalog.schedules.iter().enumerate() {
             let targets = schedule::targets(&catalog, schedule);
             places.extend(targets.iter().map(|target| Place { schedule: number, target: target.name.clone() }));
             timetables.push((name.clone(), Timetable::new(name, schedule)));
         }
-        Self { catalog, timetables, places, generation }
+        Self { catalog, timetables, places, generation, since }
     }
 
     /// How many places there are.

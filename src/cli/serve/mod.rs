@@ -52,8 +52,9 @@ impl Serve {
         }
         let catalog = app.load()?;
         let listening = self.listen(app, &catalog).await.map_err(|failure| vec![failure])?;
-        let duty = Arc::new(Duty::of(catalog, 0));
-        let board = Arc::new(Board::new(duty.clone(), Utc::now()));
+        let now = Utc::now();
+        let duty = Arc::new(Duty::of(catalog, 0, now));
+        let board = Arc::new(Board::new(duty.clone(), now));
         tell_duty(&app.report, &duty);
         let stop = CancellationToken::new();
         let answering = listening

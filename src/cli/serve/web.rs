@@ -1,12 +1,14 @@
 //! What is told over HTTP: metrics, health, the API, and the status page. Nothing can be changed by it.
 
+use std::cmp::Reverse;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, Request, State};
 use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, REFERRER_POLICY, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
@@ -20,9 +22,11 @@ use base64::prelude::BASE64_STANDARD;
 use chrono::Utc;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use snapkeep_providers::ErrorKind;
+use snapkeep_providers::model::{Snapshot, TargetName};
 use snapkeep_providers::secret::Secret;
-use snapkeep_providers::{ErrorKind, model::Snapshot};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -33,11 +37,16 @@ use crate::cli::run::RunRow;
 use crate::cli::status::StatusRow;
 use crate::cli::targets;
 use crate::failure::Failure;
+use crate::history::Run;
 use crate::page;
 use crate::render::{self, Format, Paint, Row};
+use crate::standing::Standing;
 
 /// How many may be connected at once.
 const CONNECTIONS: usize = 64;
+/// How many runs are answered with at most, and how many unless asked for otherwise.
+const RUNS: usize = 10_000;
+const SOME_RUNS: usize = 1000;
 /// How long somebody may take to say what is wanted.
 const HEADERS: Duration = Duration::from_secs(10);
 /// How long one may stay connected: who doesn't read what is answered would keep a place for ever.
@@ -260,36 +269,62 @@ async fn snapshots(State(shared): State<Shared>, Path(target): Path<String>) -> 
         }
         None if known => {
             let failure = Failure::new(ErrorKind::Unavailable, format!("{target} has not been looked at yet"));
-            let mut response = document::<Snapshot>(&[], &[failure.of(&target)]);
-            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-            response
+            refused::<Snapshot>(StatusCode::SERVICE_UNAVAILABLE, failure.of(&target))
         }
         None => {
             let failure = Failure::new(ErrorKind::NotFound, format!("there is no target {target:?}"));
-            let mut response = document::<Snapshot>(&[], &[failure]);
-            *response.status_mut() = StatusCode::NOT_FOUND;
-            response
+            refused::<Snapshot>(StatusCode::NOT_FOUND, failure)
         }
     }
 }
 
-/// What is remembered of the runs, of each target and schedule the newest first.
-async fn runs(State(shared): State<Shared>) -> Response {
-    off_the_way(move || {
-        let standings = shared.board.standings();
-        let rows = standings.iter().flat_map(|standing| {
-            standing.schedules.iter().flat_map(|schedule| {
-                let row = |run: &crate::history::Run| RunRow {
-                    target: standing.target.to_string(),
-                    schedule: schedule.name.clone(),
-                    run: run.clone(),
-                };
-                schedule.history.runs.iter().map(row)
-            })
-        });
-        document(&rows.collect::<Vec<_>>(), &[])
-    })
-    .await
+/// Which runs are wanted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    target: Option<String>,
+    schedule: Option<String>,
+    limit: Option<usize>,
+}
+
+/// What is remembered of the runs, the newest first.
+async fn runs(State(shared): State<Shared>, wanted: Result<Query<Wanted>, QueryRejection>) -> Response {
+    let wanted = match wanted {
+        Ok(Query(wanted)) if (1..=RUNS).contains(&wanted.limit.unwrap_or(RUNS)) => wanted,
+        Ok(_) => {
+            return refused::<RunRow>(StatusCode::BAD_REQUEST, Failure::usage(format!("limit goes from 1 to {RUNS}")));
+        }
+        Err(error) => {
+            let hint = "there are target, schedule and limit: /api/v1/runs?target=orders&limit=10";
+            return refused::<RunRow>(StatusCode::BAD_REQUEST, Failure::usage(error.body_text()).with_hint(hint));
+        }
+    };
+    off_the_way(move || document(&rows(&shared.board.standings(), &wanted), &[])).await
+}
+
+fn rows(standings: &[Arc<Standing>], wanted: &Wanted) -> Vec<RunRow> {
+    let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+    let mut found = Vec::new();
+    for standing in standings.iter().filter(|standing| is(&wanted.target, standing.target.as_str())) {
+        for schedule in standing.schedules.iter().filter(|schedule| is(&wanted.schedule, &schedule.name)) {
+            found.extend(schedule.history.runs.iter().map(|run| (run, &standing.target, &schedule.name)));
+        }
+    }
+    found.sort_by_key(|(run, target, schedule)| (Reverse(run.ended_at), *target, *schedule));
+    let found = found.into_iter().take(wanted.limit.unwrap_or(SOME_RUNS));
+    let row = |(run, target, schedule): (&Run, &TargetName, &String)| RunRow {
+        target: target.to_string(),
+        schedule: schedule.clone(),
+        run: run.clone(),
+    };
+    found.map(row).collect()
+}
+
+/// A document that says why there is nothing.
+fn refused<T: Row>(status: StatusCode, failure: Failure) -> Response {
+    let mut response = document::<T>(&[], &[failure]);
+    *response.status_mut() = status;
+    response
 }
 
 /// A document as the command line prints it.
@@ -337,7 +372,7 @@ mod tests {
         let catalog = crate::catalog::Catalog::of(
             crate::config::parse("version = 1\n", std::path::Path::new("/etc/snapkeep/config.toml")).unwrap(),
         );
-        let duty = Arc::new(super::super::duty::Duty::of(catalog, 0));
+        let duty = Arc::new(super::super::duty::Duty::of(catalog, 0, Utc::now()));
         let shared = |token: Option<&str>| Shared {
             board: Arc::new(Board::new(duty.clone(), Utc::now())),
             access: Access::new(token.map(|token| Secret::new(token.into())).as_ref()),

@@ -205,6 +205,13 @@ fn the_documents_are_those_of_the_command_line_and_show_no_secret() {
     let of = |target: &str| runs.iter().find(|run| run["target"] == target).unwrap();
     assert_eq!((&of("notes")["error"], &of("notes")["schedule"]), (&Value::Null, &json!("hourly")));
     assert_eq!(of("app")["error"]["action"], "create", "{runs:?}");
+    let count = |path: &str| served.items(path).len();
+    assert_eq!((count("/api/v1/runs?target=notes"), count("/api/v1/runs?schedule=hourly&limit=1")), (1, 1));
+    assert_eq!((count("/api/v1/runs?target=nobody"), count("/api/v1/runs?target=notes&schedule=none")), (0, 0));
+    for query in ["limit=0", "limit=10001", "limit=x", "targets=notes"] {
+        let answer = served.get(&format!("/api/v1/runs?{query}"));
+        assert_eq!((answer.status, &answer.document()["errors"][0]["code"]), (400, &json!("usage")), "{query}");
+    }
     let targets = served.items("/api/v1/targets");
     assert_eq!(targets, *bench.run("-o json targets").document()["items"].as_array().unwrap());
     let snapshots = served.items("/api/v1/targets/notes/snapshots");

@@ -140,9 +140,7 @@ impl Served {
 
     /// The runs of a target that are remembered, the newest first.
     fn runs(&self, target: &str) -> Vec<Value> {
-        let mut runs = self.items("/api/v1/runs");
-        runs.retain(|run| run["target"] == target);
-        runs
+        self.items(&format!("/api/v1/runs?target={target}"))
     }
 }
 
