@@ -194,8 +194,7 @@ fn share_of(names: &[&str], whole: u64) -> u64 {
 
 /// The targets that a schedule means, each once, in the config's order.
 pub(crate) fn targets<'a>(config: &'a Config, schedule: &Schedule) -> Vec<&'a Target> {
-    let is_meant = |target: &&Target| schedule.targets.iter().any(|selector| selector.selects(target));
-    config.targets.values().filter(is_meant).collect()
+    config.targets.values().filter(|target| schedule.selects(target)).collect()
 }
 
 #[cfg(test)]

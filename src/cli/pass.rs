@@ -118,7 +118,12 @@ impl Pass<'_> {
         let again = pause.map(|pause| run.ended_at + pause);
         // Who is stopped has failed at nothing: it is the next one's to go on.
         if !failure.as_ref().is_some_and(Failure::is_interruption) {
+            let mut is_ours = false;
             self.change(opened, |history| {
+                is_ours = history.unfinished.as_ref() == Some(&unfinished);
+                if !is_ours {
+                    return;
+                }
                 history.add(run.clone());
                 history.unfinished = goes_on.then(|| unfinished.clone());
                 match (due, again) {
@@ -128,6 +133,10 @@ impl Pass<'_> {
                 }
             })
             .await?;
+            // Who slept for longer than the lease may have come to any end.
+            if !is_ours {
+                return Err(Failure::new(ErrorKind::Interrupted, "another process has taken the run over"));
+            }
         }
         Ok(Passed::Ran(Box::new(Ran { run, failure, again })))
     }
@@ -141,7 +150,7 @@ impl Pass<'_> {
     }
 
     /// Changes what is remembered; who goes by a timetable leaves its rule there.
-    async fn change(&self, opened: &Opened, change: impl Fn(&mut History)) -> Result<(), Failure> {
+    async fn change(&self, opened: &Opened, mut change: impl FnMut(&mut History)) -> Result<(), Failure> {
         let rule = match self.occasion {
             Occasion::Due { timetable, .. } => Some(timetable.rule()),
             Occasion::Asked(_) => None,

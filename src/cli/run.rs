@@ -127,7 +127,7 @@ impl RunSchedule {
             let _turn = turn.map_err(|failure| failure.of(&target.name))?;
             let pass = Pass { app, config, target, name: &self.schedule, schedule, occasion };
             // A future of this size for each of those that wait would be much.
-            let passed = Box::pin(pass.run()).await.map_err(|failure| failure.of(&target.name))?;
+            let passed = Box::pin(pass.run()).await.map_err(|failure| app.or_lock_lost(failure).of(&target.name))?;
             Ok((target, passed))
         });
         let passed: Vec<Result<_, Failure>> = passes.buffered(QUEUE).collect().await;
@@ -139,7 +139,7 @@ impl RunSchedule {
                 Ok((target, Passed::Ran(ran))) => {
                     let Ran { run, failure, .. } = *ran;
                     outcome.done += usize::from(failure.is_none());
-                    outcome.failures.extend(failure);
+                    outcome.failures.extend(failure.map(|failure| app.or_lock_lost(failure)));
                     let (target, schedule) = (target.name.to_string(), self.schedule.clone());
                     outcome.items.push(RunRow { target, schedule, run });
                 }

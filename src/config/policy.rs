@@ -90,6 +90,13 @@ pub struct Schedule {
     pub actions: Vec<Action>,
 }
 
+impl Schedule {
+    /// Whether it is about a target.
+    pub fn selects(&self, target: &Target) -> bool {
+        self.targets.iter().any(|selector| selector.selects(target))
+    }
+}
+
 /// What to do about runs that were missed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

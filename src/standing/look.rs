@@ -21,10 +21,7 @@ pub(crate) async fn look(config: &Catalog, target: &Target) -> Standing {
         }
         Err(failure) => failures.push(failure),
     }
-    let schedules = config.schedules.iter().filter(|(_, schedule)| {
-        let mut selectors = schedule.targets.iter();
-        selectors.any(|selector| selector.selects(target))
-    });
+    let schedules = config.schedules.iter().filter(|(_, schedule)| schedule.selects(target));
     let now = Utc::now();
     let schedules = schedules.map(|(name, schedule)| {
         let history = histories.iter().position(|(of, _)| of == name).map(|place| histories.swap_remove(place).1);

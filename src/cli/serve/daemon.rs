@@ -3,6 +3,7 @@
 //! What is due is decided by the state that all who share it read; what is planned here is only when to look. So nothing is lost
 //! with a process, and nothing is done twice by two.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt, StreamExt, stream};
 use snapkeep_providers::ErrorKind;
+use snapkeep_providers::model::TargetName;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +42,7 @@ const CATCHING_UP: usize = 8;
 /// The scheduler of one process.
 pub(super) struct Daemon {
     app: App,
+    began: DateTime<Utc>,
     board: Arc<Board>,
     duty: Arc<Duty>,
     line: Line,
@@ -93,7 +96,9 @@ impl Daemon {
         let settings = &duty.catalog.serve;
         let budget = Arc::new(Budget::new(settings.max_concurrent(), settings.max_per_account()));
         let stop = Stop { clouds: CancellationToken::new(), dumps: CancellationToken::new() };
+        let began = Utc::now();
         let mut daemon = Self {
+            began,
             app: App { out: Out::Nowhere, ..app.clone() },
             board,
             line: Line::default(),
@@ -105,7 +110,7 @@ impl Daemon {
             beside: JoinSet::new(),
             stop,
         };
-        daemon.plan_all();
+        daemon.plan_all(None);
         daemon
     }
 
@@ -126,6 +131,7 @@ impl Daemon {
                 Some(ended) = self.running.join_next() => self.ended(ended),
                 Some((generation, place, at)) = self.missed.1.recv() => {
                     if generation == self.duty.generation {
+                        self.at_hand[place].noticed.get_or_insert(self.began);
                         self.line.hasten(place, at);
                     }
                 }
@@ -154,16 +160,18 @@ impl Daemon {
         self.duty.catalog.notices().flush().await;
     }
 
-    /// Plans the next start of every place, and looks for what was missed, in the background.
-    fn plan_all(&mut self) {
-        let (duty, now) = (self.duty.clone(), Utc::now());
+    /// Plans the next start of every place; in the background it looks for what was missed, and at the targets that `before`
+    /// knew otherwise.
+    fn plan_all(&mut self, before: Option<&Duty>) {
+        let (duty, now, began) = (self.duty.clone(), Utc::now(), self.began);
         self.line = Line::new(duty.places());
         self.at_hand = vec![NOTHING; duty.places()];
         for place in 0..duty.places() {
             self.plan_next(place, now);
         }
         self.beside.abort_all();
-        self.beside.spawn(look_around(self.app.clone(), self.board.clone(), duty.clone()));
+        let news = before.map(|before| duty.news(before)).unwrap_or_default();
+        self.beside.spawn(look_around(self.app.clone(), self.board.clone(), duty.clone(), news));
         let (app, found) = (self.app.clone(), self.missed.0.clone());
         self.beside.spawn(async move {
             let duty = &duty;
@@ -172,7 +180,7 @@ impl Daemon {
                 async move {
                     let Some(task) = duty.task(place) else { return };
                     // Who can't read the state is told when the run is due.
-                    if let Ok(Some(at)) = missed(app, duty, task).await {
+                    if let Ok(Some(at)) = missed(app, duty, task, began).await {
                         let _ = found.send((duty.generation, place, at));
                     }
                 }
@@ -303,7 +311,7 @@ impl Daemon {
                 let settings = &duty.catalog.serve;
                 self.budget = Arc::new(Budget::new(settings.max_concurrent(), settings.max_per_account()));
                 self.board.reloaded(duty, now);
-                self.plan_all();
+                self.plan_all(Some(&before));
                 tell_duty(&self.app.report, &self.duty);
                 // What it had to tell is not held up by anybody who doesn't listen.
                 tokio::spawn(async move { before.catalog.notices().flush().await });
@@ -321,13 +329,19 @@ async fn pass(app: &App, duty: &Duty, task: Task<'_>, noticed: DateTime<Utc>) ->
 }
 
 /// When a run that a place has missed is to be made up for; `None` where it has missed none. What is to be skipped is settled,
-/// and so is what was due before the place was first seen by this rule: from then on it is known what was missed.
-async fn missed(app: &App, duty: &Duty, task: Task<'_>) -> Result<Option<DateTime<Utc>>, Failure> {
+/// and so is what was due before the place was first seen by this rule: from then on it is known what was missed. What was due
+/// since this process began was noticed.
+async fn missed(
+    app: &App,
+    duty: &Duty,
+    task: Task<'_>,
+    began: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, Failure> {
     let Task { name, timetable, target, .. } = task;
     let opened = app.asking(catalog::open(&duty.catalog, target)).await?;
     let known = app.asking(history::of(&opened.scope, name)).await?;
     let (now, rule) = (Utc::now(), timetable.rule());
-    let turn = timetable.turn(known.past(), Watch { since: duty.since, noticed: now }, now, &target.name);
+    let turn = timetable.turn(known.past(), Watch { since: duty.since, noticed: began }, now, &target.name);
     let skipped = if let Turn::Skip(due) = turn { Some(due) } else { None };
     // What is to run has that written down by its run.
     if skipped.is_some() || turn == Turn::Wait && known.rule.as_ref() != Some(&rule) {
@@ -344,14 +358,14 @@ async fn missed(app: &App, duty: &Duty, task: Task<'_>) -> Result<Option<DateTim
     })
 }
 
-/// Looks at every target from time to time: at all that are not known yet at once, at the others one after the other.
-async fn look_around(app: App, board: Arc<Board>, duty: Arc<Duty>) {
+/// Looks at every target from time to time: at all that are not known yet, or otherwise, at once; at the others one after the other.
+async fn look_around(app: App, board: Arc<Board>, duty: Arc<Duty>, news: BTreeSet<TargetName>) {
     let every = duty.catalog.serve.look_every();
     let look = |target| {
         let (app, board, duty) = (&app, &board, &duty);
         async move { look_at(app, board, duty, target).await }
     };
-    let is_new = |target: &&Target| board.standing(target.name.as_str()).is_none();
+    let is_new = |target: &&Target| news.contains(&target.name) || board.standing(target.name.as_str()).is_none();
     stream::iter(duty.catalog.targets.values().filter(is_new)).for_each_concurrent(LOOKING, look).await;
     let pause = every / u32::try_from(duty.catalog.targets.len().max(1)).unwrap_or(u32::MAX);
     loop {

@@ -1,10 +1,12 @@
 //! What a config makes of the scheduler: each target of each schedule has a place.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use snapkeep_providers::model::TargetName;
 
 use crate::catalog::Catalog;
-use crate::config::{Schedule, Target};
+use crate::config::{Config, Retention, Schedule, Target};
 use crate::schedule::{self, Timetable};
 
 /// A config, and what is to be done by it.
@@ -36,6 +38,15 @@ pub(super) struct Task<'d> {
     pub(super) target: &'d Target,
 }
 
+fn policy<'c>(config: &'c Config, target: &Target) -> Option<&'c Retention> {
+    config.retention.get(target.retention.as_ref()?)
+}
+
+/// The schedules that mean a target.
+fn selecting<'c>(config: &'c Config, target: &'c Target) -> impl Iterator<Item = (&'c String, &'c Schedule)> {
+    config.schedules.iter().filter(|(_, schedule)| schedule.selects(target))
+}
+
 impl Duty {
     pub(super) fn of(catalog: Catalog, generation: u64, since: DateTime<Utc>) -> Self {
         let (mut timetables, mut places) = (Vec::new(), Vec::new());
@@ -52,11 +63,61 @@ impl Duty {
         self.places.len()
     }
 
+    /// The targets of which the config before said something else, or nothing: what is known of them is out of date.
+    pub(super) fn news(&self, before: &Self) -> BTreeSet<TargetName> {
+        let (now, then) = (&self.catalog, &before.catalog);
+        if (&now.stores, &now.state) != (&then.stores, &then.state) {
+            return now.targets.keys().cloned().collect();
+        }
+        let is_news = |target: &&Target| {
+            Some(*target) != then.targets.get(&target.name)
+                || policy(now, target) != policy(then, target)
+                || !selecting(now, target).eq(selecting(then, target))
+        };
+        now.targets.values().filter(is_news).map(|target| target.name.clone()).collect()
+    }
+
     /// What is to be done at a place.
     pub(super) fn task(&self, place: usize) -> Option<Task<'_>> {
         let Place { schedule, target } = self.places.get(place)?;
         let (name, timetable) = self.timetables.get(*schedule)?;
         let schedule = self.catalog.schedules.get(name)?;
         Some(Task { name, schedule, timetable, target: self.catalog.targets.get(target)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const CONFIG: &str = "version = 1\n[targets.notes]\nprovider = \"sqlite\"\npath = \"notes.db\"\nstore = \"local\"\n\
+        retention = \"standard\"\n[targets.tasks]\nprovider = \"sqlite\"\npath = \"tasks.db\"\nstore = \"local\"\n\
+        [stores.local]\ntype = \"local\"\npath = \"s\"\n[retention.standard]\nkeep_daily = 7\n\
+        [schedules.nightly]\ncron = \"15 2 * * *\"\ntargets = [\"notes\"]\nactions = [\"create\"]\n";
+
+    fn duty(config: &str) -> Duty {
+        let config = crate::config::parse(config, Path::new("/etc/snapkeep/config.toml")).unwrap();
+        Duty::of(Catalog::of(config), 0, DateTime::UNIX_EPOCH)
+    }
+
+    /// What is news when this of the config is that.
+    fn news(this: &str, that: &str) -> Vec<String> {
+        assert!(CONFIG.contains(this), "{this}");
+        let news = duty(&CONFIG.replace(this, that)).news(&duty(CONFIG));
+        news.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn only_what_the_config_says_otherwise_is_looked_at_anew() {
+        let none: [&str; 0] = [];
+        assert_eq!(news("version = 1", "version = 1\n[serve]\ngrace = \"5s\""), none);
+        assert_eq!(news("tasks.db", "other.db"), ["tasks"]);
+        assert_eq!(news("[targets.tasks]", "[targets.more]"), ["more"]);
+        assert_eq!(news("keep_daily = 7", "keep_daily = 8"), ["notes"]);
+        assert_eq!(news("15 2 * * *", "0 4 * * *"), ["notes"]);
+        assert_eq!(news("[\"notes\"]", "[\"tasks\"]"), ["notes", "tasks"]);
+        assert_eq!(news("path = \"s\"", "path = \"elsewhere\""), ["notes", "tasks"]);
     }
 }

@@ -137,7 +137,7 @@ fn a_command_line_that_can_not_be_read_is_one_line_of_json_too() {
         format!("{line}\n  {}\n  {}", error["message"].as_str().unwrap(), error["hint"].as_str().unwrap())
     });
     insta::assert_snapshot!(told.join("\n"), @"
-      'snapkeep' requires a subcommand but one was not provided [subcommands: demo, targets, list, show, latest, create, wait, operations, status, copy, restore, export, import, delete, hold, release, adopt, prune, verify, guard, doctor, tf-external, config, schema, completion, man, help]
+      'snapkeep' requires a subcommand but one was not provided [subcommands: demo, targets, list, show, latest, create, wait, operations, status, copy, restore, export, import, delete, hold, release, adopt, prune, verify, guard, run, serve, doctor, tf-external, config, schema, completion, man, help]
       usage: snapkeep [OPTIONS] <COMMAND>
     prune
       a verb is missing
@@ -170,7 +170,7 @@ fn a_command_line_that_can_not_be_read_is_one_line_of_json_too() {
       the following required arguments were not provided: --plan <FILE>
       usage: snapkeep prune apply --log-format <FORMAT> --plan <FILE> [TARGET]...
     schema SnapshotLst
-      invalid value 'SnapshotLst' for '[KIND]' [possible values: SnapshotList, SnapshotDetails, OperationList, RestoreList, ExportList, ImportList, VerificationList, DeletionList, PrunePlan, PruneResult, ConfigCheck, TargetList, DiscoveryList, CheckList, StatusList, DemoSteps, HookInput, Notification]
+      invalid value 'SnapshotLst' for '[KIND]' [possible values: SnapshotList, SnapshotDetails, OperationList, RestoreList, ExportList, ImportList, VerificationList, DeletionList, PrunePlan, PruneResult, ConfigCheck, TargetList, DiscoveryList, CheckList, RunList, StatusList, DemoSteps, HookInput, Notification]
       a similar value exists: 'SnapshotList'
     config chek
       unrecognized subcommand 'chek'

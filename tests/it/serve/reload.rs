@@ -35,6 +35,12 @@ fn a_good_config_is_taken_and_its_new_target_served() {
     let runs = "snapkeep_runs_total{target=\"notes\",schedule=\"hourly\"}";
     assert_eq!(served.metric(runs), Some(1.0), "what was counted stays");
 
+    let other = "[schedules.other]\ncron = \"0 0 1 1 *\"\ntargets = [\"notes\"]\nactions = [\"prune\"]\n";
+    fs::write(&file, format!("{both}\n{other}")).unwrap();
+    served.signal(Signal::HUP);
+    let next = "snapkeep_next_run_timestamp_seconds{target=\"notes\",schedule=\"other\"}";
+    until("a new schedule is known before the next look", || served.metric(next));
+
     fs::write(&file, &one).unwrap();
     served.signal(Signal::HUP);
     until("the other is gone", || (served.items("/api/v1/targets").len() == 1).then_some(()));
