@@ -226,6 +226,11 @@ impl Failure {
     pub(crate) fn is_interruption(&self) -> bool {
         self.exit == INTERRUPTED
     }
+
+    /// Whether nothing went wrong: it was stopped, or somebody else is at the target.
+    pub(crate) fn is_put_off(&self) -> bool {
+        self.kind == ErrorKind::Locked || self.is_interruption()
+    }
 }
 
 impl From<Error> for Failure {

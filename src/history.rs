@@ -9,7 +9,7 @@ use snapkeep_providers::ErrorKind;
 
 use crate::config::Action;
 use crate::failure::Failure;
-use crate::schedule::Past;
+use crate::schedule::{Past, is_believed};
 use crate::state::{Expected, Scope, Written};
 
 const KIND: &str = "history";
@@ -18,7 +18,8 @@ const REMEMBERED: usize = 30;
 /// How often a write is tried that another one comes before.
 const TRIES: u32 = 5;
 
-/// One run of a schedule on one target, from its beginning to its end. Small, as `serve` may keep a million.
+/// One run of a schedule on one target, from its beginning to its end.
+// Small, as `serve` may keep a million.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Run {
     /// When it was to be, jitter left out; null where a person or another scheduler asked for it.
@@ -95,7 +96,8 @@ impl History {
     /// What says whether it is due.
     pub(crate) fn past(&self) -> Past<'_> {
         let retry = self.retry.map(|retry| (retry.due, retry.at));
-        Past { settled: self.settled, rule: self.rule.as_deref(), retry }
+        let begun = self.unfinished.as_ref().and_then(|unfinished| unfinished.due);
+        Past { settled: self.settled, rule: self.rule.as_deref(), retry, begun }
     }
 
     /// Which try a run for `due` is, from 1 on.
@@ -110,9 +112,10 @@ impl History {
     }
 
     /// What was due up to `due` is done, given up or skipped.
-    pub(crate) fn settle(&mut self, due: DateTime<Utc>) {
-        self.settled = self.settled.max(Some(due));
+    pub(crate) fn settle(&mut self, due: DateTime<Utc>, now: DateTime<Utc>) {
+        self.settled = self.settled.filter(|settled| is_believed(*settled, now)).max(Some(due));
         self.retry = self.retry.filter(|retry| retry.due > due);
+        self.unfinished.take_if(|unfinished| unfinished.due.is_some_and(|begun| begun <= due));
     }
 
     /// For who keeps it: takes no more room than it needs.

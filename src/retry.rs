@@ -11,11 +11,24 @@ const ATTEMPTS: u32 = 5;
 /// The pause after the first try; it doubles.
 const FIRST: Duration = Duration::from_secs(60);
 
-/// How long after its end a run that failed at its `attempt`-th try is tried again; `None` when it is given up. With what can
-/// only fail again nobody is troubled.
+/// How long after its end a run that failed at its `attempt`-th try is tried again; `None` when it is given up.
 pub(crate) fn pause(attempt: u32, failure: &Failure) -> Option<Duration> {
-    let is_final = match failure.kind {
-        ErrorKind::Usage | ErrorKind::Unsupported | ErrorKind::Refused | ErrorKind::Verification => true,
+    (is_worth_it(failure) && attempt < ATTEMPTS).then(|| pause_after(attempt))
+}
+
+/// The same of a run that could not be written down: nobody else knows of it, so it is never given up.
+pub(crate) fn pause_unwritten(attempt: u32, failure: &Failure) -> Option<Duration> {
+    is_worth_it(failure).then(|| pause_after(attempt.min(ATTEMPTS - 1)))
+}
+
+fn pause_after(attempt: u32) -> Duration {
+    FIRST * 2_u32.saturating_pow(attempt.saturating_sub(1))
+}
+
+/// Whether it can go well another time; with what can only fail again nobody is troubled.
+pub(crate) fn is_worth_it(failure: &Failure) -> bool {
+    match failure.kind {
+        ErrorKind::Usage | ErrorKind::Unsupported | ErrorKind::Refused | ErrorKind::Verification => false,
         ErrorKind::Failed
         | ErrorKind::Unavailable
         | ErrorKind::NotFound
@@ -24,9 +37,8 @@ pub(crate) fn pause(attempt: u32, failure: &Failure) -> Option<Duration> {
         | ErrorKind::Quota
         | ErrorKind::Timeout
         | ErrorKind::Locked
-        | ErrorKind::Interrupted => false,
-    };
-    (!is_final && attempt < ATTEMPTS).then(|| FIRST * 2_u32.saturating_pow(attempt.saturating_sub(1)))
+        | ErrorKind::Interrupted => true,
+    }
 }
 
 #[cfg(test)]

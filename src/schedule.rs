@@ -43,6 +43,8 @@ pub(crate) struct Past<'a> {
     pub(crate) rule: Option<&'a str>,
     /// A due moment whose run failed, and when it is tried again.
     pub(crate) retry: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// A due moment whose run has begun, and whose end nobody has written down.
+    pub(crate) begun: Option<DateTime<Utc>>,
 }
 
 /// Who looks whether something is due.
@@ -52,6 +54,19 @@ pub(crate) struct Watch {
     pub(crate) since: DateTime<Utc>,
     /// When this due moment was first seen to have come; what then is in time stays so, however long it waits for its turn.
     pub(crate) noticed: DateTime<Utc>,
+}
+
+impl Past<'_> {
+    /// Up to which due moment it is settled, as far as that can be believed: what is settled long before it is due was
+    /// settled by a clock that was wrong.
+    fn settled_by(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.settled.filter(|settled| is_believed(*settled, now))
+    }
+}
+
+/// Whether a due moment can have been settled by now, as far as clocks agree.
+pub(crate) fn is_believed(settled: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    settled - now <= LATE
 }
 
 /// What is to be done about a target now. Where it runs or is skipped, all that was due up to then is settled by it.
@@ -128,19 +143,34 @@ impl Timetable {
     /// What is to be done about `target` now.
     ///
     /// Only the newest due moment whose start has come counts; the ones before it are settled with it. It was missed when
-    /// its start was more than five minutes ago as it was noticed, and then only `run_once` runs it. Where the rule is new
+    /// its start was more than five minutes ago as it was noticed and no run of it has begun, and then only `run_once` runs it.
+    /// Where the rule is new
     /// to the target, nothing was missed: what was due before the watch began is skipped.
     pub(crate) fn turn(&self, past: Past<'_>, watch: Watch, now: DateTime<Utc>, target: &TargetName) -> Turn {
         let newest = now.checked_sub_signed(self.offset(target)).and_then(|until| self.last(until));
-        let is_open = |due: &DateTime<Utc>| past.settled.is_none_or(|settled| settled < *due);
+        let settled = past.settled_by(now);
+        let is_open = |due: &DateTime<Utc>| settled.is_none_or(|settled| settled < *due);
         let Some(due) = newest.filter(is_open) else { return Turn::Wait };
         let start = self.start(due, target);
-        let is_new = past.settled.is_none() || past.rule.is_some_and(|rule| rule != self.rule());
-        match (self.missed, past.retry) {
+        let is_new = settled.is_none() || past.rule.is_some_and(|rule| rule != self.rule());
+        let retry = past.retry.filter(|(failed, _)| *failed == due).map(|(_, again)| again);
+        let has_begun = retry.is_some() || past.begun == Some(due);
+        match (self.missed, retry) {
+            (_, Some(again)) if now < again => Turn::Later(again),
+            _ if has_begun => Turn::Run(due),
             _ if is_new && start <= watch.since => Turn::Skip(due),
             (Missed::Skip, _) if watch.noticed - start > LATE => Turn::Skip(due),
-            (_, Some((failed, again))) if failed == due && now < again => Turn::Later(again),
             (Missed::Skip | Missed::RunOnce, _) => Turn::Run(due),
+        }
+    }
+
+    /// When what `target` waits for begins, or should have begun: a due moment that is still to run, a try that is to come,
+    /// else the next start.
+    pub(crate) fn awaited(&self, past: Past<'_>, now: DateTime<Utc>, target: &TargetName) -> Option<DateTime<Utc>> {
+        match self.turn(past, Watch { since: now, noticed: now }, now, target) {
+            Turn::Run(due) => Some(self.start(due, target)),
+            Turn::Later(at) => Some(at),
+            Turn::Wait | Turn::Skip(_) => self.next_start(now, target),
         }
     }
 

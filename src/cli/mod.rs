@@ -163,6 +163,8 @@ struct App {
     asks: Asks,
     /// Whether a signal is meant for a command that runs in the foreground, and is passed on to it.
     relays: Arc<AtomicBool>,
+    /// Whether what is stopped, or meets a lock, is taken up again by itself: then nobody is told that it failed.
+    takes_up: bool,
     /// Told when the config is to be read again, by SIGHUP; `None` where that is a reason to stop.
     reloads: Option<Arc<Notify>>,
     /// What this process's files were to be for before they became its owner's alone.
@@ -272,6 +274,7 @@ impl App {
             mode: if global.dry_run { Mode::DryRun } else { Mode::Act },
             asks: if global.no_input { Asks::Never } else { Asks::OnTerminal },
             relays: Arc::default(),
+            takes_up: false,
             reloads: None,
             inherited_mask,
         }

@@ -2,9 +2,9 @@
 //!
 //! A lock of its own keeps two processes from the same run; each action takes the target's lock besides, as its verb does.
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use snapkeep_providers::ErrorKind;
-use snapkeep_providers::model::{ListScope, Origin, Snapshot};
+use snapkeep_providers::model::{ListScope, Snapshot};
 
 use super::following::{Came, Waiting};
 use super::making::Making;
@@ -16,10 +16,13 @@ use crate::copies;
 use crate::failure::Failure;
 use crate::history::{self, History, Retry, Run, RunError, Unfinished};
 use crate::journal;
-use crate::lock::Lock;
+use crate::lock::{self, Lock};
 use crate::notices::Told;
 use crate::retry;
 use crate::schedule::{Timetable, Turn, Watch};
+
+/// How long after its beginning a run that was cut off is gone on with by one that is asked for.
+const YOUNG: TimeDelta = TimeDelta::hours(6);
 
 /// A run that is to be.
 pub(super) struct Pass<'a> {
@@ -71,7 +74,7 @@ struct Done {
 }
 
 impl Pass<'_> {
-    /// Runs it. An error is one of what is around the actions: then nothing was tried, and nothing is kept of it.
+    /// Runs it. An error is one of what is around the actions, and nothing is kept of it.
     pub(super) async fn run(&self) -> Result<Passed, Failure> {
         let opened = self.app.asking(catalog::open(self.config, self.target)).await?;
         // Of those who share a state all but one come in vain; they need no lock to see that.
@@ -95,25 +98,30 @@ impl Pass<'_> {
         let begun_at = Utc::now().trunc_subsecs(3);
         let known = history::of(&opened.scope, self.name).await?;
         let (key, due) = match (self.occasion, self.turn(&known)) {
-            (Occasion::Asked(key), _) => (self.key_of_asked(key, &known, begun_at), None),
+            (Occasion::Asked(key), _) => self.asked(key, &known, begun_at),
             (Occasion::Due { .. }, Turn::Run(due)) => (self.key_of(due), Some(due)),
             (Occasion::Due { .. }, Turn::Wait) => return Ok(Passed::NotDue),
             (Occasion::Due { .. }, Turn::Later(at)) => return Ok(Passed::Later(at)),
             (Occasion::Due { .. }, Turn::Skip(due)) => {
-                self.change(opened, |history| history.settle(due)).await?;
+                self.change(opened, |history| history.settle(due, begun_at)).await?;
                 return Ok(Passed::NotDue);
             }
         };
+        if matches!(self.occasion, Occasion::Due { .. }) {
+            // Another run, or a person, is at the target: that ends, and this one is still due then.
+            Lock::is_free(&opened.scope, &self.target.name).await?;
+        }
         let unfinished = Unfinished { key: key.clone(), due, begun_at };
         self.change(opened, |history| history.unfinished = Some(unfinished.clone())).await?;
         let mut done = self.act(opened, &key).await;
-        // Another run, or a person, is at the target: that ends, and this one is still due then.
+        // Or came to it just now.
         if due.is_some() && done.failed.as_ref().is_some_and(|(_, failure)| failure.kind == ErrorKind::Locked) {
             return done.failed.take().map_or(Ok(Passed::NotDue), |(_, failure)| Err(failure));
         }
         let run = self.account(&known, due, begun_at, &done);
+        let creation = done.failed.as_ref().filter(|(action, _)| *action == Action::Create);
+        let goes_on = creation.is_some_and(|(_, failure)| journal::goes_on(failure));
         let failure = done.failed.map(|(_, failure)| failure);
-        let goes_on = failure.as_ref().is_some_and(journal::goes_on);
         let pause = due.and(failure.as_ref()).and_then(|failure| retry::pause(run.attempt, failure));
         let again = pause.map(|pause| run.ended_at + pause);
         // Who is stopped has failed at nothing: it is the next one's to go on.
@@ -128,7 +136,7 @@ impl Pass<'_> {
                 history.unfinished = goes_on.then(|| unfinished.clone());
                 match (due, again) {
                     (Some(due), Some(at)) => history.retry = Some(Retry { due, attempt: run.attempt + 1, at }),
-                    (Some(due), None) => history.settle(due),
+                    (Some(due), None) => history.settle(due, run.ended_at),
                     (None, _) => {}
                 }
             })
@@ -168,12 +176,15 @@ impl Pass<'_> {
         format!("{}@{}", self.name, moment.format("%Y-%m-%dT%H:%M:%S%.fZ"))
     }
 
-    /// What was asked for goes on with what was cut off, unless it has a key of its own.
-    fn key_of_asked(&self, key: Option<&str>, known: &History, now: DateTime<Utc>) -> String {
+    /// The key of what was asked for, and what is settled by it. Without a key of its own it goes on with what was cut off, unless that
+    /// was so long ago that another snapshot is wanted.
+    fn asked(&self, key: Option<&str>, known: &History, now: DateTime<Utc>) -> (String, Option<DateTime<Utc>>) {
+        let last = Timetable::new(self.name, self.schedule).last(now);
+        let is_young = |begun_at| now - begun_at < YOUNG && last.is_none_or(|last| last <= begun_at);
         match (key, &known.unfinished) {
-            (Some(key), _) => key.to_owned(),
-            (None, Some(cut_off)) => cut_off.key.clone(),
-            (None, None) => self.key_of(now),
+            (Some(key), _) => (key.to_owned(), None),
+            (None, Some(cut_off)) if is_young(cut_off.begun_at) => (cut_off.key.clone(), cut_off.due),
+            (None, _) => (self.key_of(now), None),
         }
     }
 
@@ -189,7 +200,7 @@ impl Pass<'_> {
             due,
             begun_at,
             ended_at: Utc::now().trunc_subsecs(3),
-            host: rustix::system::uname().nodename().to_string_lossy().into(),
+            host: lock::host().into(),
             attempt: due.map_or(1, |due| known.attempt(due)),
             snapshot: done.snapshot.as_ref().map(|snapshot| snapshot.id.to_string().into()),
             size_bytes: done.snapshot.as_ref().and_then(|snapshot| snapshot.size_bytes),
@@ -268,8 +279,7 @@ impl Pass<'_> {
             return Ok(snapshot.clone());
         }
         let listing = self.app.asking(opened.list(ListScope::Own)).await?;
-        let ours = |snapshot: &Snapshot| snapshot.origin == Origin::Owned && snapshot.is_good();
-        let newest = listing.snapshots.into_iter().find(ours);
+        let newest = listing.snapshots.into_iter().find(Snapshot::counts);
         match (newest, listing.problems.into_iter().next()) {
             (Some(newest), _) => Ok(newest),
             (None, Some(problem)) => Err(problem.into()),

@@ -162,8 +162,42 @@ fn many_missed_runs_are_one_run_or_none() {
     // Three were missed, and the fourth is due right now.
     assert_eq!(turn("skip", "2026-05-04T02:26:00Z"), Turn::Run(newest));
     assert_eq!(turn("skip", "2026-05-01T12:00:00Z"), Turn::Wait);
-    // Who is settled ahead of the clock waits for it.
-    assert_eq!(turn("run_once", "2026-04-30T12:00:00Z"), Turn::Wait);
+    // Clocks differ a little.
+    assert_eq!(turn("run_once", "2026-05-01T02:12:00Z"), Turn::Wait);
+}
+
+#[test]
+fn what_a_wrong_clock_settled_far_ahead_stops_nothing() {
+    let (past, since, orders) =
+        (settled(Some(at("2031-01-01T02:15:00Z"))), at("2026-05-04T12:00:00Z"), named("orders"));
+    let turn = |now: &str| nightly("run_once").turn(past, watch(since, at(now)), at(now), &orders);
+    assert_eq!(turn("2026-05-04T12:00:00Z"), Turn::Skip(at("2026-05-04T02:15:00Z")), "as if nothing were known");
+    assert_eq!(turn("2026-05-05T02:26:00Z"), Turn::Run(at("2026-05-05T02:15:00Z")));
+}
+
+#[test]
+fn what_has_begun_is_gone_on_with_however_late() {
+    let (due, now, orders) = (at("2026-05-02T02:15:00Z"), at("2026-05-02T08:00:00Z"), named("orders"));
+    let turn = |begun| {
+        let past = Past { begun, ..settled(Some(at("2026-05-01T02:15:00Z"))) };
+        nightly("skip").turn(past, watch(now, now), now, &orders)
+    };
+    assert_eq!(turn(Some(due)), Turn::Run(due));
+    assert_eq!(turn(Some(at("2026-05-01T02:15:00Z"))), Turn::Skip(due), "another one has");
+}
+
+#[test]
+fn what_is_awaited_is_what_should_have_begun_or_begins_next() {
+    let (orders, now) = (named("orders"), at("2026-05-02T12:00:00Z"));
+    let timetable = nightly("run_once");
+    let awaited = |past| timetable.awaited(past, now, &orders);
+    let start = |due: &str| Some(timetable.start(at(due), &orders));
+    assert_eq!(awaited(Past::default()), start("2026-05-03T02:15:00Z"));
+    assert_eq!(awaited(settled(Some(at("2026-05-02T02:15:00Z")))), start("2026-05-03T02:15:00Z"));
+    assert_eq!(awaited(settled(Some(at("2026-04-20T02:15:00Z")))), start("2026-05-02T02:15:00Z"));
+    let again = at("2026-05-02T12:08:00Z");
+    let retry = Some((at("2026-05-02T02:15:00Z"), again));
+    assert_eq!(awaited(Past { retry, ..settled(Some(at("2026-05-01T02:15:00Z"))) }), Some(again));
 }
 
 #[test]
@@ -198,8 +232,8 @@ fn what_failed_is_tried_again_when_its_pause_is_over() {
     assert_eq!(turn(again - TimeDelta::milliseconds(1)), Turn::Later(again));
     assert_eq!(turn(again), Turn::Run(due));
     assert_eq!(turn(at("2026-05-03T02:26:00Z")), Turn::Run(at("2026-05-03T02:15:00Z")), "it is due anew");
-    let after_a_stop = watch(at("2026-05-02T02:35:00Z"), at("2026-05-02T02:35:00Z"));
-    assert_eq!(nightly("skip").turn(past, after_a_stop, after_a_stop.noticed, &orders), Turn::Skip(due));
+    let later = at("2026-05-02T09:00:00Z");
+    assert_eq!(nightly("skip").turn(past, watch(later, later), later, &orders), Turn::Run(due), "it was not missed");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is known of the targets and of the scheduler itself, for whoever asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -40,6 +40,7 @@ pub(super) struct Board {
     counts: Mutex<BTreeMap<Pair, Count>>,
     quotas: Mutex<BTreeMap<TargetName, Vec<Quota>>>,
     reload: Mutex<Reload>,
+    at_work: Mutex<BTreeSet<Pair>>,
     in_progress: AtomicUsize,
     /// When the scheduler was last seen at work, in seconds; less than 0 when it stops.
     seen: AtomicI64,
@@ -48,7 +49,7 @@ pub(super) struct Board {
 /// Every pair with nothing: what rises from nothing is seen to rise.
 fn uncounted(duty: &Duty) -> BTreeMap<Pair, Count> {
     let places = (0..duty.places()).filter_map(|place| duty.task(place));
-    places.map(|task| ((task.target.name.clone(), task.name.to_owned()), Count::default())).collect()
+    places.map(|task| (task.pair(), Count::default())).collect()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -63,6 +64,7 @@ impl Board {
             standings: Mutex::default(),
             quotas: Mutex::default(),
             reload: Mutex::new(Reload { ok: true, at: now }),
+            at_work: Mutex::default(),
             in_progress: AtomicUsize::new(0),
             seen: AtomicI64::new(now.timestamp()),
         }
@@ -80,6 +82,7 @@ impl Board {
         let mut counts = locked(&self.counts);
         let mut all = uncounted(&duty);
         all.iter_mut().for_each(|(pair, count)| *count = counts.get(pair).copied().unwrap_or_default());
+        locked(&self.at_work).retain(|pair| all.contains_key(pair));
         *counts = all;
         drop(counts);
         *self.duty.write().unwrap_or_else(PoisonError::into_inner) = duty;
@@ -124,10 +127,10 @@ impl Board {
         locked(&self.standings).iter().find(|(name, _)| name.as_str() == target).map(|(_, standing)| standing.clone())
     }
 
-    /// A run has ended.
-    pub(super) fn ran(&self, pair: Pair, ok: bool, late: TimeDelta) {
+    /// A run has ended; of what the config no longer names nothing is counted.
+    pub(super) fn ran(&self, pair: &Pair, ok: bool, late: TimeDelta) {
         let mut counts = locked(&self.counts);
-        let count = counts.entry(pair).or_default();
+        let Some(count) = counts.get_mut(pair) else { return };
         count.runs += 1;
         count.failures += u64::from(!ok);
         count.late = late;
@@ -137,10 +140,21 @@ impl Board {
         locked(&self.counts).clone()
     }
 
-    /// Something is worked on until the guard is dropped.
-    pub(super) fn working(self: &Arc<Self>) -> Working {
+    /// Something is worked on until the guard is dropped. The pair is at work until it rests: if not here, then elsewhere.
+    pub(super) fn working(self: &Arc<Self>, pair: Pair) -> Working {
         self.in_progress.fetch_add(1, Ordering::Relaxed);
+        locked(&self.at_work).insert(pair);
         Working(self.clone())
+    }
+
+    /// Nobody works on it any more, as far as is known.
+    pub(super) fn rests(&self, pair: &Pair) {
+        locked(&self.at_work).remove(pair);
+    }
+
+    /// The pairs that somebody works on, as far as is known.
+    pub(super) fn at_work(&self) -> BTreeSet<Pair> {
+        locked(&self.at_work).clone()
     }
 
     pub(super) fn in_progress(&self) -> usize {
@@ -207,8 +221,8 @@ mod tests {
         let now = DateTime::UNIX_EPOCH;
         let board = Board::new(duty(&["notes", "tasks"], 0), now);
         assert_eq!(board.counts()[&pair("notes")], Count::default(), "what never ran is nothing, and there");
-        board.ran(pair("notes"), false, TimeDelta::seconds(3));
-        board.ran(pair("tasks"), true, TimeDelta::zero());
+        board.ran(&pair("notes"), false, TimeDelta::seconds(3));
+        board.ran(&pair("tasks"), true, TimeDelta::zero());
         board.not_reloaded(now + TimeDelta::minutes(1));
         assert!(!board.reload().ok);
         board.reloaded(duty(&["notes", "more"], 1), now + TimeDelta::minutes(2));

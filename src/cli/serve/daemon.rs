@@ -14,9 +14,10 @@ use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::TargetName;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::board::Board;
+use super::board::{Board, Pair};
 use super::duty::{Duty, Task};
 use super::line::Line;
 use crate::budget::{Budget, account};
@@ -34,8 +35,10 @@ use crate::{retry, standing, units};
 const ELSEWHERE: TimeDelta = TimeDelta::seconds(15);
 /// The longest sleep: the clock may be set, and a machine may have slept.
 const NAP: Duration = Duration::from_secs(30);
-/// How many targets are looked at at once that are not known yet.
+/// How many targets are looked at at once.
 const LOOKING: usize = 4;
+/// How often a config that was replaced is looked at, whether a run goes by it still.
+const RETIRING: Duration = Duration::from_secs(1);
 /// How many places are looked at at once for what was missed.
 const CATCHING_UP: usize = 8;
 
@@ -53,6 +56,8 @@ pub(super) struct Daemon {
     missed: (mpsc::UnboundedSender<Missed>, mpsc::UnboundedReceiver<Missed>),
     /// What is done beside the runs, by the config of now.
     beside: JoinSet<()>,
+    /// Configs that were replaced, until what was begun by them has ended and is told.
+    retired: JoinSet<()>,
     stop: Stop,
 }
 
@@ -79,10 +84,21 @@ struct AtHand {
 
 const NOTHING: AtHand = AtHand { noticed: None, attempt: 1 };
 
+/// A run that is to begin, by the config that planned it.
+struct Worker {
+    app: App,
+    board: Arc<Board>,
+    stop: Stop,
+    duty: Arc<Duty>,
+    place: usize,
+    /// When its start was noticed.
+    noticed: DateTime<Utc>,
+}
+
 /// A run that has ended, or a look that found none.
 #[derive(Debug)]
 struct Ended {
-    generation: u64,
+    duty: Arc<Duty>,
     place: usize,
     /// When it got its turn.
     began: DateTime<Utc>,
@@ -93,13 +109,12 @@ struct Ended {
 impl Daemon {
     pub(super) fn new(app: &App, board: Arc<Board>) -> Self {
         let duty = board.duty();
-        let settings = &duty.catalog.serve;
-        let budget = Arc::new(Budget::new(settings.max_concurrent(), settings.max_per_account()));
+        let budget = Arc::new(budget(&duty));
         let stop = Stop { clouds: CancellationToken::new(), dumps: CancellationToken::new() };
         let began = Utc::now();
         let mut daemon = Self {
             began,
-            app: App { out: Out::Nowhere, ..app.clone() },
+            app: App { out: Out::Nowhere, takes_up: true, ..app.clone() },
             board,
             line: Line::default(),
             at_hand: Vec::new(),
@@ -108,6 +123,7 @@ impl Daemon {
             running: JoinSet::new(),
             missed: mpsc::unbounded_channel(),
             beside: JoinSet::new(),
+            retired: JoinSet::new(),
             stop,
         };
         daemon.plan_all(None);
@@ -157,7 +173,8 @@ impl Daemon {
                 () = &mut grace, if !self.stop.dumps.is_cancelled() => self.stop.dumps.cancel(),
             }
         }
-        self.duty.catalog.notices().flush().await;
+        let (duty, mut retired) = (self.duty, self.retired);
+        tokio::join!(duty.catalog.notices().flush(), async { while retired.join_next().await.is_some() {} });
     }
 
     /// Plans the next start of every place; in the background it looks for what was missed, and at the targets that `before`
@@ -179,10 +196,12 @@ impl Daemon {
                 let (app, found) = (&app, &found);
                 async move {
                     let Some(task) = duty.task(place) else { return };
-                    // Who can't read the state is told when the run is due.
-                    if let Ok(Some(at)) = missed(app, duty, task, began).await {
-                        let _ = found.send((duty.generation, place, at));
-                    }
+                    let at = match missed(app, duty, task, began).await {
+                        Ok(at) => at,
+                        // Its run says so, and tries on.
+                        Err(failure) => retry::is_worth_it(&failure).then(Utc::now),
+                    };
+                    at.into_iter().for_each(|at| _ = found.send((duty.generation, place, at)));
                 }
             };
             stream::iter(0..duty.places()).for_each_concurrent(CATCHING_UP, look).await;
@@ -199,96 +218,75 @@ impl Daemon {
     }
 
     fn begin(&mut self, place: usize, planned: DateTime<Utc>) {
-        let (app, board, duty) = (self.app.clone(), self.board.clone(), self.duty.clone());
-        let (budget, stop) = (self.budget.clone(), self.stop.clone());
         let noticed = *self.at_hand[place].noticed.get_or_insert_with(Utc::now);
+        let (app, board, stop) = (self.app.clone(), self.board.clone(), self.stop.clone());
+        let worker = Worker { app, board, stop, duty: self.duty.clone(), place, noticed };
+        let budget = self.budget.clone();
         self.running.spawn(async move {
-            let generation = duty.generation;
-            let ended =
-                |began: DateTime<Utc>, passed| Ended { generation, place, began, late: began - planned, passed };
-            let Some(task) = duty.task(place) else { return ended(planned, Ok(Passed::NotDue)) };
-            let account = account(&task.target.settings);
-            let turn = tokio::select! {
-                biased;
-                () = stop.clouds.cancelled() => return ended(planned, Ok(Passed::NotDue)),
-                turn = budget.turn(&account) => turn,
-            };
-            let (began, working) = (Utc::now(), board.working());
-            let cancel = if task.target.settings.is_dump() { &stop.dumps } else { &stop.clouds };
-            let app = App { cancel: cancel.clone(), now: began, ..app };
-            let work = async {
-                let passed = pass(&app, &duty, task, noticed).await;
-                if !matches!(&passed, Err(failure) if failure.kind == ErrorKind::Locked) && !stop.clouds.is_cancelled()
-                {
-                    board.looked(Box::pin(standing::look(&duty.catalog, task.target)).await);
-                }
-                passed
-            };
-            // A future of this size for each of those that wait would be much. One that panics is one that failed: its place is
-            // planned again, and the others go on.
-            let passed = AssertUnwindSafe(Box::pin(work)).catch_unwind().await;
-            let passed = passed.unwrap_or_else(|_| {
-                let message = format!("{} ended by a defect of snapkeep", task.name);
-                Err(Failure::new(ErrorKind::Failed, message)
-                    .with_hint("report it, with what was printed before")
-                    .of(&task.target.name))
-            });
-            drop((turn, working));
-            ended(began, passed)
+            let (began, passed) = worker.begin(&budget).await;
+            Ended { duty: worker.duty, place, began, late: began - planned, passed }
         });
     }
 
     /// Tells what became of a run, and plans the next.
     fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
-        let ended = match ended {
-            Ok(ended) => ended,
-            // Nothing panics around the work, and nobody aborts it.
-            Err(_) => return,
-        };
-        let failure = match &ended.passed {
-            Ok(Passed::NotDue | Passed::Later(_)) => None,
-            Ok(Passed::Ran(ran)) => ran.failure.as_ref(),
-            Err(failure) => Some(failure),
-        };
-        if ended.generation != self.duty.generation {
-            // Its place is planned by the new config; what went wrong is told all the same.
-            let has_failed = |failure: &&Failure| failure.kind != ErrorKind::Locked && !failure.is_interruption();
-            return failure.filter(has_failed).iter().for_each(|failure| self.app.report.failure(failure));
-        }
-        let duty = self.duty.clone();
-        let Some(task) = duty.task(ended.place) else { return };
-        let (now, at_hand) = (Utc::now(), self.at_hand[ended.place]);
-        match &ended.passed {
-            Ok(Passed::NotDue | Passed::Later(_)) => {}
-            // It was stopped, or lost its lock: it has failed at nothing, and is still due.
-            _ if failure.is_some_and(Failure::is_interruption) => {
-                let (target, name) = (&task.target.name, task.name);
-                self.app.report.info(&format!("{target}: {name} was cut off; who runs next goes on with it"));
-                return self.line.plan(ended.place, now + ELSEWHERE);
-            }
-            // Another process is at it.
-            Err(failure) if failure.kind == ErrorKind::Locked => {
-                return self.line.plan(ended.place, now + ELSEWHERE);
-            }
-            Ok(Passed::Ran(_)) | Err(_) => {
-                self.board.ran((task.target.name.clone(), task.name.to_owned()), failure.is_none(), ended.late);
+        // Nothing panics around the work, and nobody aborts it.
+        let Ok(ended) = ended else { return };
+        let Some(task) = ended.duty.task(ended.place) else { return };
+        let failure = ended.failure();
+        self.count(&ended, &task.pair());
+        let told = failure.filter(|failure| !failure.is_put_off());
+        told.iter().for_each(|failure| self.app.report.failure(failure));
+        // Otherwise its place is planned by the config of now.
+        if ended.duty.generation == self.duty.generation {
+            match failure.filter(|failure| failure.is_put_off()) {
+                Some(put_off) => {
+                    if put_off.is_interruption() {
+                        let (target, name) = (&task.target.name, task.name);
+                        self.app.report.info(&format!("{target}: {name} was cut off; who runs next goes on with it"));
+                    }
+                    self.line.plan(ended.place, Utc::now() + ELSEWHERE);
+                }
+                None => self.plan_after(&ended, task),
             }
         }
-        let again = match &ended.passed {
-            Ok(Passed::NotDue) => None,
-            Ok(Passed::Later(at)) => Some(*at),
-            Ok(Passed::Ran(ran)) => ran.again,
-            Err(failure) => retry::pause(at_hand.attempt, failure).map(|pause| now + pause),
+    }
+
+    /// Remembers for who asks that a run has ended; one that was put off, by the lock of another, goes on there.
+    fn count(&self, ended: &Ended, pair: &Pair) {
+        match (&ended.passed, ended.failure()) {
+            (_, Some(failure)) if failure.is_put_off() => {
+                if failure.is_interruption() {
+                    self.board.rests(pair);
+                }
+            }
+            (Ok(Passed::NotDue | Passed::Later(_)), _) => self.board.rests(pair),
+            (Ok(Passed::Ran(_)) | Err(_), failure) => {
+                self.board.rests(pair);
+                self.board.ran(pair, failure.is_none(), ended.late);
+            }
+        }
+    }
+
+    /// Plans what comes after a run: another try, or what is due anew, whichever comes first.
+    fn plan_after(&mut self, ended: &Ended, task: Task<'_>) {
+        let at_hand = self.at_hand[ended.place];
+        let (again, attempt) = match &ended.passed {
+            Ok(Passed::NotDue) => (None, at_hand.attempt),
+            Ok(Passed::Later(at)) => (Some(*at), at_hand.attempt),
+            Ok(Passed::Ran(ran)) => (ran.again, at_hand.attempt),
+            Err(failure) => {
+                let pause = retry::pause_unwritten(at_hand.attempt, failure);
+                (pause.map(|pause| Utc::now() + pause), at_hand.attempt.saturating_add(1))
+            }
         };
-        failure.iter().for_each(|failure| self.app.report.failure(failure));
         self.plan_next(ended.place, ended.began);
-        // What is due anew comes before another try.
         if let Some(at) = again
             && self.line.planned(ended.place).is_none_or(|next| at < next)
         {
             self.line.plan(ended.place, at);
-            self.at_hand[ended.place] = AtHand { attempt: at_hand.attempt + 1, ..at_hand };
-            if failure.is_some() {
+            self.at_hand[ended.place] = AtHand { attempt, ..at_hand };
+            if ended.failure().is_some() {
                 let (target, at) = (&task.target.name, units::time(at));
                 self.app.report.info(&format!("{target}: {} is tried again at {at} UTC", task.name));
             }
@@ -308,24 +306,80 @@ impl Daemon {
                 let duty = Arc::new(Duty::of(catalog, self.duty.generation + 1, now));
                 tell_kept(&self.app.report, &self.duty, &duty);
                 let before = std::mem::replace(&mut self.duty, duty.clone());
-                let settings = &duty.catalog.serve;
-                self.budget = Arc::new(Budget::new(settings.max_concurrent(), settings.max_per_account()));
+                if limits(&duty) != limits(&before) {
+                    self.budget = Arc::new(budget(&duty));
+                }
                 self.board.reloaded(duty, now);
                 self.plan_all(Some(&before));
                 tell_duty(&self.app.report, &self.duty);
-                // What it had to tell is not held up by anybody who doesn't listen.
-                tokio::spawn(async move { before.catalog.notices().flush().await });
+                while self.retired.try_join_next().is_some() {}
+                self.retired.spawn(retire(before));
             }
         }
     }
 }
 
-/// One run of a place, if it is due.
-async fn pass(app: &App, duty: &Duty, task: Task<'_>, noticed: DateTime<Utc>) -> Result<Passed, Failure> {
-    let Task { name, schedule, timetable, target } = task;
-    let occasion = Occasion::Due { timetable, watch: Watch { since: duty.since, noticed } };
-    let pass = Pass { app, config: &duty.catalog, target, name, schedule, occasion };
-    pass.run().await.map_err(|failure| failure.of(&target.name))
+impl Ended {
+    fn failure(&self) -> Option<&Failure> {
+        match &self.passed {
+            Ok(Passed::NotDue | Passed::Later(_)) => None,
+            Ok(Passed::Ran(ran)) => ran.failure.as_ref(),
+            Err(failure) => Some(failure),
+        }
+    }
+}
+
+impl Worker {
+    /// Waits for a turn, and runs what is due then. Gives when it got its turn.
+    async fn begin(&self, budget: &Budget) -> (DateTime<Utc>, Result<Passed, Failure>) {
+        let Some(task) = self.duty.task(self.place) else { return (self.noticed, Ok(Passed::NotDue)) };
+        let account = account(&task.target.settings);
+        let turn = tokio::select! {
+            biased;
+            () = self.stop.clouds.cancelled() => return (self.noticed, Ok(Passed::NotDue)),
+            turn = budget.turn(&account) => turn,
+        };
+        // Another config has planned it anew.
+        if self.board.duty().generation != self.duty.generation {
+            return (self.noticed, Ok(Passed::NotDue));
+        }
+        let (began, working) = (Utc::now(), self.board.working(task.pair()));
+        // A future of this size for each of those that wait would be much. One that panics is one that failed: its place is
+        // planned again, and the others go on.
+        let passed = AssertUnwindSafe(Box::pin(self.work(task, began))).catch_unwind().await;
+        drop((turn, working));
+        let by_defect = |_| {
+            let message = format!("{} ended by a defect of snapkeep", task.name);
+            let failure = Failure::new(ErrorKind::Failed, message).with_hint("report it, with what was printed before");
+            Err(failure.of(&task.target.name))
+        };
+        (began, passed.unwrap_or_else(by_defect))
+    }
+
+    async fn work(&self, task: Task<'_>, began: DateTime<Utc>) -> Result<Passed, Failure> {
+        let Task { name, schedule, timetable, target } = task;
+        let cancel = if target.settings.is_dump() { &self.stop.dumps } else { &self.stop.clouds };
+        let app = App { cancel: cancel.clone(), now: began, ..self.app.clone() };
+        let occasion = Occasion::Due { timetable, watch: Watch { since: self.duty.since, noticed: self.noticed } };
+        let pass = Pass { app: &app, config: &self.duty.catalog, target, name, schedule, occasion };
+        let passed = pass.run().await.map_err(|failure| failure.of(&target.name));
+        if !matches!(&passed, Err(failure) if failure.kind == ErrorKind::Locked) {
+            tokio::select! {
+                biased;
+                () = self.stop.clouds.cancelled() => {}
+                () = self.look_at(target) => {}
+            }
+        }
+        passed
+    }
+
+    /// By the config of now, whatever it ran by.
+    async fn look_at(&self, target: &Target) {
+        let duty = self.board.duty();
+        if let Some(target) = duty.catalog.targets.get(&target.name) {
+            self.board.looked(Box::pin(standing::look(&duty.catalog, target)).await);
+        }
+    }
 }
 
 /// When a run that a place has missed is to be made up for; `None` where it has missed none. What is to be skipped is settled,
@@ -346,7 +400,7 @@ async fn missed(
     // What is to run has that written down by its run.
     if skipped.is_some() || turn == Turn::Wait && known.rule.as_ref() != Some(&rule) {
         history::change(&opened.scope, name, |history| {
-            skipped.into_iter().for_each(|due| history.settle(due));
+            skipped.into_iter().for_each(|due| history.settle(due, now));
             history.rule = Some(rule.clone());
         })
         .await?;
@@ -358,7 +412,7 @@ async fn missed(
     })
 }
 
-/// Looks at every target from time to time: at all that are not known yet, or otherwise, at once; at the others one after the other.
+/// Looks at every target from time to time: at all that are not known yet, or otherwise, at once; at the others in turn.
 async fn look_around(app: App, board: Arc<Board>, duty: Arc<Duty>, news: BTreeSet<TargetName>) {
     let every = duty.catalog.serve.look_every();
     let look = |target| {
@@ -368,15 +422,14 @@ async fn look_around(app: App, board: Arc<Board>, duty: Arc<Duty>, news: BTreeSe
     let is_new = |target: &&Target| news.contains(&target.name) || board.standing(target.name.as_str()).is_none();
     stream::iter(duty.catalog.targets.values().filter(is_new)).for_each_concurrent(LOOKING, look).await;
     let pause = every / u32::try_from(duty.catalog.targets.len().max(1)).unwrap_or(u32::MAX);
-    loop {
-        for target in duty.catalog.targets.values() {
-            tokio::time::sleep(pause).await;
-            look(target).await;
-        }
-        if duty.catalog.targets.is_empty() {
-            return;
-        }
-    }
+    let mut ticks = tokio::time::interval(pause.max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.reset();
+    let in_turn = stream::unfold((ticks, duty.catalog.targets.values().cycle()), async |(mut ticks, mut targets)| {
+        ticks.tick().await;
+        Some((targets.next()?, (ticks, targets)))
+    });
+    in_turn.for_each_concurrent(LOOKING, look).await;
 }
 
 async fn look_at(app: &App, board: &Board, duty: &Duty, target: &Target) {
@@ -391,6 +444,24 @@ async fn look_at(app: &App, board: &Board, duty: &Duty, target: &Target) {
         // Who may not read them is told by `doctor`.
         Err(failure) => app.report.debug(&failure.message),
     }
+}
+
+/// Keeps a config for the runs that go by it, and tells what they came to.
+async fn retire(duty: Arc<Duty>) {
+    while Arc::strong_count(&duty) > 1 {
+        tokio::time::sleep(RETIRING).await;
+    }
+    duty.catalog.notices().flush().await;
+}
+
+/// How much may be done at once: in all, and with each account.
+fn limits(duty: &Duty) -> (usize, usize) {
+    (duty.catalog.serve.max_concurrent(), duty.catalog.serve.max_per_account())
+}
+
+fn budget(duty: &Duty) -> Budget {
+    let (all, per_account) = limits(duty);
+    Budget::new(all, per_account)
 }
 
 /// What is done by a config.

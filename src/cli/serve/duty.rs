@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use snapkeep_providers::model::TargetName;
 
+use super::board::Pair;
 use crate::catalog::Catalog;
 use crate::config::{Config, Retention, Schedule, Target};
 use crate::schedule::{self, Timetable};
@@ -45,6 +46,13 @@ fn policy<'c>(config: &'c Config, target: &Target) -> Option<&'c Retention> {
 /// The schedules that mean a target.
 fn selecting<'c>(config: &'c Config, target: &'c Target) -> impl Iterator<Item = (&'c String, &'c Schedule)> {
     config.schedules.iter().filter(|(_, schedule)| schedule.selects(target))
+}
+
+impl Task<'_> {
+    /// Its target and schedule, by their names.
+    pub(super) fn pair(&self) -> Pair {
+        (self.target.name.clone(), self.name.to_owned())
+    }
 }
 
 impl Duty {

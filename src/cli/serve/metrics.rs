@@ -129,11 +129,11 @@ impl Seen {
 
     /// Of each schedule and target, what is remembered in the state.
     fn of_schedules(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let mut each = |name, help, value: &dyn Fn(&Scheduled) -> Option<f64>| {
+        let mut each = |name, help, value: &dyn Fn(&Scheduled, &Standing) -> Option<f64>| {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             for standing in &self.standings {
                 for schedule in &standing.schedules {
-                    if let Some(value) = value(schedule) {
+                    if let Some(value) = value(schedule, standing) {
                         let labels = [("target", standing.target.as_str()), ("schedule", &schedule.name)];
                         one(&mut metric, &labels, value)?;
                     }
@@ -141,19 +141,24 @@ impl Seen {
             }
             Ok::<_, fmt::Error>(())
         };
-        each("last_success_timestamp_seconds", "When the last run that went well ended.", &|of| {
+        each("last_success_timestamp_seconds", "When the last run that went well ended.", &|of, _| {
             of.history.last_success().map(|run| moment(run.ended_at))
         })?;
-        each("last_run_timestamp_seconds", "When the last run ended.", &|of| {
+        each("last_run_timestamp_seconds", "When the last run ended.", &|of, _| {
             of.history.runs.first().map(|run| moment(run.ended_at))
         })?;
-        each("last_run_duration_seconds", "How long the last run took.", &|of| {
+        each("last_run_duration_seconds", "How long the last run took.", &|of, _| {
             of.history.runs.first().map(|run| seconds(run.ended_at - run.begun_at))
         })?;
-        each("last_run_success", "1 when the last run went well.", &|of| {
+        each("last_run_success", "1 when the last run went well.", &|of, _| {
             of.history.runs.first().map(|run| flag(run.error.is_none()))
         })?;
-        each("next_run_timestamp_seconds", "When it runs next, jitter included.", &|of| of.next_run.map(moment))
+        let at_work = self.board.at_work();
+        let help = "When it runs next, or should have begun, jitter included; not there while it runs.";
+        each("next_run_timestamp_seconds", help, &|of, standing| {
+            let pair = (standing.target.clone(), of.name.clone());
+            of.next_run.filter(|_| !at_work.contains(&pair)).map(moment)
+        })
     }
 
     /// Of each schedule and target, what this process has seen since it began.

@@ -23,14 +23,16 @@ fn every_alert_fires_when_it_should_and_not_else() {
 }
 
 #[test]
-fn the_example_is_a_config_of_prometheus() {
-    let Some(mut promtool) = tool("promtool") else { return };
+fn the_examples_are_configs_of_prometheus() {
     let folder = tempfile::tempdir().unwrap();
-    for file in ["prometheus.yml", "snapkeep.rules.yml"] {
+    fs::write(folder.path().join("snapkeep.token"), "token").unwrap();
+    for file in ["snapkeep.rules.yml", "prometheus.yml", "kubernetes.yml"] {
         fs::copy(format!("{DEPLOY}/prometheus/{file}"), folder.path().join(file)).unwrap();
     }
-    fs::write(folder.path().join("snapkeep.token"), "token").unwrap();
-    good(promtool.args(["check", "config", "--lint=all", "--lint-fatal"]).arg(folder.path().join("prometheus.yml")));
+    for file in ["prometheus.yml", "kubernetes.yml"] {
+        let Some(mut promtool) = tool("promtool") else { return };
+        good(promtool.args(["check", "config", "--lint=all", "--lint-fatal"]).arg(folder.path().join(file)));
+    }
 }
 
 #[test]

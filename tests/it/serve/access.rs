@@ -56,12 +56,12 @@ fn what_other_machines_can_reach_takes_a_token() {
         assert_eq!(ran.code, Some(2), "{ran}");
         assert!(ran.err.contains("bearer_token") && ran.err.contains("snapkeep.toml:"), "{ran}");
     }
-    for (token, why) in [("short", "is shorter than 16 characters"), ("", "")] {
+    for (token, why) in [("hunter2", "is shorter than 16 characters"), ("", "")] {
         fs::write(bench.path("token"), token).unwrap();
         fs::write(&config, format!("{before}\n[serve]\nbearer_token = {{ file = \"token\" }}\n")).unwrap();
         let ran = bench.run("serve --listen 127.0.0.1:0");
         assert!(ran.code == Some(2) && ran.err.contains(why), "{token:?}: {ran}");
-        assert!(token.is_empty() || !ran.err.contains(token) || ran.err.contains("shorter"), "{ran}");
+        assert!(token.is_empty() || !ran.err.contains(token), "{ran}");
     }
     fs::remove_file(bench.path("token")).unwrap();
     let ran = bench.run("serve --listen 127.0.0.1:0");
@@ -273,7 +273,7 @@ fn who_is_slow_is_cut_off_and_holds_up_nobody() {
     while !slow.is_empty() {
         let asked = Instant::now();
         assert_eq!(served.get("/healthz").status, 200);
-        assert!(asked.elapsed() < Duration::from_secs(1), "it was held up for {:?}", asked.elapsed());
+        assert!(asked.elapsed() < Duration::from_secs(5), "it was held up for {:?}", asked.elapsed());
         slow.retain_mut(|(kind, stream)| {
             let _ = if *kind == 1 { stream.write_all(b"x") } else { Ok(()) };
             let is_closed = is_closed(stream);
@@ -282,7 +282,7 @@ fn who_is_slow_is_cut_off_and_holds_up_nobody() {
             }
             !is_closed
         });
-        assert!(begun.elapsed() < Duration::from_secs(15), "{} are still connected: {closed:?}", slow.len());
+        assert!(begun.elapsed() < Duration::from_secs(30), "{} are still connected: {closed:?}", slow.len());
         std::thread::sleep(Duration::from_millis(300));
     }
     for kind in [0, 1, 3] {
@@ -298,7 +298,7 @@ fn who_takes_every_place_loses_them_again() {
     let slow: Vec<TcpStream> = (0..64).map(|_| served.connect()).collect();
     let begun = Instant::now();
     assert_eq!(served.get("/healthz").status, 200);
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     drop(slow);
     served.stopped(Duration::from_secs(5));
 }

@@ -79,7 +79,8 @@ fn a_run_that_meets_another_one_at_its_target_has_not_failed_and_waits() {
 /// As after a sleep that was longer than the lease: what another process has taken over has not failed.
 #[test]
 fn a_run_that_was_taken_over_meanwhile_leaves_the_end_to_the_other() {
-    let bench = Bench::of(&[target("notes", "notes.db", "\n[hooks]\nbefore_create = [{ command = [\"./before\"] }]\n")]);
+    let bench =
+        Bench::of(&[target("notes", "notes.db", "\n[hooks]\nbefore_create = [{ command = [\"./before\"] }]\n")]);
     append(&bench, &hourly().0);
     install(
         "#!/bin/sh\nfind home -path '*history*' -name '*.json' -exec sed -i 's/\"key\": *\"/&other-/' {} +\nexit 1\n",
