@@ -53,9 +53,9 @@ impl Serve {
         let catalog = app.load()?;
         let listening = self.listen(app, &catalog).await.map_err(|failure| vec![failure])?;
         let now = Utc::now();
-        let duty = Arc::new(Duty::of(catalog, 0, now));
-        let board = Arc::new(Board::new(duty.clone(), now));
-        tell_duty(&app.report, &duty);
+        // Held by nobody else: a config that is replaced goes when its last run does.
+        let board = Arc::new(Board::new(Arc::new(Duty::of(catalog, 0, now)), now));
+        tell_duty(&app.report, &board.duty());
         let stop = CancellationToken::new();
         let answering = listening
             .map(|(listener, access)| tokio::spawn(web::answer(listener, board.clone(), access, stop.clone())));
