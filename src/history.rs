@@ -105,8 +105,9 @@ impl History {
         self.retry.filter(|retry| retry.due == due).map_or(1, |retry| retry.attempt)
     }
 
-    /// Since when it runs, as far as is known: of a run that has ended something may go on at a cloud, but it does not run.
-    pub(crate) fn running_since(&self) -> Option<DateTime<Utc>> {
+    /// When the run began whose end nobody has written down: it runs, or was cut off. Of one that has ended something may go on at a
+    /// cloud.
+    pub(crate) fn unfinished_since(&self) -> Option<DateTime<Utc>> {
         let begun_at = self.unfinished.as_ref()?.begun_at;
         self.runs.first().is_none_or(|last| last.begun_at < begun_at).then_some(begun_at)
     }

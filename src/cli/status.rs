@@ -201,7 +201,7 @@ struct ScheduleStatus {
     /// When it runs next; null where that is not known.
     next_run: Option<DateTime<Utc>>,
     /// When a run began whose end nobody has written down; null where there is none.
-    running_since: Option<DateTime<Utc>>,
+    unfinished_since: Option<DateTime<Utc>>,
     /// The last run that ended; null where none did.
     last_run: Option<Run>,
     /// The last run that went well; null where none did.
@@ -227,7 +227,7 @@ impl ScheduleStatus {
         Self {
             schedule: schedule.name.clone(),
             next_run: schedule.next_run,
-            running_since: history.running_since(),
+            unfinished_since: history.unfinished_since(),
             last_run: history.runs.first().cloned(),
             last_success: history.last_success().cloned(),
             last_failure: schedule.last_failure().cloned(),

@@ -215,7 +215,7 @@ fn schedule_block(schedule: &Scheduled, now: DateTime<Utc>) -> Markup {
             h4 { "Schedule " (outside(name)) }
             dl {
                 @if let Some(next) = next_run { div { dt { "Next run" } dd { (moment(*next)) ", " (from_now(*next, now)) } } }
-                @if let Some(begun_at) = history.running_since() { div { dt { "Running" } dd { "since " (moment(begun_at)) } } }
+                @if let Some(begun_at) = history.unfinished_since() { div { dt { "Unfinished" } dd { "since " (moment(begun_at)) ": it runs, or was cut off" } } }
                 div { dt { "Last run" } dd { @match history.runs.first() { Some(run) => (last_run(run, now)), None => "never" } } }
                 div { dt { "Last success" } dd { @match history.last_success() { Some(run) => (ended(run, now)), None => "never" } } }
             }

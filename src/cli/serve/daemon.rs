@@ -12,6 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt, StreamExt, stream};
 use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::TargetName;
+use snapkeep_providers::secret::SecretRef;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
@@ -24,7 +25,7 @@ use crate::budget::{Budget, account};
 use crate::catalog;
 use crate::cli::pass::{Occasion, Pass, Passed};
 use crate::cli::{App, Out};
-use crate::config::Target;
+use crate::config::{Listen, Target};
 use crate::failure::Failure;
 use crate::history;
 use crate::report::Report;
@@ -46,6 +47,7 @@ const CATCHING_UP: usize = 8;
 pub(super) struct Daemon {
     app: App,
     began: DateTime<Utc>,
+    taken_once: (Listen, Option<SecretRef>),
     board: Arc<Board>,
     duty: Arc<Duty>,
     line: Line,
@@ -114,6 +116,7 @@ impl Daemon {
         let began = Utc::now();
         let mut daemon = Self {
             began,
+            taken_once: taken_once(&duty),
             app: App { out: Out::Nowhere, takes_up: true, ..app.clone() },
             board,
             line: Line::default(),
@@ -304,7 +307,9 @@ impl Daemon {
             }
             Ok(catalog) => {
                 let duty = Arc::new(Duty::of(catalog, self.duty.generation + 1, now));
-                tell_kept(&self.app.report, &self.duty, &duty);
+                if taken_once(&duty) != self.taken_once {
+                    self.app.report.warn("[serve] listen and bearer_token stay as they were until it is started anew");
+                }
                 let before = std::mem::replace(&mut self.duty, duty.clone());
                 if limits(&duty) != limits(&before) {
                     self.budget = Arc::new(budget(&duty));
@@ -467,16 +472,16 @@ fn budget(duty: &Duty) -> Budget {
 /// What is done by a config.
 pub(super) fn tell_duty(report: &Report, duty: &Duty) {
     let (targets, schedules) = (duty.catalog.targets.len(), duty.catalog.schedules.len());
-    report.info(&format!("serves {schedules} schedules for {targets} targets, {} runs to plan", duty.places()));
-    if duty.places() == 0 {
-        report.warn("no schedule has a target: nothing will ever run");
+    report.info(&format!("serving; schedules: {schedules}, targets: {targets}, runs to plan: {}", duty.places()));
+    for name in duty.idle() {
+        report.warn(&format!("the schedule {name} has no target: it never runs"));
+    }
+    if schedules == 0 {
+        report.warn("there is no schedule: nothing will ever run");
     }
 }
 
-/// What of a new config takes a new process.
-fn tell_kept(report: &Report, before: &Duty, after: &Duty) {
-    let listens = |duty: &Duty| (duty.catalog.serve.listen, duty.catalog.serve.bearer_token.clone());
-    if listens(before) != listens(after) {
-        report.warn("[serve] listen and bearer_token stay as they were until it is started anew");
-    }
+/// What of a config is taken once, at the start.
+fn taken_once(duty: &Duty) -> (Listen, Option<SecretRef>) {
+    (duty.catalog.serve.listen, duty.catalog.serve.bearer_token.clone())
 }

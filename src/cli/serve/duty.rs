@@ -66,6 +66,13 @@ impl Duty {
         Self { catalog, timetables, places, generation, since }
     }
 
+    /// The schedules that have no target.
+    pub(super) fn idle(&self) -> impl Iterator<Item = &str> {
+        let has_place = |number: usize| self.places.iter().any(|place| place.schedule == number);
+        let idle = self.timetables.iter().enumerate().filter(move |(number, _)| !has_place(*number));
+        idle.map(|(_, (name, _))| name.as_str())
+    }
+
     /// How many places there are.
     pub(super) fn places(&self) -> usize {
         self.places.len()

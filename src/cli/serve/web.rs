@@ -43,7 +43,7 @@ use crate::render::{self, Format, Paint, Row};
 use crate::standing::Standing;
 
 /// How many may be connected at once.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 256;
 /// How many runs are answered with at most, and how many unless asked for otherwise.
 const RUNS: usize = 10_000;
 const SOME_RUNS: usize = 1000;
@@ -294,9 +294,10 @@ async fn runs(State(shared): State<Shared>, wanted: Result<Query<Wanted>, QueryR
         Ok(_) => {
             return refused::<RunRow>(StatusCode::BAD_REQUEST, Failure::usage(format!("limit goes from 1 to {RUNS}")));
         }
-        Err(error) => {
+        Err(_) => {
             let hint = "there are target, schedule and limit: /api/v1/runs?target=orders&limit=10";
-            return refused::<RunRow>(StatusCode::BAD_REQUEST, Failure::usage(error.body_text()).with_hint(hint));
+            let failure = Failure::usage("the query can't be read").with_hint(hint);
+            return refused::<RunRow>(StatusCode::BAD_REQUEST, failure);
         }
     };
     off_the_way(move || document(&rows(&shared.board.standings(), &wanted), &[])).await

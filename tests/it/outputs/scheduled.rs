@@ -296,14 +296,14 @@ fn a_scheduler_that_is_told_to_stop() {
     $ snapkeep serve --listen off
     exit 0
     --- stderr
-    serves 2 schedules for 2 targets, 2 runs to plan
+    serving; schedules: 2, targets: 2, runs to plan: 2
     stopping; once more to stop at once
     stopped
 
     $ snapkeep --log-format json serve --listen off
     exit 0
     --- stderr
-    {"level":"info","target":null,"message":"serves 2 schedules for 2 targets, 2 runs to plan"}
+    {"level":"info","target":null,"message":"serving; schedules: 2, targets: 2, runs to plan: 2"}
     {"level":"info","target":null,"message":"stopping; once more to stop at once"}
     {"level":"info","target":null,"message":"stopped"}
     "#);

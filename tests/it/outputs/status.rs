@@ -91,7 +91,7 @@ fn of_those_that_are_ok_stale_and_without_a_snapshot() {
             {
               "schedule": "nightly",
               "next_run": "[TIME]",
-              "running_since": null,
+              "unfinished_since": null,
               "last_run": null,
               "last_success": null,
               "last_failure": null
@@ -175,7 +175,7 @@ fn of_those_that_are_ok_stale_and_without_a_snapshot() {
             {
               "schedule": "nightly",
               "next_run": "[TIME]",
-              "running_since": null,
+              "unfinished_since": null,
               "last_run": null,
               "last_success": null,
               "last_failure": null

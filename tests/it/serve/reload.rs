@@ -96,7 +96,7 @@ fn a_run_that_goes_on_is_not_begun_anew() {
     until("it dumps", || bench.has_open(&served.child, "notes.db").then_some(()));
     for done in 2..5 {
         served.signal(Signal::HUP);
-        until("it is read again", || (served.said().matches("1 runs to plan").count() == done).then_some(()));
+        until("it is read again", || (served.said().matches("runs to plan: 1").count() == done).then_some(()));
     }
     drop(writer);
     until("it is made", || (!served.runs("notes").is_empty()).then_some(()));
