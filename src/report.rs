@@ -151,7 +151,8 @@ impl Report {
         self.info_of(None, message);
     }
 
-    fn info_of(&self, target: Option<&str>, message: &str) {
+    /// What is about a target; as a text it begins with the target's name.
+    pub(crate) fn info_of(&self, target: Option<&str>, message: &str) {
         if self.level >= Level::Normal {
             self.say(&Message::Info(Said { target, message }));
         }

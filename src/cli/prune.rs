@@ -187,10 +187,10 @@ fn show(app: &App, plan: &PlanFile, failures: &[Failure]) -> u8 {
     for entry in &plan.targets {
         let refused = entry.refused.iter().filter(|_| !failed(&entry));
         refused.for_each(|refused| {
-            let message = format!("{}: nothing may be deleted: {}; {}", entry.target, refused.reason, refused.hint);
-            app.report.warn(&message);
+            let message = format!("nothing may be deleted: {}; {}", refused.reason, refused.hint);
+            app.report.warn_of(Some(&entry.target), &message);
         });
-        entry.warnings.iter().for_each(|warning| app.report.warn(&format!("{}: {warning}", entry.target)));
+        entry.warnings.iter().for_each(|warning| app.report.warn_of(Some(&entry.target), warning));
     }
     if app.format == Format::Json {
         failures.iter().for_each(|failure| app.report.failure(failure));
@@ -210,7 +210,8 @@ fn show(app: &App, plan: &PlanFile, failures: &[Failure]) -> u8 {
             None => "of unknown size".to_owned(),
             Some(bytes) => units::bytes(bytes),
         };
-        app.report.info(&format!("{}: keep {keep}, remove {remove} ({bytes}), refused {refused}", entry.target));
+        let message = format!("keep {keep}, remove {remove} ({bytes}), refused {refused}");
+        app.report.info_of(Some(&entry.target), &message);
     }
     code
 }
@@ -433,9 +434,9 @@ async fn apply_target(app: &App, config: &Catalog, plan: &PlanFile, name: &str, 
     let removed = applied.deleted.iter().filter(|deleted| deleted.ended == Ended::Deleted).count();
     if removed > 0 || applied.swept > 0 {
         let swept = if applied.swept > 0 { format!(", swept {} unfinished", applied.swept) } else { String::new() };
-        app.report.info(&format!("{name}: deleted {removed}{swept}"));
+        app.report.info_of(Some(name), &format!("deleted {removed}{swept}"));
     } else if applied.failures.is_empty() {
-        app.report.info(&format!("{name}: nothing to delete"));
+        app.report.info_of(Some(name), "nothing to delete");
     }
     // A target in which something could not be deleted is half done: 3, never the code of a single failure.
     outcome.done += usize::from(!applied.deleted.is_empty() || applied.failures.is_empty());

@@ -151,7 +151,7 @@ impl RunSchedule {
     fn tell_intent(&self, app: &App, schedule: &Schedule, targets: &[&Target]) -> u8 {
         let actions: Vec<&str> = schedule.actions.iter().map(|action| action.word()).collect();
         for target in targets {
-            app.report.info(&format!("{}: would {}", target.name, actions.join(", ")));
+            app.report.info_of(Some(target.name.as_str()), &format!("would {}", actions.join(", ")));
         }
         app.finish(&Outcome::<RunRow> { done: targets.len(), ..Outcome::new() })
     }

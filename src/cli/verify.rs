@@ -135,7 +135,8 @@ pub(super) async fn look(
     let looked = judge(opened, snapshot, verification).await?;
     if looked.failures.is_empty() {
         let level = request.level;
-        app.report.info(&format!("{}: verified {}: {level}, in {elapsed}", opened.name(), snapshot.id));
+        let message = format!("verified {}: {level}, in {elapsed}", snapshot.id);
+        app.report.info_of(Some(opened.name().as_str()), &message);
     }
     Ok(looked)
 }

@@ -246,7 +246,8 @@ impl Daemon {
                 Some(put_off) => {
                     if put_off.is_interruption() {
                         let (target, name) = (&task.target.name, task.name);
-                        self.app.report.info(&format!("{target}: {name} was cut off; who runs next goes on with it"));
+                        let message = format!("{name} was cut off; who runs next goes on with it");
+                        self.app.report.info_of(Some(target.as_str()), &message);
                     }
                     self.line.plan(ended.place, Utc::now() + ELSEWHERE);
                 }
@@ -291,7 +292,8 @@ impl Daemon {
             self.at_hand[ended.place] = AtHand { attempt, ..at_hand };
             if ended.failure().is_some() {
                 let (target, at) = (&task.target.name, units::time(at));
-                self.app.report.info(&format!("{target}: {} is tried again at {at} UTC", task.name));
+                let message = format!("{} is tried again at {at} UTC", task.name);
+                self.app.report.info_of(Some(target.as_str()), &message);
             }
         }
     }

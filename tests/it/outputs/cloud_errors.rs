@@ -139,7 +139,7 @@ fn credentials_that_may_not_look() {
     --- stderr
     orders: made orders/[NEW] in eu-central-1, in [DURATION]
     --- stderr as JSON
-    {"level":"info","target":null,"message":"orders: made orders/[NEW] in eu-central-1, in [DURATION]"}
+    {"level":"info","target":"orders","message":"made orders/[NEW] in eu-central-1, in [DURATION]"}
 
     $ snapkeep create orders --no-wait
     exit 0
@@ -149,7 +149,7 @@ fn credentials_that_may_not_look() {
     --- stderr
     orders: made orders/[NEW] in eu-central-1, in [DURATION]
     --- stderr as JSON
-    {"level":"info","target":null,"message":"orders: made orders/[NEW] in eu-central-1, in [DURATION]"}
+    {"level":"info","target":"orders","message":"made orders/[NEW] in eu-central-1, in [DURATION]"}
 
     $ snapkeep wait orders/sk-1
     exit 5
@@ -177,7 +177,7 @@ fn credentials_that_may_not_look() {
     caused by: AccessDenied: User: arn:aws:iam::123456789012:user/ops is not authorized to perform: rds:DescribeDBSnapshots on resource: arn:aws:rds:eu-central-1:123456789012:snapshot:[NEW] because no identity-based policy allows the rds:DescribeDBSnapshots action
     hint: add rds:DescribeDBSnapshots to the policy of who runs this; docs/aws.md has the policy for each verb
     --- stderr as JSON
-    {"level":"info","target":null,"message":"orders: made orders/[NEW] in eu-central-1, in [DURATION]"}
+    {"level":"info","target":"orders","message":"made orders/[NEW] in eu-central-1, in [DURATION]"}
     {"level":"error","code":"permission","message":"aws_rds: cannot read orders/[NEW]: rds:DescribeDBSnapshots is not permitted","target":"orders","retryable":false,"hint":"add rds:DescribeDBSnapshots to the policy of who runs this; docs/aws.md has the policy for each verb","causes":["AccessDenied: User: arn:aws:iam::123456789012:user/ops is not authorized to perform: rds:DescribeDBSnapshots on resource: arn:aws:rds:eu-central-1:123456789012:snapshot:[NEW] because no identity-based policy allows the rds:DescribeDBSnapshots action"]}
     "#);
 }

@@ -298,12 +298,14 @@ fn a_scheduler_that_is_told_to_stop() {
     --- stderr
     serving; schedules: 2, targets: 2, runs to plan: 2
     stopping; once more to stop at once
+    warning: the schedule none has no target: it never runs
     stopped
 
     $ snapkeep --log-format json serve --listen off
     exit 0
     --- stderr
     {"level":"info","target":null,"message":"serving; schedules: 2, targets: 2, runs to plan: 2"}
+    {"level":"warning","target":null,"message":"the schedule none has no target: it never runs"}
     {"level":"info","target":null,"message":"stopping; once more to stop at once"}
     {"level":"info","target":null,"message":"stopped"}
     "#);

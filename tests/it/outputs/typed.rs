@@ -181,7 +181,7 @@ fn what_is_no_plan_or_can_not_be_one_is_told_by_pruning() {
     notes: keep 0, remove 0 ([SIZE]), refused 0
     --- stderr as JSON
     {"level":"error","code":"plan_file","message":"cannot write the plan to missing/plan.json: No such file or directory (os error 2)","target":null,"retryable":false,"hint":null,"causes":[]}
-    {"level":"info","target":null,"message":"notes: keep 0, remove 0 ([SIZE]), refused 0"}
+    {"level":"info","target":"notes","message":"keep 0, remove 0 ([SIZE]), refused 0"}
 
     $ snapkeep prune plan tasks
     $ snapkeep prune apply tasks --yes
