@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use snapkeep_providers::ErrorKind;
 
 use crate::config::Action;
 use crate::failure::Failure;
+use crate::lock;
 use crate::schedule::{Past, is_believed};
 use crate::state::{Expected, Scope, Written};
 
@@ -45,8 +46,8 @@ pub(crate) struct Run {
 /// What went wrong in a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct RunError {
-    /// What failed.
-    pub(crate) action: Action,
+    /// What failed; null where it was nothing of these, such as reading the state.
+    pub(crate) action: Option<Action>,
     /// As in every error.
     pub(crate) code: String,
     /// As in every error, for people.
@@ -85,6 +86,35 @@ pub(crate) struct History {
     pub(crate) unfinished: Option<Unfinished>,
     /// The newest first.
     pub(crate) runs: Vec<Run>,
+}
+
+impl RunError {
+    /// What failed, in a word.
+    pub(crate) fn what(&self) -> &'static str {
+        self.action.map_or("run", Action::word)
+    }
+
+    pub(crate) fn of(action: Option<Action>, failure: &Failure) -> Self {
+        let Failure { code, message, hint, .. } = failure;
+        Self { action, code: code.to_string(), message: message.clone(), hint: hint.clone() }
+    }
+}
+
+impl Run {
+    /// One that ended with what is around its actions: nothing of it is written down.
+    pub(crate) fn unwritten(begun_at: DateTime<Utc>, attempt: u32, failure: &Failure) -> Self {
+        Self {
+            due: None,
+            begun_at: begun_at.trunc_subsecs(3),
+            ended_at: Utc::now().trunc_subsecs(3),
+            host: lock::host().into(),
+            attempt,
+            snapshot: None,
+            size_bytes: None,
+            deleted: 0,
+            error: Some(Box::new(RunError::of(None, failure))),
+        }
+    }
 }
 
 impl History {

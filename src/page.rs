@@ -12,7 +12,6 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use self::target::Fold;
-use crate::config::Action;
 use crate::standing::{Freshness, Standing, order};
 use crate::{render, units};
 
@@ -173,15 +172,5 @@ fn from_now(moment: DateTime<Utc>, now: DateTime<Utc>) -> String {
     match now - moment {
         ago if ago >= TimeDelta::zero() => format!("{} ago", units::duration(ago)),
         ahead => format!("in {}", units::duration(-ahead)),
-    }
-}
-
-/// The word that JSON has for it.
-pub(crate) fn action(action: Action) -> &'static str {
-    match action {
-        Action::Create => "create",
-        Action::Prune => "prune",
-        Action::Verify => "verify",
-        Action::Copy => "copy",
     }
 }

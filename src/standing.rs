@@ -115,6 +115,11 @@ pub(crate) struct Scheduled {
 }
 
 impl Scheduled {
+    /// Adds a run that is not written down.
+    pub(crate) fn add(&mut self, run: &Run) {
+        self.history.runs.insert(0, run.clone());
+    }
+
     /// What went wrong in its last run, if that did not go well.
     pub(crate) fn error(&self) -> Option<(&Run, &RunError)> {
         let run = self.history.runs.first()?;

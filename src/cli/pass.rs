@@ -190,12 +190,7 @@ impl Pass<'_> {
 
     /// What is kept of it.
     fn account(&self, known: &History, due: Option<DateTime<Utc>>, begun_at: DateTime<Utc>, done: &Done) -> Run {
-        let of_failure = |(action, failure): &(Action, Failure)| RunError {
-            action: *action,
-            code: failure.code.to_string(),
-            message: failure.message.clone(),
-            hint: failure.hint.clone(),
-        };
+        let of_failure = |(action, failure): &(Action, Failure)| RunError::of(Some(*action), failure);
         Run {
             due,
             begun_at,

@@ -12,7 +12,7 @@ use crate::budget::{Budget, account};
 use crate::catalog::Catalog;
 use crate::config::{Schedule, Target, nearest};
 use crate::failure::{Code, Failure};
-use crate::history;
+use crate::history::Run;
 use crate::render::{Kind, Row};
 use crate::schedule::{self, Shard};
 use crate::units;
@@ -43,7 +43,7 @@ pub(super) struct RunRow {
     /// The schedule.
     pub(super) schedule: String,
     #[serde(flatten)]
-    pub(super) run: history::Run,
+    pub(super) run: Run,
 }
 
 impl Row for RunRow {
@@ -125,25 +125,33 @@ impl RunSchedule {
         let passes = stream::iter(targets).map(|target| async move {
             let turn = app.asking(async { Ok(budget.turn(&account(&target.settings)).await) }).await;
             let _turn = turn.map_err(|failure| failure.of(&target.name))?;
-            let pass = Pass { app, config, target, name: &self.schedule, schedule, occasion };
+            let (pass, begun_at) = (Pass { app, config, target, name: &self.schedule, schedule, occasion }, Utc::now());
             // A future of this size for each of those that wait would be much.
-            let passed = Box::pin(pass.run()).await.map_err(|failure| app.or_lock_lost(failure).of(&target.name))?;
-            Ok((target, passed))
+            let passed = Box::pin(pass.run()).await.map_err(|failure| app.or_lock_lost(failure).of(&target.name));
+            Ok((target, begun_at, passed))
         });
         let passed: Vec<Result<_, Failure>> = passes.buffered(QUEUE).collect().await;
         let mut outcome = Outcome::new();
         for result in passed {
-            match result {
-                Err(failure) => outcome.failures.push(failure),
-                Ok((_, Passed::NotDue | Passed::Later(_))) => outcome.done += 1,
-                Ok((target, Passed::Ran(ran))) => {
-                    let Ran { run, failure, .. } = *ran;
-                    outcome.done += usize::from(failure.is_none());
-                    outcome.failures.extend(failure.map(|failure| app.or_lock_lost(failure)));
-                    let (target, schedule) = (target.name.to_string(), self.schedule.clone());
-                    outcome.items.push(RunRow { target, schedule, run });
+            let (target, run, failure) = match result {
+                // Its turn never came.
+                Err(failure) => {
+                    outcome.failures.push(failure);
+                    continue;
                 }
-            }
+                Ok((target, begun_at, Err(failure))) => (target, Run::unwritten(begun_at, 1, &failure), Some(failure)),
+                Ok((target, _, Ok(Passed::Ran(ran)))) => {
+                    let Ran { run, failure, .. } = *ran;
+                    (target, run, failure.map(|failure| app.or_lock_lost(failure)))
+                }
+                Ok((_, _, Ok(Passed::NotDue | Passed::Later(_)))) => {
+                    outcome.done += 1;
+                    continue;
+                }
+            };
+            outcome.done += usize::from(failure.is_none());
+            outcome.failures.extend(failure);
+            outcome.items.push(RunRow { target: target.name.to_string(), schedule: self.schedule.clone(), run });
         }
         outcome
     }

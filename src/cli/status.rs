@@ -281,7 +281,7 @@ fn error(standing: &Standing, now: DateTime<Utc>) -> Option<String> {
         return Some(format!("look: {}", failure.code));
     }
     let (_, run, error) = standing.last_error()?;
-    let action = page::action(error.action);
+    let action = error.what();
     Some(format!("{action}: {}, {} ago", error.code, units::duration(now - run.ended_at)))
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 
 use super::timeline::timeline;
-use super::{action, from_now, moment, or_dash, outside, short};
+use super::{from_now, moment, or_dash, outside, short};
 use crate::failure::Failure;
 use crate::history::{Run, RunError};
 use crate::plan::Verdict;
@@ -131,7 +131,7 @@ pub(super) fn error_in_few_words(standing: &Standing, now: DateTime<Utc>) -> Opt
         return Some("could not be read".to_owned());
     }
     let (_, run, error) = standing.last_error()?;
-    Some(format!("{} failed {}", action(error.action), from_now(run.ended_at, now)))
+    Some(format!("{} failed {}", error.what(), from_now(run.ended_at, now)))
 }
 
 fn failure_block(failure: &Failure) -> Markup {
@@ -247,7 +247,7 @@ fn error_block(schedule: &Scheduled, run: &Run, error: &RunError, now: DateTime<
         div.error.past[past] {
             p {
                 strong { @if past { "Failed earlier, went well since" } @else { "Schedule " (outside(&schedule.name)) " failed" } }
-                ": " (action(error.action)) ", " code { (outside(&error.code)) } ", at " (ended(run, now)) ", try " (run.attempt)
+                ": " (error.what()) ", " code { (outside(&error.code)) } ", at " (ended(run, now)) ", try " (run.attempt)
             }
             p.message { (outside(&error.message)) }
             @if let Some(hint) = &error.hint { p.hint { "hint: " (outside(hint)) } }

@@ -75,7 +75,7 @@ pub(crate) fn run(hours: i64, error: Option<&str>) -> Run {
     let ended_at = now() - TimeDelta::hours(hours);
     let error = error.map(|message| {
         Box::new(RunError {
-            action: Action::Create,
+            action: Some(Action::Create),
             code: "unavailable".to_owned(),
             message: message.to_owned(),
             hint: Some("see whether it is up".to_owned()),

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use snapkeep_providers::model::{Quota, TargetName};
 
 use super::duty::Duty;
+use crate::history::Run;
 use crate::standing::Standing;
 
 /// How long the scheduler may be silent before it counts as stuck.
@@ -41,6 +42,8 @@ pub(super) struct Board {
     quotas: Mutex<BTreeMap<TargetName, Vec<Quota>>>,
     reload: Mutex<Reload>,
     at_work: Mutex<BTreeSet<Pair>>,
+    /// The last run of a pair, where it could not be written down.
+    unwritten: Mutex<BTreeMap<Pair, Run>>,
     in_progress: AtomicUsize,
     /// When the scheduler was last seen at work, in seconds; less than 0 when it stops.
     seen: AtomicI64,
@@ -65,6 +68,7 @@ impl Board {
             quotas: Mutex::default(),
             reload: Mutex::new(Reload { ok: true, at: now }),
             at_work: Mutex::default(),
+            unwritten: Mutex::default(),
             in_progress: AtomicUsize::new(0),
             seen: AtomicI64::new(now.timestamp()),
         }
@@ -83,6 +87,7 @@ impl Board {
         let mut all = uncounted(&duty);
         all.iter_mut().for_each(|(pair, count)| *count = counts.get(pair).copied().unwrap_or_default());
         locked(&self.at_work).retain(|pair| all.contains_key(pair));
+        locked(&self.unwritten).retain(|pair, _| all.contains_key(pair));
         *counts = all;
         drop(counts);
         *self.duty.write().unwrap_or_else(PoisonError::into_inner) = duty;
@@ -98,8 +103,14 @@ impl Board {
         *locked(&self.reload)
     }
 
-    /// A target was looked at.
-    pub(super) fn looked(&self, standing: Standing) {
+    /// A target was looked at. What this process alone knows of it is added.
+    pub(super) fn looked(&self, mut standing: Standing) {
+        let unwritten = locked(&self.unwritten);
+        for schedule in &mut standing.schedules {
+            let run = unwritten.get(&(standing.target.clone(), schedule.name.clone()));
+            run.into_iter().for_each(|run| schedule.add(run));
+        }
+        drop(unwritten);
         if self.duty().catalog.targets.contains_key(&standing.target) {
             locked(&self.standings).insert(standing.target.clone(), Arc::new(standing));
         }
@@ -125,6 +136,21 @@ impl Board {
     /// How one of them stands.
     pub(super) fn standing(&self, target: &str) -> Option<Arc<Standing>> {
         locked(&self.standings).iter().find(|(name, _)| name.as_str() == target).map(|(_, standing)| standing.clone())
+    }
+
+    /// A run ended before anything of it could be written down; `None` when one did not.
+    pub(super) fn ended_unwritten(&self, pair: Pair, run: Option<Run>) {
+        match run {
+            Some(run) => _ = locked(&self.unwritten).insert(pair, run),
+            None => _ = locked(&self.unwritten).remove(&pair),
+        }
+    }
+
+    /// The targets that somebody should look at.
+    pub(super) fn in_trouble(&self, now: DateTime<Utc>) -> BTreeSet<TargetName> {
+        let standings = self.standings();
+        let in_trouble = standings.iter().filter(|standing| standing.is_in_trouble(now));
+        in_trouble.map(|standing| standing.target.clone()).collect()
     }
 
     /// A run has ended; of what the config no longer names nothing is counted.

@@ -27,7 +27,7 @@ use crate::cli::pass::{Occasion, Pass, Passed};
 use crate::cli::{App, Out};
 use crate::config::{Listen, Target};
 use crate::failure::Failure;
-use crate::history;
+use crate::history::{self, Run};
 use crate::report::Report;
 use crate::schedule::{Turn, Watch};
 use crate::{retry, standing, units};
@@ -40,6 +40,8 @@ const NAP: Duration = Duration::from_secs(30);
 const LOOKING: usize = 4;
 /// How often a config that was replaced is looked at, whether a run goes by it still.
 const RETIRING: Duration = Duration::from_secs(1);
+/// How often those who are in trouble are looked at.
+const TROUBLE: Duration = Duration::from_secs(60);
 /// How many places are looked at at once for what was missed.
 const CATCHING_UP: usize = 8;
 
@@ -95,6 +97,8 @@ struct Worker {
     place: usize,
     /// When its start was noticed.
     noticed: DateTime<Utc>,
+    /// Which try it is of those that end before anything is written down.
+    attempt: u32,
 }
 
 /// A run that has ended, or a look that found none.
@@ -192,6 +196,7 @@ impl Daemon {
         self.beside.abort_all();
         let news = before.map(|before| duty.news(before)).unwrap_or_default();
         self.beside.spawn(look_around(self.app.clone(), self.board.clone(), duty.clone(), news));
+        self.beside.spawn(look_at_trouble(self.app.clone(), self.board.clone(), duty.clone()));
         let (app, found) = (self.app.clone(), self.missed.0.clone());
         self.beside.spawn(async move {
             let duty = &duty;
@@ -221,9 +226,10 @@ impl Daemon {
     }
 
     fn begin(&mut self, place: usize, planned: DateTime<Utc>) {
-        let noticed = *self.at_hand[place].noticed.get_or_insert_with(Utc::now);
+        let at_hand = &mut self.at_hand[place];
+        let (noticed, attempt) = (*at_hand.noticed.get_or_insert_with(Utc::now), at_hand.attempt);
         let (app, board, stop) = (self.app.clone(), self.board.clone(), self.stop.clone());
-        let worker = Worker { app, board, stop, duty: self.duty.clone(), place, noticed };
+        let worker = Worker { app, board, stop, duty: self.duty.clone(), place, noticed, attempt };
         let budget = self.budget.clone();
         self.running.spawn(async move {
             let (began, passed) = worker.begin(&budget).await;
@@ -370,7 +376,12 @@ impl Worker {
         let occasion = Occasion::Due { timetable, watch: Watch { since: self.duty.since, noticed: self.noticed } };
         let pass = Pass { app: &app, config: &self.duty.catalog, target, name, schedule, occasion };
         let passed = pass.run().await.map_err(|failure| failure.of(&target.name));
-        if !matches!(&passed, Err(failure) if failure.kind == ErrorKind::Locked) {
+        let failure = passed.as_ref().err();
+        if failure.is_none_or(|failure| !failure.is_put_off()) {
+            let unwritten = failure.map(|failure| Run::unwritten(began, self.attempt, failure));
+            self.board.ended_unwritten(task.pair(), unwritten);
+        }
+        if failure.is_none_or(|failure| failure.kind != ErrorKind::Locked) {
             tokio::select! {
                 biased;
                 () = self.stop.clouds.cancelled() => {}
@@ -439,6 +450,18 @@ async fn look_around(app: App, board: Arc<Board>, duty: Arc<Duty>, news: BTreeSe
     in_turn.for_each_concurrent(LOOKING, look).await;
 }
 
+/// Looks again at those who are in trouble: what was mended by hand is seen soon. One at a time, however many they are.
+async fn look_at_trouble(app: App, board: Arc<Board>, duty: Arc<Duty>) {
+    loop {
+        tokio::time::sleep(TROUBLE).await;
+        for target in board.in_trouble(Utc::now()) {
+            if let Some(target) = duty.catalog.targets.get(&target) {
+                look_at(&app, &board, &duty, target).await;
+            }
+        }
+    }
+}
+
 async fn look_at(app: &App, board: &Board, duty: &Duty, target: &Target) {
     board.looked(Box::pin(standing::look(&duty.catalog, target)).await);
     let asked = async {
@@ -474,13 +497,13 @@ fn budget(duty: &Duty) -> Budget {
 /// What is done by a config.
 pub(super) fn tell_duty(report: &Report, duty: &Duty) {
     let (targets, schedules) = (duty.catalog.targets.len(), duty.catalog.schedules.len());
-    report.info(&format!("serving; schedules: {schedules}, targets: {targets}, runs to plan: {}", duty.places()));
     for name in duty.idle() {
         report.warn(&format!("the schedule {name} has no target: it never runs"));
     }
     if schedules == 0 {
         report.warn("there is no schedule: nothing will ever run");
     }
+    report.info(&format!("serving; schedules: {schedules}, targets: {targets}, runs to plan: {}", duty.places()));
 }
 
 /// What of a config is taken once, at the start.

@@ -296,16 +296,16 @@ fn a_scheduler_that_is_told_to_stop() {
     $ snapkeep serve --listen off
     exit 0
     --- stderr
-    serving; schedules: 2, targets: 2, runs to plan: 2
-    stopping; once more to stop at once
     warning: the schedule none has no target: it never runs
+    stopping; once more to stop at once
+    serving; schedules: 2, targets: 2, runs to plan: 2
     stopped
 
     $ snapkeep --log-format json serve --listen off
     exit 0
     --- stderr
-    {"level":"info","target":null,"message":"serving; schedules: 2, targets: 2, runs to plan: 2"}
     {"level":"warning","target":null,"message":"the schedule none has no target: it never runs"}
+    {"level":"info","target":null,"message":"serving; schedules: 2, targets: 2, runs to plan: 2"}
     {"level":"info","target":null,"message":"stopping; once more to stop at once"}
     {"level":"info","target":null,"message":"stopped"}
     "#);
