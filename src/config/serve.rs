@@ -28,7 +28,8 @@ pub struct Serve {
     max_per_account: Option<u16>,
     /// How long dumps may go on when it is told to stop; `60s` unless set.
     grace: Option<Elapsed>,
-    /// How often each target's snapshots are listed for metrics and the status page, besides after each run; `1h` unless set.
+    /// How often each target's snapshots are listed for metrics and the status page, besides after each run; `1h` unless set. Those in
+    /// trouble are each minute.
     look_every: Option<Elapsed>,
 }
 

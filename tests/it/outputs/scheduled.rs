@@ -295,22 +295,22 @@ fn a_scheduler_that_is_told_to_stop() {
         format!("$ snapkeep {line}\n{ran}")
     });
     insta::assert_snapshot!(lines.join("\n"), @r#"
-        $ snapkeep serve --listen off
-        exit 0
-        --- stderr
-        warning: the schedule none has no target: it never runs
-        serving; schedules: 2, targets: 2, runs to plan: 2
-        stopping; once more to stop at once
-        stopped
+    $ snapkeep serve --listen off
+    exit 0
+    --- stderr
+    warning: the schedule none has no target: it never runs
+    serving; schedules: 2, targets: 2, runs to plan: 2
+    stopping; once more to stop at once
+    stopped
 
-        $ snapkeep --log-format json serve --listen off
-        exit 0
-        --- stderr
-        {"level":"warning","target":null,"message":"the schedule none has no target: it never runs"}
-        {"level":"info","target":null,"message":"serving; schedules: 2, targets: 2, runs to plan: 2"}
-        {"level":"info","target":null,"message":"stopping; once more to stop at once"}
-        {"level":"info","target":null,"message":"stopped"}
-        "#);
+    $ snapkeep --log-format json serve --listen off
+    exit 0
+    --- stderr
+    {"level":"warning","target":null,"message":"the schedule none has no target: it never runs"}
+    {"level":"info","target":null,"message":"serving; schedules: 2, targets: 2, runs to plan: 2"}
+    {"level":"info","target":null,"message":"stopping; once more to stop at once"}
+    {"level":"info","target":null,"message":"stopped"}
+    "#);
 }
 
 #[test]

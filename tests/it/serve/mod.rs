@@ -28,6 +28,7 @@ fn what_takes_minutes() {
     std::thread::scope(|threads| {
         threads.spawn(access::who_never_reads_what_is_answered_is_cut_off);
         threads.spawn(retries::a_run_that_fails_is_tried_again_with_its_key_and_the_others_go_on);
+        threads.spawn(retries::what_is_mended_by_hand_is_seen_soon);
         threads.spawn(killed::one_that_sleeps_longer_than_its_lease_makes_nothing_when_it_wakes);
     });
 }

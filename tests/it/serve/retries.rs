@@ -93,3 +93,34 @@ fn a_run_that_was_taken_over_meanwhile_leaves_the_end_to_the_other() {
     assert_eq!(history["runs"], json!([]), "{history}");
     assert!(history["unfinished"]["key"].as_str().unwrap().starts_with("other-"), "{history}");
 }
+
+/// The state can be read, and nothing can be locked.
+#[test]
+fn a_run_that_can_not_be_written_down_is_told_by_the_process_that_tried() {
+    let bench = Bench::new();
+    append(&bench, &hourly().0);
+    miss(&bench, bench.command(), 1);
+    let locks = histories(&bench)[0].parent().unwrap().with_file_name("lock");
+    let _ = fs::remove_dir_all(&locks);
+    fs::write(&locks, "in the way").unwrap();
+    let mut served = Served::of(&bench);
+    let runs = until("it has failed", || Some(served.runs("notes")).filter(|runs| !runs.is_empty()));
+    let error = &runs[0]["error"];
+    assert!(error["action"].is_null() && error["message"].as_str().unwrap().contains("state: "), "{error}");
+    assert_eq!(served.metric("snapkeep_last_run_success{target=\"notes\",schedule=\"hourly\"}"), Some(0.0));
+    assert_eq!(served.items("/api/v1/status")[0]["failing"], true);
+    assert!(served.get("/").body.contains("run failed"));
+    served.stopped(Duration::from_secs(5));
+    assert_eq!(history(&histories(&bench)[0])["runs"], json!([]));
+}
+
+/// Takes up to a minute. Others are looked at each hour.
+pub(super) fn what_is_mended_by_hand_is_seen_soon() {
+    let bench = Bench::new();
+    let mut served = Served::of(&bench);
+    let good = || served.metric("snapkeep_good_snapshots{target=\"notes\"}");
+    until("it is seen that there is none", || (good() == Some(0.0)).then_some(()));
+    assert_eq!(bench.run("create notes").code, Some(0));
+    in_time(90, "it is seen that there is one", || (good() == Some(1.0)).then_some(()));
+    served.stopped(Duration::from_secs(5));
+}
