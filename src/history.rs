@@ -1,7 +1,5 @@
 //! What the runs of schedules came to: kept in the state, for `status`, for the metrics, and for whoever runs next.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,7 +16,7 @@ const REMEMBERED: usize = 30;
 /// How often a write is tried that another one comes before.
 const TRIES: u32 = 5;
 
-/// One run of a schedule on one target, from its beginning to its end. Small, as `serve` may keep a million.
+/// One run of a schedule on one target, from its beginning to its end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Run {
     /// When it was to be, jitter left out; null where a person or another scheduler asked for it.
@@ -28,17 +26,17 @@ pub(crate) struct Run {
     /// When it ended.
     pub(crate) ended_at: DateTime<Utc>,
     /// Where it ran.
-    pub(crate) host: Arc<str>,
+    pub(crate) host: String,
     /// Which try it was, from 1 on.
     pub(crate) attempt: u32,
     /// The id of the snapshot that it made, or found made; null where there is none.
-    pub(crate) snapshot: Option<Box<str>>,
+    pub(crate) snapshot: Option<String>,
     /// Its size; null where that is not known.
     pub(crate) size_bytes: Option<u64>,
     /// How many snapshots it deleted.
     pub(crate) deleted: u64,
     /// What went wrong, the first of it; null where all went well.
-    pub(crate) error: Option<Box<RunError>>,
+    pub(crate) error: Option<RunError>,
 }
 
 /// What went wrong in a run.
@@ -87,11 +85,6 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// The last run that went well.
-    pub(crate) fn last_success(&self) -> Option<&Run> {
-        self.runs.iter().find(|run| run.error.is_none())
-    }
-
     /// What says whether it is due.
     pub(crate) fn past(&self) -> Past<'_> {
         let retry = self.retry.map(|retry| (retry.due, retry.at));
@@ -113,18 +106,6 @@ impl History {
     pub(crate) fn settle(&mut self, due: DateTime<Utc>) {
         self.settled = self.settled.max(Some(due));
         self.retry = self.retry.filter(|retry| retry.due > due);
-    }
-
-    /// For who keeps it: takes no more room than it needs.
-    fn compact(&mut self) {
-        self.runs.shrink_to_fit();
-        let mut last: Option<Arc<str>> = None;
-        for run in &mut self.runs {
-            match &last {
-                Some(host) if *host == run.host => run.host = host.clone(),
-                _ => last = Some(run.host.clone()),
-            }
-        }
     }
 
     /// Adds a run that has ended; the oldest is forgotten.
@@ -151,8 +132,7 @@ pub(crate) async fn all(scope: &Scope) -> Result<Vec<(String, History)>, Failure
     let mut found = Vec::new();
     for kept in scope.names(KIND).await? {
         let Some(schedule) = kept.strip_prefix(&place) else { continue };
-        if let Some((mut history, _)) = scope.get::<History>(KIND, &kept).await? {
-            history.compact();
+        if let Some((history, _)) = scope.get::<History>(KIND, &kept).await? {
             found.push((schedule.to_owned(), history));
         }
     }

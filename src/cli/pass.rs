@@ -170,22 +170,22 @@ impl Pass<'_> {
 
     /// What is kept of it.
     fn account(&self, known: &History, due: Option<DateTime<Utc>>, begun_at: DateTime<Utc>, done: &Done) -> Run {
-        let of_failure = |(action, failure): &(Action, Failure)| RunError {
+        let error = done.failed.as_ref().map(|(action, failure)| RunError {
             action: *action,
             code: failure.code.to_string(),
             message: failure.message.clone(),
             hint: failure.hint.clone(),
-        };
+        });
         Run {
             due,
             begun_at,
             ended_at: Utc::now().trunc_subsecs(3),
-            host: rustix::system::uname().nodename().to_string_lossy().into(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             attempt: due.map_or(1, |due| known.attempt(due)),
-            snapshot: done.snapshot.as_ref().map(|snapshot| snapshot.id.to_string().into()),
+            snapshot: done.snapshot.as_ref().map(|snapshot| snapshot.id.to_string()),
             size_bytes: done.snapshot.as_ref().and_then(|snapshot| snapshot.size_bytes),
             deleted: done.deleted,
-            error: done.failed.as_ref().map(of_failure).map(Box::new),
+            error,
         }
     }
 

@@ -29,7 +29,7 @@ pub(crate) async fn look(config: &Catalog, target: &Target) -> Standing {
     let schedules = schedules.map(|(name, schedule)| {
         let history = histories.iter().position(|(of, _)| of == name).map(|place| histories.swap_remove(place).1);
         let next_run = Timetable::new(name, schedule).next_start(now, &target.name);
-        Scheduled { name: name.clone(), next_run, history: history.unwrap_or_default() }
+        Scheduled::of(name.clone(), next_run, &history.unwrap_or_default())
     });
     Standing::of(Facts {
         target: target.name.clone(),
