@@ -1,7 +1,5 @@
 //! What the runs of schedules came to: kept in the state, for `status`, for the metrics, and for whoever runs next.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, SubsecRound, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,7 +18,6 @@ const REMEMBERED: usize = 30;
 const TRIES: u32 = 5;
 
 /// One run of a schedule on one target, from its beginning to its end.
-// Small, as `serve` may keep a million.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Run {
     /// When it was to be, jitter left out; null where a person or another scheduler asked for it.
@@ -30,17 +27,17 @@ pub(crate) struct Run {
     /// When it ended.
     pub(crate) ended_at: DateTime<Utc>,
     /// Where it ran.
-    pub(crate) host: Arc<str>,
+    pub(crate) host: String,
     /// Which try it was, from 1 on.
     pub(crate) attempt: u32,
     /// The id of the snapshot that it made, or found made; null where there is none.
-    pub(crate) snapshot: Option<Box<str>>,
+    pub(crate) snapshot: Option<String>,
     /// Its size; null where that is not known.
     pub(crate) size_bytes: Option<u64>,
     /// How many snapshots it deleted.
     pub(crate) deleted: u64,
     /// What went wrong, the first of it; null where all went well.
-    pub(crate) error: Option<Box<RunError>>,
+    pub(crate) error: Option<RunError>,
 }
 
 /// What went wrong in a run.
@@ -107,22 +104,17 @@ impl Run {
             due: None,
             begun_at: begun_at.trunc_subsecs(3),
             ended_at: Utc::now().trunc_subsecs(3),
-            host: lock::host().into(),
+            host: lock::host(),
             attempt,
             snapshot: None,
             size_bytes: None,
             deleted: 0,
-            error: Some(Box::new(RunError::of(None, failure))),
+            error: Some(RunError::of(None, failure)),
         }
     }
 }
 
 impl History {
-    /// The last run that went well.
-    pub(crate) fn last_success(&self) -> Option<&Run> {
-        self.runs.iter().find(|run| run.error.is_none())
-    }
-
     /// What says whether it is due.
     pub(crate) fn past(&self) -> Past<'_> {
         let retry = self.retry.map(|retry| (retry.due, retry.at));
@@ -149,18 +141,6 @@ impl History {
         self.unfinished.take_if(|unfinished| unfinished.due.is_some_and(|begun| begun <= due));
     }
 
-    /// For who keeps it: takes no more room than it needs.
-    fn compact(&mut self) {
-        self.runs.shrink_to_fit();
-        let mut last: Option<Arc<str>> = None;
-        for run in &mut self.runs {
-            match &last {
-                Some(host) if *host == run.host => run.host = host.clone(),
-                _ => last = Some(run.host.clone()),
-            }
-        }
-    }
-
     /// Adds a run that has ended; the oldest is forgotten.
     pub(crate) fn add(&mut self, run: Run) {
         self.unfinished = None;
@@ -185,8 +165,7 @@ pub(crate) async fn all(scope: &Scope) -> Result<Vec<(String, History)>, Failure
     let mut found = Vec::new();
     for kept in scope.names(KIND).await? {
         let Some(schedule) = kept.strip_prefix(&place) else { continue };
-        if let Some((mut history, _)) = scope.get::<History>(KIND, &kept).await? {
-            history.compact();
+        if let Some((history, _)) = scope.get::<History>(KIND, &kept).await? {
             found.push((schedule.to_owned(), history));
         }
     }

@@ -17,6 +17,7 @@ mod lock;
 mod marks;
 mod notices;
 mod operate;
+mod packed;
 mod page;
 mod pin;
 pub mod plan;

@@ -5,12 +5,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use snapkeep_providers::model::{Listing, Snapshot, TargetName};
 
 use crate::config::Retention;
 use crate::failure::Failure;
 use crate::history::{History, Run, RunError};
+use crate::packed::Packed;
 use crate::plan::{self, Refusal, Rules, TargetPlan, Verdict};
 
 pub(crate) use look::look;
@@ -18,6 +19,9 @@ pub(crate) use look::look;
 mod look;
 #[cfg(test)]
 pub(crate) mod tests;
+
+/// How many sizes are kept at hand.
+const SIZES: usize = 30;
 
 /// How the age of the newest good snapshot is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -63,7 +67,7 @@ pub(crate) struct Facts<'p> {
     pub(crate) seen_at: DateTime<Utc>,
 }
 
-/// How a target stands.
+/// How a target stands. Small, as `serve` keeps one of each: what is told of all of them at once is at hand, the rest packed.
 #[derive(Debug)]
 pub(crate) struct Standing {
     pub(crate) target: TargetName,
@@ -72,7 +76,7 @@ pub(crate) struct Standing {
     /// How old the newest good snapshot may be.
     pub(crate) max_age: Option<TimeDelta>,
     /// What could be read, newest first.
-    pub(crate) snapshots: Vec<Judged>,
+    pub(crate) snapshots: Packed<Judged>,
     /// Why no snapshot may be deleted now, whatever the policy says.
     pub(crate) refusals: Vec<Refusal>,
     pub(crate) schedules: Vec<Scheduled>,
@@ -80,6 +84,19 @@ pub(crate) struct Standing {
     pub(crate) failures: Vec<Failure>,
     pub(crate) seen_at: DateTime<Utc>,
     list: List,
+    good: Good,
+    /// How many snapshots have each verdict, in the order of [`Verdict`].
+    verdicts: [usize; 3],
+}
+
+/// The snapshots of ours that can be restored, as far as is known.
+#[derive(Debug)]
+struct Good {
+    newest: Option<Snapshot>,
+    newest_verified: Option<Box<Snapshot>>, // few have one
+    count: usize,
+    /// Of the last ones beside the newest one, the oldest first.
+    sizes: Box<[(DateTime<Utc>, u64)]>,
 }
 
 /// How much of a list was read.
@@ -96,39 +113,88 @@ enum List {
 }
 
 /// A snapshot, and what pruning would do with it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Judged {
     pub(crate) snapshot: Snapshot,
     /// `None` where the target has no policy, or its list was not read whole.
     pub(crate) verdict: Option<Verdict>,
-    /// Why it stays, or goes.
-    pub(crate) reasons: Vec<plan::Reason>,
+    /// Why it stays, or goes, in words.
+    pub(crate) reasons: Vec<String>,
 }
 
 /// A schedule of a target, and what its runs came to.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Scheduled {
     pub(crate) name: String,
     /// When it runs next, where that is known.
     pub(crate) next_run: Option<DateTime<Utc>>,
-    pub(crate) history: History,
+    /// When the run began whose end nobody has written down.
+    pub(crate) unfinished_since: Option<DateTime<Utc>>,
+    /// All that are remembered, the newest first.
+    pub(crate) runs: Packed<Run>,
+    /// The last of them, and the last that ended otherwise.
+    last: Box<[Run]>,
 }
 
 impl Scheduled {
-    /// Adds a run that is not written down.
-    pub(crate) fn add(&mut self, run: &Run) {
-        self.history.runs.insert(0, run.clone());
+    pub(crate) fn of(name: String, next_run: Option<DateTime<Utc>>, history: &History) -> Self {
+        let (runs, last) = kept(&history.runs);
+        Self { name, next_run, unfinished_since: history.unfinished_since(), runs, last }
     }
 
-    /// What went wrong in its last run, if that did not go well.
-    pub(crate) fn error(&self) -> Option<(&Run, &RunError)> {
-        let run = self.history.runs.first()?;
-        Some((run, run.error.as_ref()?))
+    /// Adds a run that is not written down.
+    pub(crate) fn add(&mut self, run: &Run) {
+        let mut runs = self.runs.open();
+        runs.insert(0, run.clone());
+        (self.runs, self.last) = kept(&runs);
+    }
+
+    /// The last run that ended.
+    pub(crate) fn last_run(&self) -> Option<&Run> {
+        self.last.first()
+    }
+
+    /// The last run that went well.
+    pub(crate) fn last_success(&self) -> Option<&Run> {
+        self.last.iter().find(|run| run.error.is_none())
     }
 
     /// The last run that went wrong, however many went well since.
     pub(crate) fn last_failure(&self) -> Option<&Run> {
-        self.history.runs.iter().find(|run| run.error.is_some())
+        self.last.iter().find(|run| run.error.is_some())
+    }
+
+    /// What went wrong in its last run, if that did not go well.
+    pub(crate) fn error(&self) -> Option<(&Run, &RunError)> {
+        let run = self.last_run()?;
+        Some((run, run.error.as_ref()?))
+    }
+}
+
+/// Runs, newest first, as they are kept: all of them, and what of them is at hand.
+fn kept(runs: &[Run]) -> (Packed<Run>, Box<[Run]>) {
+    let first = runs.first();
+    let other = first.and_then(|first| runs.iter().find(|run| run.error.is_some() != first.error.is_some()));
+    (Packed::of(runs), first.into_iter().chain(other).cloned().collect())
+}
+
+impl Good {
+    /// Of snapshots, newest first.
+    fn of(snapshots: &[Judged]) -> Self {
+        let good = || snapshots.iter().map(|judged| &judged.snapshot).filter(|snapshot| snapshot.counts());
+        let newest = good().next();
+        let place = newest.map(|newest| (&newest.provider, &newest.location));
+        let beside = good().filter(|snapshot| Some((&snapshot.provider, &snapshot.location)) == place);
+        let sized = beside.filter_map(|snapshot| Some((snapshot.created_at?, snapshot.size_bytes?)));
+        let mut sizes: Box<[_]> = sized.take(SIZES).collect();
+        sizes.reverse();
+        let newest_verified = good().find(|snapshot| snapshot.verified.is_some());
+        Self {
+            newest: newest.cloned(),
+            newest_verified: newest_verified.cloned().map(Box::new),
+            count: good().count(),
+            sizes,
+        }
     }
 }
 
@@ -148,8 +214,21 @@ impl Standing {
         let rules = policy_of_whole.and_then(|policy| Rules::of(policy, clock_ahead));
         let list = if rules.is_some() { List::Judged } else { read };
         let (snapshots, refusals) = judged(snapshots, rules.as_ref(), seen_at);
-        let max_age = policy.and_then(plan::max_age);
-        Self { target, provider, max_age, snapshots, refusals, schedules, failures, seen_at, list }
+        let (good, mut verdicts) = (Good::of(&snapshots), [0; 3]);
+        snapshots.iter().filter_map(|judged| judged.verdict).for_each(|verdict| verdicts[verdict as usize] += 1);
+        Self {
+            target,
+            provider,
+            max_age: policy.and_then(plan::max_age),
+            snapshots: Packed::of(&snapshots),
+            refusals,
+            schedules,
+            failures,
+            seen_at,
+            list,
+            good,
+            verdicts,
+        }
     }
 
     /// Whether its list could be read, or a part of it.
@@ -159,27 +238,22 @@ impl Standing {
 
     /// The newest snapshot of ours that can be restored, as far as is known.
     pub(crate) fn newest_good(&self) -> Option<&Snapshot> {
-        self.good().next()
+        self.good.newest.as_ref()
     }
 
     /// The newest of these that passed a verification.
     pub(crate) fn newest_verified(&self) -> Option<&Snapshot> {
-        self.good().find(|snapshot| snapshot.verified.is_some())
-    }
-
-    fn good(&self) -> impl Iterator<Item = &Snapshot> {
-        self.snapshots.iter().map(|judged| &judged.snapshot).filter(|snapshot| snapshot.counts())
+        self.good.newest_verified.as_deref()
     }
 
     /// How many there are of them; `None` where that is not known.
     pub(crate) fn count_good(&self) -> Option<usize> {
-        (self.list >= List::Whole).then(|| self.good().count())
+        (self.list >= List::Whole).then_some(self.good.count)
     }
 
     /// How many snapshots have this verdict; `None` where that is not known.
     pub(crate) fn count(&self, verdict: Verdict) -> Option<usize> {
-        let of = |judged: &&Judged| judged.verdict == Some(verdict);
-        (self.list == List::Judged).then(|| self.snapshots.iter().filter(of).count())
+        (self.list == List::Judged).then_some(self.verdicts[verdict as usize])
     }
 
     /// How old the newest good one is; less than nothing where a clock is wrong.
@@ -222,15 +296,10 @@ impl Standing {
         self.schedules.iter().filter_map(|schedule| schedule.next_run).min()
     }
 
-    /// The sizes of the last `count` good ones beside the newest one, the oldest first. Copies elsewhere are left out, and
-    /// so is what has no size.
-    pub(crate) fn sizes(&self, count: usize) -> Vec<(DateTime<Utc>, u64)> {
-        let place = self.newest_good().map(|newest| (&newest.provider, &newest.location));
-        let beside = self.good().filter(|snapshot| Some((&snapshot.provider, &snapshot.location)) == place);
-        let sized = beside.filter_map(|snapshot| Some((snapshot.created_at?, snapshot.size_bytes?)));
-        let mut sizes: Vec<_> = sized.take(count).collect();
-        sizes.reverse();
-        sizes
+    /// The sizes of the last good ones beside the newest one, [`SIZES`] at most, the oldest first. Copies elsewhere are left out,
+    /// and so is what has no size.
+    pub(crate) fn sizes(&self) -> &[(DateTime<Utc>, u64)] {
+        &self.good.sizes
     }
 }
 
@@ -247,7 +316,9 @@ fn judged(snapshots: Vec<Snapshot>, rules: Option<&Rules<'_>>, now: DateTime<Utc
     };
     // Rows come in the order of the snapshots: both are sorted by time and id.
     let TargetPlan { rows, refusals } = plan::plan(rules, plan::see(&snapshots, now), now);
-    let with_row =
-        |(snapshot, row): (Snapshot, plan::Row)| Judged { snapshot, verdict: Some(row.verdict), reasons: row.reasons };
+    let with_row = |(snapshot, row): (Snapshot, plan::Row)| {
+        let reasons = row.reasons.iter().map(ToString::to_string).collect();
+        Judged { snapshot, verdict: Some(row.verdict), reasons }
+    };
     (snapshots.into_iter().zip(rows).map(with_row).collect(), refusals)
 }

@@ -195,12 +195,12 @@ impl Pass<'_> {
             due,
             begun_at,
             ended_at: Utc::now().trunc_subsecs(3),
-            host: lock::host().into(),
+            host: lock::host(),
             attempt: due.map_or(1, |due| known.attempt(due)),
-            snapshot: done.snapshot.as_ref().map(|snapshot| snapshot.id.to_string().into()),
+            snapshot: done.snapshot.as_ref().map(|snapshot| snapshot.id.to_string()),
             size_bytes: done.snapshot.as_ref().and_then(|snapshot| snapshot.size_bytes),
             deleted: done.deleted,
-            error: done.failed.as_ref().map(of_failure).map(Box::new),
+            error: done.failed.as_ref().map(of_failure),
         }
     }
 

@@ -25,8 +25,6 @@ use crate::{catalog, page, units};
 const CONCURRENCY: usize = 16;
 /// How many sizes a table shows.
 const SPARKS: usize = 12;
-/// How many sizes a document has.
-const SIZES: usize = 30;
 
 /// Show how each target stands: its newest good snapshot, whether that is too old, and what its schedules came to
 #[derive(Debug, Args)]
@@ -223,13 +221,12 @@ impl Brief {
 
 impl ScheduleStatus {
     fn of(schedule: &Scheduled) -> Self {
-        let history = &schedule.history;
         Self {
             schedule: schedule.name.clone(),
             next_run: schedule.next_run,
-            unfinished_since: history.unfinished_since(),
-            last_run: history.runs.first().cloned(),
-            last_success: history.last_success().cloned(),
+            unfinished_since: schedule.unfinished_since,
+            last_run: schedule.last_run().cloned(),
+            last_success: schedule.last_success().cloned(),
             last_failure: schedule.last_failure().cloned(),
         }
     }
@@ -237,7 +234,7 @@ impl ScheduleStatus {
 
 impl StatusRow {
     pub(super) fn of(standing: &Standing, now: DateTime<Utc>) -> Self {
-        let size = |(created_at, size_bytes)| Size { created_at, size_bytes };
+        let size = |&(created_at, size_bytes)| Size { created_at, size_bytes };
         Self {
             target: standing.target.to_string(),
             provider: standing.provider.to_owned(),
@@ -250,7 +247,7 @@ impl StatusRow {
             newest_verified: standing.newest_verified().map(Brief::of),
             to_prune: standing.count(Verdict::Remove),
             refusals: standing.refusals.iter().map(ToString::to_string).collect(),
-            sizes: standing.sizes(SIZES).into_iter().map(size).collect(),
+            sizes: standing.sizes().iter().map(size).collect(),
             next_run: standing.next_run(),
             schedules: standing.schedules.iter().map(ScheduleStatus::of).collect(),
             cells: cells(standing, now),
@@ -261,7 +258,7 @@ impl StatusRow {
 fn cells(standing: &Standing, now: DateTime<Utc>) -> Vec<String> {
     let newest = standing.newest_good().and_then(|snapshot| snapshot.created_at);
     let verified = standing.newest_verified().and_then(|snapshot| snapshot.created_at);
-    let sizes: Vec<u64> = standing.sizes(SPARKS).into_iter().map(|(_, size)| size).collect();
+    let sizes: Vec<u64> = standing.sizes().iter().rev().take(SPARKS).rev().map(|(_, size)| *size).collect();
     vec![
         standing.target.to_string(),
         or_dash(newest.map(units::time)),

@@ -11,8 +11,6 @@ use crate::plan::Verdict;
 use crate::standing::{Freshness, Scheduled, Standing};
 use crate::units;
 
-/// How many sizes are shown.
-const SIZES: usize = 30;
 /// What was looked at longer ago than that is told with when.
 const LONG_AGO: TimeDelta = TimeDelta::minutes(1);
 
@@ -101,7 +99,7 @@ fn bar(age: TimeDelta, max: TimeDelta) -> Markup {
 
 /// The sizes as bars, each as high as it is beside the largest; in words below.
 fn sparkline(standing: &Standing) -> Markup {
-    let sizes = standing.sizes(SIZES);
+    let sizes = standing.sizes();
     let largest = sizes.iter().map(|(_, size)| *size).max().unwrap_or_default().max(1);
     let height = |size: u64| (size as f64 / largest as f64 * 20.0).max(1.0);
     html! {
@@ -196,7 +194,7 @@ fn newest_verified(standing: &Standing, now: DateTime<Utc>) -> Markup {
 
 /// `1.3 GiB; 1.0 GiB to 1.3 GiB over the last 12`
 fn sizes_in_words(standing: &Standing) -> Option<String> {
-    let sizes: Vec<u64> = standing.sizes(SIZES).into_iter().map(|(_, size)| size).collect();
+    let sizes: Vec<u64> = standing.sizes().iter().map(|(_, size)| *size).collect();
     let (least, most, last) = (sizes.iter().min()?, sizes.iter().max()?, sizes.last()?);
     let [least, most, last] = [least, most, last].map(|size| units::bytes(*size));
     Some(match sizes.len() {
@@ -206,18 +204,17 @@ fn sizes_in_words(standing: &Standing) -> Option<String> {
 }
 
 fn schedule_block(schedule: &Scheduled, now: DateTime<Utc>) -> Markup {
-    let Scheduled { name, next_run, history } = schedule;
     // One that stands is told above.
     let earlier = schedule.last_failure().filter(|_| schedule.error().is_none());
     let earlier = earlier.and_then(|run| Some((run, run.error.as_ref()?)));
     html! {
         section.schedule {
-            h4 { "Schedule " (outside(name)) }
+            h4 { "Schedule " (outside(&schedule.name)) }
             dl {
-                @if let Some(next) = next_run { div { dt { "Next run" } dd { (moment(*next)) ", " (from_now(*next, now)) } } }
-                @if let Some(begun_at) = history.unfinished_since() { div { dt { "Unfinished" } dd { "since " (moment(begun_at)) ": it runs, or was cut off" } } }
-                div { dt { "Last run" } dd { @match history.runs.first() { Some(run) => (last_run(run, now)), None => "never" } } }
-                div { dt { "Last success" } dd { @match history.last_success() { Some(run) => (ended(run, now)), None => "never" } } }
+                @if let Some(next) = schedule.next_run { div { dt { "Next run" } dd { (moment(next)) ", " (from_now(next, now)) } } }
+                @if let Some(begun_at) = schedule.unfinished_since { div { dt { "Unfinished" } dd { "since " (moment(begun_at)) ": it runs, or was cut off" } } }
+                div { dt { "Last run" } dd { @match schedule.last_run() { Some(run) => (last_run(run, now)), None => "never" } } }
+                div { dt { "Last success" } dd { @match schedule.last_success() { Some(run) => (ended(run, now)), None => "never" } } }
             }
             @if let Some((run, error)) = earlier { (error_block(schedule, run, error, now)) }
         }

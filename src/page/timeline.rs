@@ -196,7 +196,7 @@ fn at(percent: f64) -> String {
 
 /// The picture and the table; nothing where there are no snapshots.
 pub(super) fn timeline(standing: &Standing, now: DateTime<Utc>) -> Markup {
-    let all = &standing.snapshots;
+    let all = standing.snapshots.open();
     let shown = &all[..all.len().min(SHOWN)];
     if shown.is_empty() {
         return html! { @if standing.was_read() { p { "No snapshots." } } };
@@ -327,16 +327,12 @@ fn table(shown: &[Judged]) -> Markup {
                     td { (or_dash(snapshot.size_bytes.map(units::bytes))) }
                     td {
                         (marks(judged))
-                        @if !judged.reasons.is_empty() { small.why { (outside(&reasons(judged))) } }
+                        @if !judged.reasons.is_empty() { small.why { (outside(&judged.reasons.join("; "))) } }
                     }
                 }
             } }
         }
     }
-}
-
-fn reasons(judged: &Judged) -> String {
-    judged.reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

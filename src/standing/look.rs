@@ -27,7 +27,7 @@ pub(crate) async fn look(config: &Catalog, target: &Target) -> Standing {
         let history = histories.iter().position(|(of, _)| of == name).map(|place| histories.swap_remove(place).1);
         let history = history.unwrap_or_default();
         let next_run = Timetable::new(name, schedule).awaited(history.past(), now, &target.name);
-        Scheduled { name: name.clone(), next_run, history }
+        Scheduled::of(name.clone(), next_run, &history)
     });
     Standing::of(Facts {
         target: target.name.clone(),

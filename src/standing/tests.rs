@@ -73,13 +73,11 @@ pub(crate) fn facts<'p>(target: &str, policy: Option<&'p Retention>, snapshots: 
 /// A run that ended so many hours ago.
 pub(crate) fn run(hours: i64, error: Option<&str>) -> Run {
     let ended_at = now() - TimeDelta::hours(hours);
-    let error = error.map(|message| {
-        Box::new(RunError {
-            action: Some(Action::Create),
-            code: "unavailable".to_owned(),
-            message: message.to_owned(),
-            hint: Some("see whether it is up".to_owned()),
-        })
+    let error = error.map(|message| RunError {
+        action: Some(Action::Create),
+        code: "unavailable".to_owned(),
+        message: message.to_owned(),
+        hint: Some("see whether it is up".to_owned()),
     });
     Run {
         due: Some(ended_at),
@@ -96,11 +94,8 @@ pub(crate) fn run(hours: i64, error: Option<&str>) -> Run {
 
 /// A schedule with these runs, the newest first.
 pub(crate) fn scheduled(name: &str, runs: Vec<Run>) -> Scheduled {
-    Scheduled {
-        name: name.to_owned(),
-        next_run: Some(now() + TimeDelta::hours(14)),
-        history: History { runs, ..History::default() },
-    }
+    let next_run = Some(now() + TimeDelta::hours(14));
+    Scheduled::of(name.to_owned(), next_run, &History { runs, ..History::default() })
 }
 
 fn standing(snapshots: Vec<Snapshot>) -> Standing {
@@ -166,10 +161,11 @@ fn verdicts_are_those_of_prune() {
     let rules = Rules::of(&rules, None).unwrap();
     let planned = plan::plan(&rules, plan::see(&snapshots, now()), now());
     let standing = standing(snapshots.into_iter().rev().collect());
-    let verdicts: Vec<_> = standing.snapshots.iter().map(|judged| judged.verdict).collect();
+    let judged = standing.snapshots.open();
+    let verdicts: Vec<_> = judged.iter().map(|judged| judged.verdict).collect();
     assert_eq!(verdicts, planned.rows.iter().map(|row| Some(row.verdict)).collect::<Vec<_>>());
     let same = |(judged, row): (&Judged, &plan::Row)| judged.snapshot.native_id.as_str() == &*row.seen.native;
-    assert!(standing.snapshots.iter().zip(&planned.rows).all(same));
+    assert!(judged.iter().zip(&planned.rows).all(same));
     assert_eq!((standing.count(Verdict::Keep), standing.count(Verdict::Remove)), (Some(7), Some(17)));
 }
 
@@ -194,8 +190,29 @@ fn sizes_are_those_beside_the_newest_the_oldest_first() {
     let copy = Snapshot { location: Some("offsite:s3".into()), ..snapshot("om", 1, 9) };
     let unsized_one = Snapshot { size_bytes: None, ..snapshot("om", 2, 0) };
     let standing = standing(vec![snapshot("om", 0, 4), copy, unsized_one, snapshot("om", 3, 2), snapshot("om", 4, 1)]);
-    let sizes: Vec<u64> = standing.sizes(2).into_iter().map(|(_, size)| size >> 20).collect();
-    assert_eq!(sizes, [2, 4]);
+    let sizes: Vec<u64> = standing.sizes().iter().map(|(_, size)| size >> 20).collect();
+    assert_eq!(sizes, [1, 2, 4]);
+}
+
+#[test]
+fn no_more_sizes_are_at_hand_than_are_shown() {
+    let snapshots: Vec<_> = (0..40).map(|nth| snapshot("om", nth, nth as u64)).collect();
+    let standing = standing(snapshots);
+    let sizes: Vec<u64> = standing.sizes().iter().map(|(_, size)| size >> 20).collect();
+    assert_eq!(sizes, (0..30).rev().collect::<Vec<_>>());
+    assert_eq!((standing.snapshots.open().len(), standing.count_good()), (40, Some(40)));
+}
+
+#[test]
+fn of_the_runs_those_are_at_hand_that_tell_how_it_goes() {
+    let runs = [(1, Some("new")), (2, Some("old")), (3, None), (4, None)].map(|(hours, error)| run(hours, error));
+    for all in [&runs[..], &runs[2..], &runs[..2], &[]] {
+        let scheduled = scheduled("nightly", all.to_vec());
+        assert_eq!(scheduled.runs.open(), all);
+        assert_eq!(scheduled.last_run(), all.first());
+        assert_eq!(scheduled.last_success(), all.iter().find(|run| run.error.is_none()));
+        assert_eq!(scheduled.last_failure(), all.iter().find(|run| run.error.is_some()));
+    }
 }
 
 #[test]

@@ -135,7 +135,7 @@ impl Board {
 
     /// How one of them stands.
     pub(super) fn standing(&self, target: &str) -> Option<Arc<Standing>> {
-        locked(&self.standings).iter().find(|(name, _)| name.as_str() == target).map(|(_, standing)| standing.clone())
+        locked(&self.standings).get(target).cloned()
     }
 
     /// A run ended before anything of it could be written down; `None` when one did not.

@@ -142,16 +142,16 @@ impl Seen {
             Ok::<_, fmt::Error>(())
         };
         each("last_success_timestamp_seconds", "When the last run that went well ended.", &|of, _| {
-            of.history.last_success().map(|run| moment(run.ended_at))
+            of.last_success().map(|run| moment(run.ended_at))
         })?;
         each("last_run_timestamp_seconds", "When the last run ended.", &|of, _| {
-            of.history.runs.first().map(|run| moment(run.ended_at))
+            of.last_run().map(|run| moment(run.ended_at))
         })?;
         each("last_run_duration_seconds", "How long the last run took.", &|of, _| {
-            of.history.runs.first().map(|run| seconds(run.ended_at - run.begun_at))
+            of.last_run().map(|run| seconds(run.ended_at - run.begun_at))
         })?;
         each("last_run_success", "1 when the last run went well.", &|of, _| {
-            of.history.runs.first().map(|run| flag(run.error.is_none()))
+            of.last_run().map(|run| flag(run.error.is_none()))
         })?;
         let at_work = self.board.at_work();
         let help = "When it runs next, or should have begun, jitter included; not there while it runs.";

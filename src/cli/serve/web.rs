@@ -19,13 +19,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use snapkeep_providers::ErrorKind;
-use snapkeep_providers::model::{Snapshot, TargetName};
+use snapkeep_providers::model::Snapshot;
 use snapkeep_providers::secret::Secret;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -37,10 +37,9 @@ use crate::cli::run::RunRow;
 use crate::cli::status::StatusRow;
 use crate::cli::targets;
 use crate::failure::Failure;
-use crate::history::Run;
 use crate::page;
 use crate::render::{self, Format, Paint, Row};
-use crate::standing::Standing;
+use crate::standing::{Scheduled, Standing};
 
 /// How many may be connected at once.
 const CONNECTIONS: usize = 256;
@@ -261,10 +260,11 @@ async fn list_targets(State(shared): State<Shared>) -> Response {
 
 /// Those that were there when the target was last looked at.
 async fn snapshots(State(shared): State<Shared>, Path(target): Path<String>) -> Response {
-    let known = shared.board.duty().catalog.targets.keys().any(|name| name.as_str() == target);
-    match shared.board.standing(&target) {
+    let known = shared.board.duty().catalog.targets.contains_key(target.as_str());
+    off_the_way(move || match shared.board.standing(&target) {
         Some(standing) => {
-            let snapshots: Vec<Snapshot> = standing.snapshots.iter().map(|judged| judged.snapshot.clone()).collect();
+            let snapshots: Vec<Snapshot> =
+                standing.snapshots.open().into_iter().map(|judged| judged.snapshot).collect();
             document(&snapshots, &standing.failures)
         }
         None if known => {
@@ -275,7 +275,8 @@ async fn snapshots(State(shared): State<Shared>, Path(target): Path<String>) -> 
             let failure = Failure::new(ErrorKind::NotFound, format!("there is no target {target:?}"));
             refused::<Snapshot>(StatusCode::NOT_FOUND, failure)
         }
-    }
+    })
+    .await
 }
 
 /// Which runs are wanted.
@@ -305,20 +306,36 @@ async fn runs(State(shared): State<Shared>, wanted: Result<Query<Wanted>, QueryR
 
 fn rows(standings: &[Arc<Standing>], wanted: &Wanted) -> Vec<RunRow> {
     let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
-    let mut found = Vec::new();
+    let limit = wanted.limit.unwrap_or(SOME_RUNS);
+    let mut schedules = Vec::new();
     for standing in standings.iter().filter(|standing| is(&wanted.target, standing.target.as_str())) {
-        for schedule in standing.schedules.iter().filter(|schedule| is(&wanted.schedule, &schedule.name)) {
-            found.extend(schedule.history.runs.iter().map(|run| (run, &standing.target, &schedule.name)));
-        }
+        let wanted = standing.schedules.iter().filter(|schedule| is(&wanted.schedule, &schedule.name));
+        schedules.extend(wanted.map(|schedule| (&standing.target, schedule)));
     }
-    found.sort_by_key(|(run, target, schedule)| (Reverse(run.ended_at), *target, *schedule));
-    let found = found.into_iter().take(wanted.limit.unwrap_or(SOME_RUNS));
-    let row = |(run, target, schedule): (&Run, &TargetName, &String)| RunRow {
-        target: target.to_string(),
-        schedule: schedule.clone(),
-        run: run.clone(),
-    };
-    found.map(row).collect()
+    schedules.sort_by_key(|(_, schedule)| Reverse(last_end(schedule)));
+    let mut found = Vec::new();
+    for (target, schedule) in schedules {
+        // Of a million runs few more than are wanted are opened, and fewer held.
+        if found.len() > 2 * limit {
+            keep_newest(&mut found, limit);
+            if last_end(schedule) < found.last().map(|row: &RunRow| row.run.ended_at) {
+                break;
+            }
+        }
+        let row = |run| RunRow { target: target.to_string(), schedule: schedule.name.clone(), run };
+        found.extend(schedule.runs.open().into_iter().map(row));
+    }
+    keep_newest(&mut found, limit);
+    found
+}
+
+fn last_end(schedule: &Scheduled) -> Option<DateTime<Utc>> {
+    schedule.last_run().map(|run| run.ended_at)
+}
+
+fn keep_newest(rows: &mut Vec<RunRow>, limit: usize) {
+    rows.sort_by(|a, b| (b.run.ended_at, &a.target, &a.schedule).cmp(&(a.run.ended_at, &b.target, &b.schedule)));
+    rows.truncate(limit);
 }
 
 /// A document that says why there is nothing.
@@ -345,6 +362,31 @@ async fn off_the_way(work: impl FnOnce() -> Response + Send + 'static) -> Respon
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::standing::Facts;
+    use crate::standing::tests::{facts, now, run, scheduled};
+
+    #[test]
+    fn of_all_runs_the_newest_are_told() {
+        let standing = |name: &str, hours: [i64; 4]| {
+            let runs = |hours: &[i64]| hours.iter().map(|hours| run(*hours, None)).collect();
+            let schedules = vec![scheduled("nightly", runs(&hours[..2])), scheduled("weekly", runs(&hours[2..]))];
+            Arc::new(Standing::of(Facts { schedules, ..facts(name, None, Vec::new()) }))
+        };
+        let standings =
+            [standing("om", [3, 6, 1, 9]), standing("notes", [4, 5, 1, 8]), standing("tasks", [2, 7, 1, 9])];
+        let told = |wanted: &Wanted| {
+            let row =
+                |row: &RunRow| format!("{} {} {}", row.target, row.schedule, (now() - row.run.ended_at).num_hours());
+            rows(&standings, wanted).iter().map(row).collect::<Vec<_>>()
+        };
+        let newest = ["notes weekly 1", "om weekly 1", "tasks weekly 1", "tasks nightly 2", "om nightly 3"];
+        for limit in 1..=newest.len() {
+            assert_eq!(told(&Wanted { limit: Some(limit), ..Wanted::default() }), newest[..limit]);
+        }
+        assert_eq!(told(&Wanted::default()).len(), 12);
+        let (target, schedule) = (Some("notes".to_owned()), Some("nightly".to_owned()));
+        assert_eq!(told(&Wanted { target, schedule, limit: None }), ["notes nightly 4", "notes nightly 5"]);
+    }
 
     fn headers(name: axum::http::HeaderName, value: &str) -> HeaderMap {
         HeaderMap::from_iter([(name, value.parse().unwrap())])
