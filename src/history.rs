@@ -8,6 +8,7 @@ use snapkeep_providers::ErrorKind;
 use crate::config::Action;
 use crate::failure::Failure;
 use crate::lock;
+use crate::retry;
 use crate::schedule::{Past, is_believed};
 use crate::state::{Expected, Scope, Written};
 
@@ -60,6 +61,10 @@ pub(crate) struct Unfinished {
     pub(crate) key: String,
     pub(crate) due: Option<DateTime<Utc>>,
     pub(crate) begun_at: DateTime<Utc>,
+    /// When the first of those began that went on with it.
+    pub(crate) first_at: DateTime<Utc>,
+    /// How many began it.
+    pub(crate) times: u32,
 }
 
 /// A run that failed and is tried again.
@@ -118,8 +123,17 @@ impl History {
     /// What says whether it is due.
     pub(crate) fn past(&self) -> Past<'_> {
         let retry = self.retry.map(|retry| (retry.due, retry.at));
-        let begun = self.unfinished.as_ref().and_then(|unfinished| unfinished.due);
+        let again = |unfinished: &Unfinished| unfinished.begun_at + retry::pause_cut_off(unfinished.times);
+        let begun = self.unfinished.as_ref().and_then(|unfinished| Some((unfinished.due?, again(unfinished))));
         Past { settled: self.settled, rule: self.rule.as_deref(), retry, begun }
+    }
+
+    /// Begins a run, or goes on with one that was cut off.
+    pub(crate) fn begin(&self, key: String, due: Option<DateTime<Utc>>, begun_at: DateTime<Utc>) -> Unfinished {
+        match self.unfinished.as_ref().filter(|before| before.key == key) {
+            Some(before) => Unfinished { due, begun_at, times: before.times.saturating_add(1), ..before.clone() },
+            None => Unfinished { key, due, begun_at, first_at: begun_at, times: 1 },
+        }
     }
 
     /// Which try a run for `due` is, from 1 on.
@@ -197,4 +211,43 @@ pub(crate) async fn change(
         ErrorKind::Busy,
         format!("state: cannot write the history of {schedule}: others write it all the time"),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    fn at(hour: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::hours(hour)
+    }
+
+    #[test]
+    fn who_goes_on_with_a_run_counts_on() {
+        let mut history = History::default();
+        for times in 1..4 {
+            let begun = history.begin("k".to_owned(), Some(at(1)), at(i64::from(times)));
+            assert_eq!((begun.times, begun.first_at, begun.begun_at), (times, at(1), at(i64::from(times))));
+            history.unfinished = Some(begun);
+        }
+        assert_eq!(history.past().begun, Some((at(1), at(3) + TimeDelta::minutes(1))));
+        let other = history.begin("other".to_owned(), None, at(9));
+        assert_eq!((other.times, other.first_at), (1, at(9)));
+    }
+
+    #[test]
+    fn what_is_settled_is_neither_tried_again_nor_gone_on_with() {
+        let mut history = History { retry: Some(Retry { due: at(2), attempt: 2, at: at(3) }), ..History::default() };
+        history.unfinished = Some(history.begin("k".to_owned(), Some(at(2)), at(2)));
+        history.settle(at(1), at(2));
+        assert!(history.retry.is_some() && history.unfinished.is_some(), "what is due later is");
+        history.settle(at(2), at(2));
+        assert_eq!((history.settled, history.retry, &history.unfinished), (Some(at(2)), None, &None));
+        history.settle(at(1), at(2));
+        assert_eq!(history.settled, Some(at(2)));
+        history.settled = Some(at(24 * 365));
+        history.settle(at(3), at(3));
+        assert_eq!(history.settled, Some(at(3)), "a clock was wrong");
+    }
 }

@@ -21,6 +21,12 @@ pub(crate) fn pause_unwritten(attempt: u32, failure: &Failure) -> Option<Duratio
     is_worth_it(failure).then(|| pause_after(attempt.min(ATTEMPTS - 1)))
 }
 
+/// How long after its beginning a run that was cut off so many times may be begun again: one that ends the process with it is
+/// not to do so all the time.
+pub(crate) fn pause_cut_off(times: u32) -> Duration {
+    if times < 3 { Duration::ZERO } else { pause_after((times - 2).min(ATTEMPTS - 1)) }
+}
+
 fn pause_after(attempt: u32) -> Duration {
     FIRST * 2_u32.saturating_pow(attempt.saturating_sub(1))
 }
@@ -57,5 +63,18 @@ mod tests {
         for kind in [ErrorKind::Usage, ErrorKind::Unsupported, ErrorKind::Refused, ErrorKind::Verification] {
             assert_eq!(pause(1, &Failure::new(kind, "x")), None, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn who_ends_the_process_each_time_is_slowed_down_and_never_given_up() {
+        let pauses: Vec<u64> = (1..8).map(|times| pause_cut_off(times).as_secs()).collect();
+        assert_eq!(pauses, [0, 0, 60, 120, 240, 480, 480]);
+    }
+
+    #[test]
+    fn what_nobody_else_knows_of_is_never_given_up() {
+        let busy = Failure::new(ErrorKind::Busy, "x");
+        assert_eq!(pause_unwritten(99, &busy), Some(FIRST * 8));
+        assert_eq!(pause_unwritten(1, &Failure::new(ErrorKind::Refused, "x")), None);
     }
 }

@@ -17,7 +17,9 @@ mod shard;
 pub(crate) use shard::Shard;
 
 /// How late a look may be for what it finds due to count as not missed.
-const LATE: TimeDelta = TimeDelta::minutes(5);
+pub(crate) const LATE: TimeDelta = TimeDelta::minutes(5);
+/// How far clocks may differ that are believed.
+const FAR: TimeDelta = TimeDelta::days(1);
 
 /// When a schedule is due. The moments are nominal: what jitter adds for a target is in `start` and `next_start` only.
 ///
@@ -43,8 +45,8 @@ pub(crate) struct Past<'a> {
     pub(crate) rule: Option<&'a str>,
     /// A due moment whose run failed, and when it is tried again.
     pub(crate) retry: Option<(DateTime<Utc>, DateTime<Utc>)>,
-    /// A due moment whose run has begun, and whose end nobody has written down.
-    pub(crate) begun: Option<DateTime<Utc>>,
+    /// A due moment whose run has begun, and whose end nobody has written down; and when another one may go on with it.
+    pub(crate) begun: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
 /// Who looks whether something is due.
@@ -66,7 +68,7 @@ impl Past<'_> {
 
 /// Whether a due moment can have been settled by now, as far as clocks agree.
 pub(crate) fn is_believed(settled: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    settled - now <= LATE
+    settled - now <= FAR
 }
 
 /// What is to be done about a target now. Where it runs or is skipped, all that was due up to then is settled by it.
@@ -153,14 +155,14 @@ impl Timetable {
         let Some(due) = newest.filter(is_open) else { return Turn::Wait };
         let start = self.start(due, target);
         let is_new = settled.is_none() || past.rule.is_some_and(|rule| rule != self.rule());
-        let retry = past.retry.filter(|(failed, _)| *failed == due).map(|(_, again)| again);
-        let has_begun = retry.is_some() || past.begun == Some(due);
-        match (self.missed, retry) {
+        // What has begun is gone on with, by whatever rule and however late.
+        let again = past.retry.into_iter().chain(past.begun).filter(|(begun, _)| *begun == due).map(|(_, again)| again);
+        match (self.missed, again.max()) {
             (_, Some(again)) if now < again => Turn::Later(again),
-            _ if has_begun => Turn::Run(due),
+            (_, Some(_)) => Turn::Run(due),
             _ if is_new && start <= watch.since => Turn::Skip(due),
-            (Missed::Skip, _) if watch.noticed - start > LATE => Turn::Skip(due),
-            (Missed::Skip | Missed::RunOnce, _) => Turn::Run(due),
+            (Missed::Skip, None) if watch.noticed - start > LATE => Turn::Skip(due),
+            (Missed::Skip | Missed::RunOnce, None) => Turn::Run(due),
         }
     }
 

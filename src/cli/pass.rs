@@ -14,7 +14,7 @@ use crate::catalog::{self, Catalog, Opened};
 use crate::config::{Action, NotifiedAction, Schedule, Target};
 use crate::copies;
 use crate::failure::Failure;
-use crate::history::{self, History, Retry, Run, RunError, Unfinished};
+use crate::history::{self, History, Retry, Run, RunError};
 use crate::journal;
 use crate::lock::{self, Lock};
 use crate::notices::Told;
@@ -51,6 +51,8 @@ pub(super) enum Passed {
     Ran(Box<Ran>),
     /// It is not due: another process has settled it, or it was missed and is to be skipped.
     NotDue,
+    /// Another process is at this run.
+    Elsewhere(Failure),
     /// It failed before, here or elsewhere, and is tried again at this moment.
     Later(DateTime<Utc>),
 }
@@ -87,7 +89,10 @@ impl Pass<'_> {
         // One that was lost, as the process was killed, is somebody else's after its lease.
         let scope = opened.scope.with_lock(format!("run-{}-{}", opened.scope.site(), self.name));
         let lost = self.app.cancel.child_token();
-        let lock = self.app.asking(Lock::take(&scope, &self.target.name, "run", lost.clone())).await?;
+        let lock = match self.app.asking(Lock::take(&scope, &self.target.name, "run", lost.clone())).await {
+            Err(failure) if failure.kind == ErrorKind::Locked => return Ok(Passed::Elsewhere(failure)),
+            taken => taken?,
+        };
         let app = App { cancel: lost, now: Utc::now(), ..self.app.clone() };
         let passed = Pass { app: &app, ..*self }.locked(&opened).await;
         lock.release().await;
@@ -111,7 +116,7 @@ impl Pass<'_> {
             // Another run, or a person, is at the target: that ends, and this one is still due then.
             Lock::is_free(&opened.scope, &self.target.name).await?;
         }
-        let unfinished = Unfinished { key: key.clone(), due, begun_at };
+        let unfinished = known.begin(key.clone(), due, begun_at);
         self.change(opened, |history| history.unfinished = Some(unfinished.clone())).await?;
         let mut done = self.act(opened, &key).await;
         // Or came to it just now.
@@ -143,6 +148,7 @@ impl Pass<'_> {
             .await?;
             // Who slept for longer than the lease may have come to any end.
             if !is_ours {
+                failure.iter().for_each(|failure| self.app.report.failure(failure));
                 return Err(Failure::new(ErrorKind::Interrupted, "another process has taken the run over"));
             }
         }
@@ -177,14 +183,16 @@ impl Pass<'_> {
     }
 
     /// The key of what was asked for, and what is settled by it. Without a key of its own it goes on with what was cut off, unless that
-    /// was so long ago that another snapshot is wanted.
+    /// was so long ago that another snapshot is wanted, and is the next try of what failed.
     fn asked(&self, key: Option<&str>, known: &History, now: DateTime<Utc>) -> (String, Option<DateTime<Utc>>) {
         let last = Timetable::new(self.name, self.schedule).last(now);
-        let is_young = |begun_at| now - begun_at < YOUNG && last.is_none_or(|last| last <= begun_at);
-        match (key, &known.unfinished) {
-            (Some(key), _) => (key.to_owned(), None),
-            (None, Some(cut_off)) if is_young(cut_off.begun_at) => (cut_off.key.clone(), cut_off.due),
-            (None, _) => (self.key_of(now), None),
+        let is_new = |moment| last.is_none_or(|last| last <= moment);
+        let cut_off = known.unfinished.as_ref().filter(|run| now - run.first_at < YOUNG && is_new(run.first_at));
+        match (key, cut_off, known.retry.filter(|retry| is_new(retry.due))) {
+            (Some(key), ..) => (key.to_owned(), None),
+            (None, Some(cut_off), _) => (cut_off.key.clone(), cut_off.due),
+            (None, None, Some(retry)) => (self.key_of(retry.due), Some(retry.due)),
+            (None, None, None) => (self.key_of(now), None),
         }
     }
 

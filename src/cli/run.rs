@@ -139,7 +139,9 @@ impl RunSchedule {
                     outcome.failures.push(failure);
                     continue;
                 }
-                Ok((target, begun_at, Err(failure))) => (target, Run::unwritten(begun_at, 1, &failure), Some(failure)),
+                Ok((target, begun_at, Err(failure) | Ok(Passed::Elsewhere(failure)))) => {
+                    (target, Run::unwritten(begun_at, 1, &failure), Some(failure))
+                }
                 Ok((target, _, Ok(Passed::Ran(ran)))) => {
                     let Ran { run, failure, .. } = *ran;
                     (target, run, failure.map(|failure| app.or_lock_lost(failure)))

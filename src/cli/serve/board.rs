@@ -1,11 +1,13 @@
 //! What is known of the targets and of the scheduler itself, for whoever asks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use snapkeep_providers::model::{Quota, TargetName};
+
+use tokio::time::Instant;
 
 use super::duty::Duty;
 use crate::history::Run;
@@ -37,14 +39,19 @@ pub(super) struct Reload {
 #[derive(Debug)]
 pub(super) struct Board {
     duty: RwLock<Arc<Duty>>,
-    standings: Mutex<BTreeMap<TargetName, Arc<Standing>>>,
+    /// With the moment at which the looking began.
+    standings: Mutex<BTreeMap<TargetName, (Instant, Arc<Standing>)>>,
+    /// Targets of which the config says something else since.
+    out_of_date: Mutex<BTreeSet<TargetName>>,
     counts: Mutex<BTreeMap<Pair, Count>>,
     quotas: Mutex<BTreeMap<TargetName, Vec<Quota>>>,
     reload: Mutex<Reload>,
-    at_work: Mutex<BTreeSet<Pair>>,
+    /// The pairs that are worked on here, how often each.
+    at_work: Mutex<BTreeMap<Pair, usize>>,
+    /// The pairs that other processes are at.
+    elsewhere: Mutex<BTreeSet<Pair>>,
     /// The last run of a pair, where it could not be written down.
     unwritten: Mutex<BTreeMap<Pair, Run>>,
-    in_progress: AtomicUsize,
     /// When the scheduler was last seen at work, in seconds; less than 0 when it stops.
     seen: AtomicI64,
 }
@@ -65,11 +72,12 @@ impl Board {
             counts: Mutex::new(uncounted(&duty)),
             duty: RwLock::new(duty),
             standings: Mutex::default(),
+            out_of_date: Mutex::default(),
             quotas: Mutex::default(),
             reload: Mutex::new(Reload { ok: true, at: now }),
             at_work: Mutex::default(),
+            elsewhere: Mutex::default(),
             unwritten: Mutex::default(),
-            in_progress: AtomicUsize::new(0),
             seen: AtomicI64::new(now.timestamp()),
         }
     }
@@ -80,17 +88,19 @@ impl Board {
     }
 
     /// Another config: what it no longer names is forgotten.
-    pub(super) fn reloaded(&self, duty: Arc<Duty>, now: DateTime<Utc>) {
+    pub(super) fn reloaded(&self, duty: &Arc<Duty>, now: DateTime<Utc>) {
+        // First, so that nothing is added meanwhile that it does not name.
+        *self.duty.write().unwrap_or_else(PoisonError::into_inner) = duty.clone();
         locked(&self.standings).retain(|target, _| duty.catalog.targets.contains_key(target));
         locked(&self.quotas).retain(|target, _| duty.catalog.targets.contains_key(target));
+        locked(&self.out_of_date).retain(|target| duty.catalog.targets.contains_key(target));
+        locked(&self.elsewhere).clear();
         let mut counts = locked(&self.counts);
-        let mut all = uncounted(&duty);
+        let mut all = uncounted(duty);
         all.iter_mut().for_each(|(pair, count)| *count = counts.get(pair).copied().unwrap_or_default());
-        locked(&self.at_work).retain(|pair| all.contains_key(pair));
         locked(&self.unwritten).retain(|pair, _| all.contains_key(pair));
         *counts = all;
         drop(counts);
-        *self.duty.write().unwrap_or_else(PoisonError::into_inner) = duty;
         *locked(&self.reload) = Reload { ok: true, at: now };
     }
 
@@ -103,8 +113,19 @@ impl Board {
         *locked(&self.reload)
     }
 
-    /// A target was looked at. What this process alone knows of it is added.
-    pub(super) fn looked(&self, mut standing: Standing) {
+    /// What is known of these is no longer true.
+    pub(super) fn out_of_date(&self, targets: BTreeSet<TargetName>) {
+        locked(&self.out_of_date).extend(targets);
+    }
+
+    /// Whether a target was not looked at since the config said otherwise of it.
+    pub(super) fn is_out_of_date(&self, target: &TargetName) -> bool {
+        locked(&self.out_of_date).contains(target) || !locked(&self.standings).contains_key(target)
+    }
+
+    /// A target was looked at, from `begun` on. What this process alone knows of it is added. An older look that took longer
+    /// says nothing.
+    pub(super) fn looked(&self, mut standing: Standing, begun: Instant) {
         let unwritten = locked(&self.unwritten);
         for schedule in &mut standing.schedules {
             let run = unwritten.get(&(standing.target.clone(), schedule.name.clone()));
@@ -112,7 +133,11 @@ impl Board {
         }
         drop(unwritten);
         if self.duty().catalog.targets.contains_key(&standing.target) {
-            locked(&self.standings).insert(standing.target.clone(), Arc::new(standing));
+            let mut standings = locked(&self.standings);
+            if standings.get(&standing.target).is_none_or(|(before, _)| *before <= begun) {
+                locked(&self.out_of_date).remove(&standing.target);
+                standings.insert(standing.target.clone(), (begun, Arc::new(standing)));
+            }
         }
     }
 
@@ -130,12 +155,12 @@ impl Board {
 
     /// How the targets stand that were looked at, by their names.
     pub(super) fn standings(&self) -> Vec<Arc<Standing>> {
-        locked(&self.standings).values().cloned().collect()
+        locked(&self.standings).values().map(|(_, standing)| standing.clone()).collect()
     }
 
     /// How one of them stands.
     pub(super) fn standing(&self, target: &str) -> Option<Arc<Standing>> {
-        locked(&self.standings).get(target).cloned()
+        locked(&self.standings).get(target).map(|(_, standing)| standing.clone())
     }
 
     /// A run ended before anything of it could be written down; `None` when one did not.
@@ -166,25 +191,29 @@ impl Board {
         locked(&self.counts).clone()
     }
 
-    /// Something is worked on until the guard is dropped. The pair is at work until it rests: if not here, then elsewhere.
+    /// A pair is worked on until the guard is dropped.
     pub(super) fn working(self: &Arc<Self>, pair: Pair) -> Working {
-        self.in_progress.fetch_add(1, Ordering::Relaxed);
-        locked(&self.at_work).insert(pair);
-        Working(self.clone())
+        *locked(&self.at_work).entry(pair.clone()).or_default() += 1;
+        Working(self.clone(), pair)
     }
 
-    /// Nobody works on it any more, as far as is known.
+    /// Another process is at a pair.
+    pub(super) fn goes_on_elsewhere(&self, pair: Pair) {
+        locked(&self.elsewhere).insert(pair);
+    }
+
+    /// No other process is at it any more.
     pub(super) fn rests(&self, pair: &Pair) {
-        locked(&self.at_work).remove(pair);
+        locked(&self.elsewhere).remove(pair);
     }
 
     /// The pairs that somebody works on, as far as is known.
     pub(super) fn at_work(&self) -> BTreeSet<Pair> {
-        locked(&self.at_work).clone()
+        locked(&self.at_work).keys().chain(&*locked(&self.elsewhere)).cloned().collect()
     }
 
     pub(super) fn in_progress(&self) -> usize {
-        self.in_progress.load(Ordering::Relaxed)
+        locked(&self.at_work).values().sum()
     }
 
     /// The scheduler is at work.
@@ -211,11 +240,15 @@ impl Board {
 
 /// Counts something that is worked on.
 #[derive(Debug)]
-pub(super) struct Working(Arc<Board>);
+pub(super) struct Working(Arc<Board>, Pair);
 
 impl Drop for Working {
     fn drop(&mut self) {
-        self.0.in_progress.fetch_sub(1, Ordering::Relaxed);
+        let mut at_work = locked(&self.0.at_work);
+        match at_work.get_mut(&self.1) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => _ = at_work.remove(&self.1),
+        }
     }
 }
 
@@ -226,7 +259,7 @@ mod tests {
     use super::*;
     use crate::catalog::Catalog;
 
-    fn duty(targets: &[&str], generation: u64) -> Arc<Duty> {
+    fn catalog(targets: &[&str]) -> Catalog {
         let target =
             |name: &&str| format!("[targets.{name}]\nprovider = \"sqlite\"\npath = \"{name}.db\"\nstore = \"local\"\n");
         let text = format!(
@@ -235,7 +268,11 @@ mod tests {
             targets.iter().map(target).collect::<String>()
         );
         let config = crate::config::parse(&text, Path::new("/etc/snapkeep/config.toml")).unwrap();
-        Arc::new(Duty::of(Catalog::of(config), generation, DateTime::UNIX_EPOCH))
+        Catalog::of(config)
+    }
+
+    fn duty(targets: &[&str]) -> Arc<Duty> {
+        Arc::new(Duty::of(catalog(targets), DateTime::UNIX_EPOCH))
     }
 
     fn pair(target: &str) -> Pair {
@@ -245,13 +282,14 @@ mod tests {
     #[test]
     fn another_config_forgets_what_it_no_longer_names_and_keeps_the_rest() {
         let now = DateTime::UNIX_EPOCH;
-        let board = Board::new(duty(&["notes", "tasks"], 0), now);
+        let board = Board::new(duty(&["notes", "tasks"]), now);
         assert_eq!(board.counts()[&pair("notes")], Count::default(), "what never ran is nothing, and there");
         board.ran(&pair("notes"), false, TimeDelta::seconds(3));
         board.ran(&pair("tasks"), true, TimeDelta::zero());
         board.not_reloaded(now + TimeDelta::minutes(1));
         assert!(!board.reload().ok);
-        board.reloaded(duty(&["notes", "more"], 1), now + TimeDelta::minutes(2));
+        let next = Duty::after(&board.duty(), catalog(&["notes", "more"]), now);
+        board.reloaded(&Arc::new(next), now + TimeDelta::minutes(2));
         let counts = board.counts();
         assert_eq!(counts.keys().map(|(target, _)| target.as_str()).collect::<Vec<_>>(), ["more", "notes"]);
         assert_eq!(counts[&pair("notes")], Count { runs: 1, failures: 1, late: TimeDelta::seconds(3) });
@@ -261,7 +299,7 @@ mod tests {
     #[test]
     fn who_is_silent_for_long_is_stuck_and_who_stops_is_not_ready() {
         let now = Utc::now();
-        let board = Board::new(duty(&[], 0), now);
+        let board = Board::new(duty(&[]), now);
         assert!(board.is_ready(now) && board.is_alive(now));
         let later = now + SILENCE;
         assert!(!board.is_ready(later) && !board.is_alive(later));

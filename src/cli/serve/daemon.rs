@@ -3,7 +3,6 @@
 //! What is due is decided by the state that all who share it read; what is planned here is only when to look. So nothing is lost
 //! with a process, and nothing is done twice by two.
 
-use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +10,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt, StreamExt, stream};
 use snapkeep_providers::ErrorKind;
-use snapkeep_providers::model::TargetName;
 use snapkeep_providers::secret::SecretRef;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, Pair};
@@ -27,9 +25,9 @@ use crate::cli::pass::{Occasion, Pass, Passed};
 use crate::cli::{App, Out};
 use crate::config::{Listen, Target};
 use crate::failure::Failure;
-use crate::history::{self, Run};
+use crate::history::{self, History, Run};
 use crate::report::Report;
-use crate::schedule::{Turn, Watch};
+use crate::schedule::{self, Turn, Watch};
 use crate::{retry, standing, units};
 
 /// How soon a run that another process is at is looked at again.
@@ -42,6 +40,10 @@ const LOOKING: usize = 4;
 const RETIRING: Duration = Duration::from_secs(1);
 /// How often those who are in trouble are looked at.
 const TROUBLE: Duration = Duration::from_secs(60);
+/// The pause after each of them.
+const AFTER_TROUBLE: Duration = Duration::from_secs(1);
+/// How long a look may take.
+const LOOK: Duration = Duration::from_secs(300);
 /// How many places are looked at at once for what was missed.
 const CATCHING_UP: usize = 8;
 
@@ -140,8 +142,14 @@ impl Daemon {
     /// Works until it is told to stop, and then until what it has begun has ended.
     pub(super) async fn work(mut self) {
         let (cancel, reloads) = (self.app.cancel.clone(), self.app.reloads.clone().unwrap_or_default());
+        let mut last = Utc::now();
         while !cancel.is_cancelled() {
             let now = Utc::now();
+            // The clock was set back: what was planned by it lies too far ahead.
+            if now < last - schedule::LATE {
+                self.plan_all(None);
+            }
+            last = now;
             self.board.alive(now);
             while let Some((place, at)) = self.line.take(now) {
                 self.begin(place, at);
@@ -193,10 +201,11 @@ impl Daemon {
         for place in 0..duty.places() {
             self.plan_next(place, now);
         }
-        self.beside.abort_all();
-        let news = before.map(|before| duty.news(before)).unwrap_or_default();
-        self.beside.spawn(look_around(self.app.clone(), self.board.clone(), duty.clone(), news));
-        self.beside.spawn(look_at_trouble(self.app.clone(), self.board.clone(), duty.clone()));
+        // What was there is aborted.
+        self.beside = JoinSet::new();
+        self.board.out_of_date(before.map(|before| duty.news(before)).unwrap_or_default());
+        self.beside.spawn(look_around(self.app.clone(), self.board.clone(), duty.clone()));
+        self.beside.spawn(look_at_trouble(self.board.clone(), duty.clone()));
         let (app, found) = (self.app.clone(), self.missed.0.clone());
         self.beside.spawn(async move {
             let duty = &duty;
@@ -247,34 +256,34 @@ impl Daemon {
         let told = failure.filter(|failure| !failure.is_put_off());
         told.iter().for_each(|failure| self.app.report.failure(failure));
         // Otherwise its place is planned by the config of now.
-        if ended.duty.generation == self.duty.generation {
-            match failure.filter(|failure| failure.is_put_off()) {
-                Some(put_off) => {
-                    if put_off.is_interruption() {
-                        let (target, name) = (&task.target.name, task.name);
-                        let message = format!("{name} was cut off; who runs next goes on with it");
-                        self.app.report.info_of(Some(target.as_str()), &message);
-                    }
-                    self.line.plan(ended.place, Utc::now() + ELSEWHERE);
+        if ended.duty.generation != self.duty.generation {
+            return;
+        }
+        let soon = Utc::now() + ELSEWHERE;
+        match (&ended.passed, failure.filter(|failure| failure.is_put_off())) {
+            (Ok(Passed::Elsewhere(_)), _) => self.line.plan(ended.place, soon),
+            (_, Some(put_off)) => {
+                if put_off.is_interruption() {
+                    let (target, name) = (&task.target.name, task.name);
+                    let message = format!("{name} was cut off; who runs next goes on with it");
+                    self.app.report.info_of(Some(target.as_str()), &message);
                 }
-                None => self.plan_after(&ended, task),
+                self.line.plan(ended.place, soon);
             }
+            (_, None) => self.plan_after(&ended, task),
         }
     }
 
-    /// Remembers for who asks that a run has ended; one that was put off, by the lock of another, goes on there.
+    /// Remembers for who asks that a run has ended.
     fn count(&self, ended: &Ended, pair: &Pair) {
+        if matches!(ended.passed, Ok(Passed::Elsewhere(_))) {
+            return self.board.goes_on_elsewhere(pair.clone());
+        }
+        self.board.rests(pair);
         match (&ended.passed, ended.failure()) {
-            (_, Some(failure)) if failure.is_put_off() => {
-                if failure.is_interruption() {
-                    self.board.rests(pair);
-                }
-            }
-            (Ok(Passed::NotDue | Passed::Later(_)), _) => self.board.rests(pair),
-            (Ok(Passed::Ran(_)) | Err(_), failure) => {
-                self.board.rests(pair);
-                self.board.ran(pair, failure.is_none(), ended.late);
-            }
+            (Ok(Passed::NotDue | Passed::Later(_) | Passed::Elsewhere(_)), _) => {}
+            (_, Some(failure)) if failure.is_put_off() => {}
+            (Ok(Passed::Ran(_)) | Err(_), failure) => self.board.ran(pair, failure.is_none(), ended.late),
         }
     }
 
@@ -282,7 +291,7 @@ impl Daemon {
     fn plan_after(&mut self, ended: &Ended, task: Task<'_>) {
         let at_hand = self.at_hand[ended.place];
         let (again, attempt) = match &ended.passed {
-            Ok(Passed::NotDue) => (None, at_hand.attempt),
+            Ok(Passed::NotDue | Passed::Elsewhere(_)) => (None, at_hand.attempt),
             Ok(Passed::Later(at)) => (Some(*at), at_hand.attempt),
             Ok(Passed::Ran(ran)) => (ran.again, at_hand.attempt),
             Err(failure) => {
@@ -314,7 +323,7 @@ impl Daemon {
                 self.board.not_reloaded(now);
             }
             Ok(catalog) => {
-                let duty = Arc::new(Duty::of(catalog, self.duty.generation + 1, now));
+                let duty = Arc::new(Duty::after(&self.duty, catalog, now));
                 if taken_once(&duty) != self.taken_once {
                     self.app.report.warn("[serve] listen and bearer_token stay as they were until it is started anew");
                 }
@@ -322,7 +331,7 @@ impl Daemon {
                 if limits(&duty) != limits(&before) {
                     self.budget = Arc::new(budget(&duty));
                 }
-                self.board.reloaded(duty, now);
+                self.board.reloaded(&duty, now);
                 self.plan_all(Some(&before));
                 tell_duty(&self.app.report, &self.duty);
                 while self.retired.try_join_next().is_some() {}
@@ -335,7 +344,7 @@ impl Daemon {
 impl Ended {
     fn failure(&self) -> Option<&Failure> {
         match &self.passed {
-            Ok(Passed::NotDue | Passed::Later(_)) => None,
+            Ok(Passed::NotDue | Passed::Later(_) | Passed::Elsewhere(_)) => None,
             Ok(Passed::Ran(ran)) => ran.failure.as_ref(),
             Err(failure) => Some(failure),
         }
@@ -370,12 +379,15 @@ impl Worker {
     }
 
     async fn work(&self, task: Task<'_>, began: DateTime<Utc>) -> Result<Passed, Failure> {
-        let Task { name, schedule, timetable, target } = task;
+        let Task { name, schedule, timetable, target, since } = task;
         let cancel = if target.settings.is_dump() { &self.stop.dumps } else { &self.stop.clouds };
         let app = App { cancel: cancel.clone(), now: began, ..self.app.clone() };
-        let occasion = Occasion::Due { timetable, watch: Watch { since: self.duty.since, noticed: self.noticed } };
+        let occasion = Occasion::Due { timetable, watch: Watch { since, noticed: self.noticed } };
         let pass = Pass { app: &app, config: &self.duty.catalog, target, name, schedule, occasion };
         let passed = pass.run().await.map_err(|failure| failure.of(&target.name));
+        if matches!(passed, Ok(Passed::Elsewhere(_))) {
+            return passed;
+        }
         let failure = passed.as_ref().err();
         if failure.is_none_or(|failure| !failure.is_put_off()) {
             let unwritten = failure.map(|failure| Run::unwritten(began, self.attempt, failure));
@@ -395,75 +407,99 @@ impl Worker {
     async fn look_at(&self, target: &Target) {
         let duty = self.board.duty();
         if let Some(target) = duty.catalog.targets.get(&target.name) {
-            self.board.looked(Box::pin(standing::look(&duty.catalog, target)).await);
+            look_at(&self.board, &duty, target).await;
         }
     }
 }
 
-/// When a run that a place has missed is to be made up for; `None` where it has missed none. What is to be skipped is settled,
-/// and so is what was due before the place was first seen by this rule: from then on it is known what was missed. What was due
-/// since this process began was noticed.
+/// When a run that a place has missed is to be made up for; `None` where it has missed none. What was due before the place was
+/// first seen by this rule is settled: from then on it is known what was missed. What was due since this process began was
+/// noticed.
 async fn missed(
     app: &App,
     duty: &Duty,
     task: Task<'_>,
     began: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, Failure> {
-    let Task { name, timetable, target, .. } = task;
+    let Task { name, timetable, target, since, .. } = task;
     let opened = app.asking(catalog::open(&duty.catalog, target)).await?;
     let known = app.asking(history::of(&opened.scope, name)).await?;
     let (now, rule) = (Utc::now(), timetable.rule());
-    let turn = timetable.turn(known.past(), Watch { since: duty.since, noticed: began }, now, &target.name);
-    let skipped = if let Turn::Skip(due) = turn { Some(due) } else { None };
-    // What is to run has that written down by its run.
-    if skipped.is_some() || turn == Turn::Wait && known.rule.as_ref() != Some(&rule) {
-        history::change(&opened.scope, name, |history| {
-            skipped.into_iter().for_each(|due| history.settle(due, now));
-            history.rule = Some(rule.clone());
-        })
-        .await?;
-    }
-    Ok(match turn {
-        Turn::Wait | Turn::Skip(_) => None,
+    let watch = Watch { since, noticed: began };
+    let turn = |history: &History| timetable.turn(history.past(), watch, now, &target.name);
+    Ok(match turn(&known) {
         Turn::Later(at) => Some(at),
         Turn::Run(_) => Some(now),
+        // Somebody may be at what was due before. The run's lock tells.
+        Turn::Skip(_) if known.unfinished.is_some() => Some(now),
+        Turn::Wait | Turn::Skip(_) => {
+            if known.rule.as_ref() != Some(&rule) {
+                history::change(&opened.scope, name, |history| {
+                    if let Turn::Skip(due) = turn(history)
+                        && history.unfinished.is_none()
+                    {
+                        history.settle(due, now);
+                    }
+                    history.rule = Some(rule.clone());
+                })
+                .await?;
+            }
+            // What is too late now is so for others too, and those who noticed it in time may still run it.
+            None
+        }
     })
 }
 
-/// Looks at every target from time to time: at all that are not known yet, or otherwise, at once; at the others in turn.
-async fn look_around(app: App, board: Arc<Board>, duty: Arc<Duty>, news: BTreeSet<TargetName>) {
+/// Looks at every target from time to time: at those that are not known yet, or otherwise, at once; at all of them in turn, the one
+/// first that was not looked at for longest.
+async fn look_around(app: App, board: Arc<Board>, duty: Arc<Duty>) {
     let every = duty.catalog.serve.look_every();
     let look = |target| {
         let (app, board, duty) = (&app, &board, &duty);
-        async move { look_at(app, board, duty, target).await }
+        async move {
+            look_at(board, duty, target).await;
+            ask_quotas(app, board, duty, target).await;
+        }
     };
-    let is_new = |target: &&Target| news.contains(&target.name) || board.standing(target.name.as_str()).is_none();
-    stream::iter(duty.catalog.targets.values().filter(is_new)).for_each_concurrent(LOOKING, look).await;
+    let new = duty.catalog.targets.values().filter(|target| board.is_out_of_date(&target.name));
+    stream::iter(new).for_each_concurrent(LOOKING, look).await;
     let pause = every / u32::try_from(duty.catalog.targets.len().max(1)).unwrap_or(u32::MAX);
     let mut ticks = tokio::time::interval(pause.max(Duration::from_millis(1)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.reset();
-    let in_turn = stream::unfold((ticks, duty.catalog.targets.values().cycle()), async |(mut ticks, mut targets)| {
+    let mut in_turn: Vec<&Target> = duty.catalog.targets.values().collect();
+    in_turn.sort_by_cached_key(|target| board.standing(target.name.as_str()).map(|standing| standing.seen_at));
+    let in_turn = stream::unfold((ticks, in_turn.into_iter().cycle()), async |(mut ticks, mut targets)| {
         ticks.tick().await;
         Some((targets.next()?, (ticks, targets)))
     });
     in_turn.for_each_concurrent(LOOKING, look).await;
 }
 
-/// Looks again at those who are in trouble: what was mended by hand is seen soon. One at a time, however many they are.
-async fn look_at_trouble(app: App, board: Arc<Board>, duty: Arc<Duty>) {
+/// Looks again at those who are in trouble: what was mended by hand is seen soon. One at a time, however many they are, and not
+/// faster than a cloud that is in trouble itself can bear.
+async fn look_at_trouble(board: Arc<Board>, duty: Arc<Duty>) {
     loop {
         tokio::time::sleep(TROUBLE).await;
         for target in board.in_trouble(Utc::now()) {
             if let Some(target) = duty.catalog.targets.get(&target) {
-                look_at(&app, &board, &duty, target).await;
+                look_at(&board, &duty, target).await;
+                tokio::time::sleep(AFTER_TROUBLE).await;
             }
         }
     }
 }
 
-async fn look_at(app: &App, board: &Board, duty: &Duty, target: &Target) {
-    board.looked(Box::pin(standing::look(&duty.catalog, target)).await);
+/// One that never answers is left as it was.
+async fn look_at(board: &Board, duty: &Duty, target: &Target) {
+    let begun = Instant::now();
+    let look = Box::pin(standing::look(&duty.catalog, target));
+    if let Ok(standing) = tokio::time::timeout(LOOK, look).await {
+        board.looked(standing, begun);
+    }
+}
+
+async fn ask_quotas(app: &App, board: &Board, duty: &Duty, target: &Target) {
     let asked = async {
         let opened = catalog::open(&duty.catalog, target).await?;
         Ok(opened.provider.quotas().await?)

@@ -1,6 +1,6 @@
 //! What a config makes of the scheduler: each target of each schedule has a place.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use snapkeep_providers::model::TargetName;
@@ -18,8 +18,6 @@ pub(super) struct Duty {
     places: Vec<Place>,
     /// Tells it from those of the configs before.
     pub(super) generation: u64,
-    /// Since when it holds.
-    pub(super) since: DateTime<Utc>,
 }
 
 /// A target of a schedule.
@@ -27,6 +25,8 @@ pub(super) struct Duty {
 struct Place {
     schedule: usize,
     target: TargetName,
+    /// Since when it is there, by the same rule.
+    since: DateTime<Utc>,
 }
 
 /// What is to be done at a place.
@@ -37,6 +37,8 @@ pub(super) struct Task<'d> {
     pub(super) schedule: &'d Schedule,
     pub(super) timetable: &'d Timetable,
     pub(super) target: &'d Target,
+    /// Since when it is there, by the same rule.
+    pub(super) since: DateTime<Utc>,
 }
 
 fn policy<'c>(config: &'c Config, target: &Target) -> Option<&'c Retention> {
@@ -56,14 +58,27 @@ impl Task<'_> {
 }
 
 impl Duty {
-    pub(super) fn of(catalog: Catalog, generation: u64, since: DateTime<Utc>) -> Self {
+    /// The first of a process.
+    pub(super) fn of(catalog: Catalog, since: DateTime<Utc>) -> Self {
         let (mut timetables, mut places) = (Vec::new(), Vec::new());
         for (number, (name, schedule)) in catalog.schedules.iter().enumerate() {
             let targets = schedule::targets(&catalog, schedule);
-            places.extend(targets.iter().map(|target| Place { schedule: number, target: target.name.clone() }));
+            places.extend(targets.iter().map(|target| Place { schedule: number, target: target.name.clone(), since }));
             timetables.push((name.clone(), Timetable::new(name, schedule)));
         }
-        Self { catalog, timetables, places, generation, since }
+        Self { catalog, timetables, places, generation: 0 }
+    }
+
+    /// The next one: what is as it was is there as long as it was.
+    pub(super) fn after(before: &Self, catalog: Catalog, since: DateTime<Utc>) -> Self {
+        let mut next = Self { generation: before.generation + 1, ..Self::of(catalog, since) };
+        let tasks = (0..before.places()).filter_map(|place| before.task(place));
+        let known: BTreeMap<Pair, Task<'_>> = tasks.map(|task| (task.pair(), task)).collect();
+        let is_same =
+            |task: &Task<'_>| known.get(&task.pair()).filter(|old| old.timetable.rule() == task.timetable.rule());
+        let since: Vec<_> = (0..next.places()).map(|place| Some(is_same(&next.task(place)?)?.since)).collect();
+        next.places.iter_mut().zip(since).for_each(|(place, since)| place.since = since.unwrap_or(place.since));
+        next
     }
 
     /// The schedules that have no target.
@@ -94,10 +109,10 @@ impl Duty {
 
     /// What is to be done at a place.
     pub(super) fn task(&self, place: usize) -> Option<Task<'_>> {
-        let Place { schedule, target } = self.places.get(place)?;
+        let Place { schedule, target, since } = self.places.get(place)?;
         let (name, timetable) = self.timetables.get(*schedule)?;
         let schedule = self.catalog.schedules.get(name)?;
-        Some(Task { name, schedule, timetable, target: self.catalog.targets.get(target)? })
+        Some(Task { name, schedule, timetable, target: self.catalog.targets.get(target)?, since: *since })
     }
 }
 
@@ -114,7 +129,7 @@ mod tests {
 
     fn duty(config: &str) -> Duty {
         let config = crate::config::parse(config, Path::new("/etc/snapkeep/config.toml")).unwrap();
-        Duty::of(Catalog::of(config), 0, DateTime::UNIX_EPOCH)
+        Duty::of(Catalog::of(config), DateTime::UNIX_EPOCH)
     }
 
     /// What is news when this of the config is that.
@@ -122,6 +137,20 @@ mod tests {
         assert!(CONFIG.contains(this), "{this}");
         let news = duty(&CONFIG.replace(this, that)).news(&duty(CONFIG));
         news.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_is_as_it_was_is_there_as_long_as_it_was() {
+        let now = DateTime::UNIX_EPOCH + chrono::TimeDelta::days(1);
+        let since = |this: &str, that: &str| {
+            let config = crate::config::parse(&CONFIG.replace(this, that), Path::new("/etc/snapkeep/config.toml"));
+            let next = Duty::after(&duty(CONFIG), Catalog::of(config.unwrap()), now);
+            assert_eq!((next.places(), next.generation), (1, 1));
+            next.task(0).unwrap().since
+        };
+        assert_eq!(since("keep_daily = 7", "keep_daily = 8"), DateTime::UNIX_EPOCH);
+        assert_eq!(since("15 2 * * *", "0 4 * * *"), now);
+        assert_eq!(since("[\"notes\"]", "[\"tasks\"]"), now);
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Serve {
         let listening = self.listen(app, &catalog).await.map_err(|failure| vec![failure])?;
         let now = Utc::now();
         // Held by nobody else: a config that is replaced goes when its last run does.
-        let board = Arc::new(Board::new(Arc::new(Duty::of(catalog, 0, now)), now));
+        let board = Arc::new(Board::new(Arc::new(Duty::of(catalog, now)), now));
         tell_duty(&app.report, &board.duty());
         let stop = CancellationToken::new();
         let answering = listening

@@ -415,7 +415,7 @@ mod tests {
         let catalog = crate::catalog::Catalog::of(
             crate::config::parse("version = 1\n", std::path::Path::new("/etc/snapkeep/config.toml")).unwrap(),
         );
-        let duty = Arc::new(super::super::duty::Duty::of(catalog, 0, Utc::now()));
+        let duty = Arc::new(super::super::duty::Duty::of(catalog, Utc::now()));
         let shared = |token: Option<&str>| Shared {
             board: Arc::new(Board::new(duty.clone(), Utc::now())),
             access: Access::new(token.map(|token| Secret::new(token.into())).as_ref()),

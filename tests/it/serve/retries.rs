@@ -124,3 +124,23 @@ pub(super) fn what_is_mended_by_hand_is_seen_soon() {
     in_time(90, "it is seen that there is one", || (good() == Some(1.0)).then_some(()));
     served.stopped(Duration::from_secs(5));
 }
+
+#[test]
+fn a_run_by_hand_is_the_next_try_of_what_failed() {
+    let bench = Bench::of(&[target("gone", "gone.db", "")]);
+    let (schedule, due) = hourly();
+    append(&bench, &schedule);
+    bench.sql("gone.db", "CREATE TABLE notes (text TEXT)");
+    miss(&bench, bench.command(), 1);
+    fs::rename(bench.path("gone.db"), bench.path("elsewhere.db")).unwrap();
+    let mut served = Served::of(&bench);
+    until("it has failed", || served.runs("gone").into_iter().next());
+    served.stopped(Duration::from_secs(5));
+    fs::rename(bench.path("elsewhere.db"), bench.path("gone.db")).unwrap();
+    let ran = bench.run("-o json run hourly");
+    let run = &ran.document()["items"][0];
+    assert_eq!((ran.code, &run["attempt"], time(&run["due"])), (Some(0), &json!(2), due), "{ran}");
+    let history = history(&histories(&bench)[0]);
+    assert_eq!((&history["retry"], time(&history["settled"])), (&Value::Null, due), "{history}");
+    assert_eq!(keys_of(&bench, "gone"), [key(due)]);
+}
