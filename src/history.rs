@@ -62,8 +62,10 @@ pub(crate) struct Unfinished {
     pub(crate) due: Option<DateTime<Utc>>,
     pub(crate) begun_at: DateTime<Utc>,
     /// When the first of those began that went on with it.
+    #[serde(default)]
     pub(crate) first_at: DateTime<Utc>,
     /// How many began it.
+    #[serde(default)]
     pub(crate) times: u32,
 }
 
@@ -123,8 +125,11 @@ impl History {
     /// What says whether it is due.
     pub(crate) fn past(&self) -> Past<'_> {
         let retry = self.retry.map(|retry| (retry.due, retry.at));
-        let again = |unfinished: &Unfinished| unfinished.begun_at + retry::pause_cut_off(unfinished.times);
-        let begun = self.unfinished.as_ref().and_then(|unfinished| Some((unfinished.due?, again(unfinished))));
+        let begun = self.unfinished.as_ref().and_then(|run| {
+            let (due, pause) = (run.due?, retry::pause_cut_off(run.times));
+            // By the clock of another host; where nothing is waited for it is not asked.
+            Some((due, if pause.is_zero() { due } else { run.begun_at + pause }))
+        });
         Past { settled: self.settled, rule: self.rule.as_deref(), retry, begun }
     }
 

@@ -18,6 +18,8 @@ pub(crate) use shard::Shard;
 
 /// How late a look may be for what it finds due to count as not missed.
 pub(crate) const LATE: TimeDelta = TimeDelta::minutes(5);
+/// No pause before another try is longer; one that seems so is of a clock that is wrong.
+const PAUSE: TimeDelta = TimeDelta::minutes(10);
 /// How far clocks may differ that are believed.
 const FAR: TimeDelta = TimeDelta::days(1);
 
@@ -158,7 +160,7 @@ impl Timetable {
         // What has begun is gone on with, by whatever rule and however late.
         let again = past.retry.into_iter().chain(past.begun).filter(|(begun, _)| *begun == due).map(|(_, again)| again);
         match (self.missed, again.max()) {
-            (_, Some(again)) if now < again => Turn::Later(again),
+            (_, Some(again)) if now < again && again - now <= PAUSE => Turn::Later(again),
             (_, Some(_)) => Turn::Run(due),
             _ if is_new && start <= watch.since => Turn::Skip(due),
             (Missed::Skip, None) if watch.noticed - start > LATE => Turn::Skip(due),

@@ -21,7 +21,7 @@ use crate::notices::Told;
 use crate::retry;
 use crate::schedule::{Timetable, Turn, Watch};
 
-/// How long after its beginning a run that was cut off is gone on with by one that is asked for.
+/// How long after its beginning a run that was cut off or failed is gone on with by one that is asked for.
 const YOUNG: TimeDelta = TimeDelta::hours(6);
 
 /// A run that is to be.
@@ -186,9 +186,9 @@ impl Pass<'_> {
     /// was so long ago that another snapshot is wanted, and is the next try of what failed.
     fn asked(&self, key: Option<&str>, known: &History, now: DateTime<Utc>) -> (String, Option<DateTime<Utc>>) {
         let last = Timetable::new(self.name, self.schedule).last(now);
-        let is_new = |moment| last.is_none_or(|last| last <= moment);
-        let cut_off = known.unfinished.as_ref().filter(|run| now - run.first_at < YOUNG && is_new(run.first_at));
-        match (key, cut_off, known.retry.filter(|retry| is_new(retry.due))) {
+        let is_young = |moment| moment <= now && now - moment < YOUNG && last.is_none_or(|last| last <= moment);
+        let cut_off = known.unfinished.as_ref().filter(|run| is_young(run.first_at));
+        match (key, cut_off, known.retry.filter(|retry| is_young(retry.due))) {
             (Some(key), ..) => (key.to_owned(), None),
             (None, Some(cut_off), _) => (cut_off.key.clone(), cut_off.due),
             (None, None, Some(retry)) => (self.key_of(retry.due), Some(retry.due)),

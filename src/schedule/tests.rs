@@ -225,7 +225,7 @@ fn what_was_noticed_in_time_may_wait_long_for_its_turn() {
 
 #[test]
 fn what_failed_is_tried_again_when_its_pause_is_over() {
-    let (due, again, orders) = (at("2026-05-02T02:15:00Z"), at("2026-05-02T02:40:00Z"), named("orders"));
+    let (due, again, orders) = (at("2026-05-02T02:15:00Z"), at("2026-05-02T02:30:00Z"), named("orders"));
     let past = Past { retry: Some((due, again)), ..settled(Some(at("2026-05-01T02:15:00Z"))) };
     let turn =
         |now| nightly("skip").turn(past, watch(at("2026-05-02T02:26:00Z"), at("2026-05-02T02:26:00Z")), now, &orders);

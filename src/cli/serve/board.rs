@@ -41,8 +41,8 @@ pub(super) struct Board {
     duty: RwLock<Arc<Duty>>,
     /// With the moment at which the looking began.
     standings: Mutex<BTreeMap<TargetName, (Instant, Arc<Standing>)>>,
-    /// Targets of which the config says something else since.
-    out_of_date: Mutex<BTreeSet<TargetName>>,
+    /// Targets of which the config says something else, and since when.
+    out_of_date: Mutex<BTreeMap<TargetName, Instant>>,
     counts: Mutex<BTreeMap<Pair, Count>>,
     quotas: Mutex<BTreeMap<TargetName, Vec<Quota>>>,
     reload: Mutex<Reload>,
@@ -93,7 +93,7 @@ impl Board {
         *self.duty.write().unwrap_or_else(PoisonError::into_inner) = duty.clone();
         locked(&self.standings).retain(|target, _| duty.catalog.targets.contains_key(target));
         locked(&self.quotas).retain(|target, _| duty.catalog.targets.contains_key(target));
-        locked(&self.out_of_date).retain(|target| duty.catalog.targets.contains_key(target));
+        locked(&self.out_of_date).retain(|target, _| duty.catalog.targets.contains_key(target));
         locked(&self.elsewhere).clear();
         let mut counts = locked(&self.counts);
         let mut all = uncounted(duty);
@@ -113,14 +113,15 @@ impl Board {
         *locked(&self.reload)
     }
 
-    /// What is known of these is no longer true.
+    /// What is known of these is no longer true, nor is what is being read.
     pub(super) fn out_of_date(&self, targets: BTreeSet<TargetName>) {
-        locked(&self.out_of_date).extend(targets);
+        let now = Instant::now();
+        locked(&self.out_of_date).extend(targets.into_iter().map(|target| (target, now)));
     }
 
     /// Whether a target was not looked at since the config said otherwise of it.
     pub(super) fn is_out_of_date(&self, target: &TargetName) -> bool {
-        locked(&self.out_of_date).contains(target) || !locked(&self.standings).contains_key(target)
+        locked(&self.out_of_date).contains_key(target) || !locked(&self.standings).contains_key(target)
     }
 
     /// A target was looked at, from `begun` on. What this process alone knows of it is added. An older look that took longer
@@ -132,12 +133,14 @@ impl Board {
             run.into_iter().for_each(|run| schedule.add(run));
         }
         drop(unwritten);
-        if self.duty().catalog.targets.contains_key(&standing.target) {
-            let mut standings = locked(&self.standings);
-            if standings.get(&standing.target).is_none_or(|(before, _)| *before <= begun) {
-                locked(&self.out_of_date).remove(&standing.target);
-                standings.insert(standing.target.clone(), (begun, Arc::new(standing)));
+        // Taken first: whoever forgets what another config does not name comes before or after.
+        let (mut standings, mut out_of_date) = (locked(&self.standings), locked(&self.out_of_date));
+        let is_known = self.duty().catalog.targets.contains_key(&standing.target);
+        if is_known && standings.get(&standing.target).is_none_or(|(before, _)| *before <= begun) {
+            if out_of_date.get(&standing.target).is_some_and(|since| *since <= begun) {
+                out_of_date.remove(&standing.target);
             }
+            standings.insert(standing.target.clone(), (begun, Arc::new(standing)));
         }
     }
 

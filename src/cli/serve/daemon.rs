@@ -145,9 +145,12 @@ impl Daemon {
         let mut last = Utc::now();
         while !cancel.is_cancelled() {
             let now = Utc::now();
-            // The clock was set back: what was planned by it lies too far ahead.
+            // What was planned by the clock as it was lies too far ahead.
             if now < last - schedule::LATE {
+                self.app.report.warn("the clock was set back");
+                self.began = now;
                 self.plan_all(None);
+                self.reload().await;
             }
             last = now;
             self.board.alive(now);
@@ -161,9 +164,8 @@ impl Daemon {
                 () = reloads.notified() => self.reload().await,
                 Some(ended) = self.running.join_next() => self.ended(ended),
                 Some((generation, place, at)) = self.missed.1.recv() => {
-                    if generation == self.duty.generation {
+                    if generation == self.duty.generation && self.line.hasten(place, at) {
                         self.at_hand[place].noticed.get_or_insert(self.began);
-                        self.line.hasten(place, at);
                     }
                 }
                 () = tokio::time::sleep(nap) => {}
@@ -276,7 +278,7 @@ impl Daemon {
 
     /// Remembers for who asks that a run has ended.
     fn count(&self, ended: &Ended, pair: &Pair) {
-        if matches!(ended.passed, Ok(Passed::Elsewhere(_))) {
+        if matches!(ended.passed, Ok(Passed::Elsewhere(_))) && ended.duty.generation == self.duty.generation {
             return self.board.goes_on_elsewhere(pair.clone());
         }
         self.board.rests(pair);
@@ -299,7 +301,7 @@ impl Daemon {
                 (pause.map(|pause| Utc::now() + pause), at_hand.attempt.saturating_add(1))
             }
         };
-        self.plan_next(ended.place, ended.began);
+        self.plan_next(ended.place, ended.began.min(Utc::now()));
         if let Some(at) = again
             && self.line.planned(ended.place).is_none_or(|next| at < next)
         {
@@ -382,7 +384,7 @@ impl Worker {
         let Task { name, schedule, timetable, target, since } = task;
         let cancel = if target.settings.is_dump() { &self.stop.dumps } else { &self.stop.clouds };
         let app = App { cancel: cancel.clone(), now: began, ..self.app.clone() };
-        let occasion = Occasion::Due { timetable, watch: Watch { since, noticed: self.noticed } };
+        let occasion = Occasion::Due { timetable, watch: Watch { since, noticed: self.noticed.min(began) } };
         let pass = Pass { app: &app, config: &self.duty.catalog, target, name, schedule, occasion };
         let passed = pass.run().await.map_err(|failure| failure.of(&target.name));
         if matches!(passed, Ok(Passed::Elsewhere(_))) {

@@ -45,6 +45,11 @@ fn policy<'c>(config: &'c Config, target: &Target) -> Option<&'c Retention> {
     config.retention.get(target.retention.as_ref()?)
 }
 
+/// Whether two configs keep snapshots, and what is remembered of them, in the same places.
+fn keep_alike(one: &Config, other: &Config) -> bool {
+    (&one.stores, &one.state) == (&other.stores, &other.state)
+}
+
 /// The schedules that mean a target.
 fn selecting<'c>(config: &'c Config, target: &'c Target) -> impl Iterator<Item = (&'c String, &'c Schedule)> {
     config.schedules.iter().filter(|(_, schedule)| schedule.selects(target))
@@ -74,9 +79,13 @@ impl Duty {
         let mut next = Self { generation: before.generation + 1, ..Self::of(catalog, since) };
         let tasks = (0..before.places()).filter_map(|place| before.task(place));
         let known: BTreeMap<Pair, Task<'_>> = tasks.map(|task| (task.pair(), task)).collect();
-        let is_same =
-            |task: &Task<'_>| known.get(&task.pair()).filter(|old| old.timetable.rule() == task.timetable.rule());
-        let since: Vec<_> = (0..next.places()).map(|place| Some(is_same(&next.task(place)?)?.since)).collect();
+        let is_alike = keep_alike(&next.catalog, &before.catalog);
+        let is_old = |task: &Task<'_>, old: &Task<'_>| {
+            is_alike && old.target == task.target && old.timetable.rule() == task.timetable.rule()
+        };
+        let since_of =
+            |task: &Task<'_>| Some(known.get(&task.pair()).filter(|old| is_old(task, old))?.since.min(since));
+        let since: Vec<_> = (0..next.places()).map(|place| since_of(&next.task(place)?)).collect();
         next.places.iter_mut().zip(since).for_each(|(place, since)| place.since = since.unwrap_or(place.since));
         next
     }
@@ -96,7 +105,7 @@ impl Duty {
     /// The targets of which the config before said something else, or nothing: what is known of them is out of date.
     pub(super) fn news(&self, before: &Self) -> BTreeSet<TargetName> {
         let (now, then) = (&self.catalog, &before.catalog);
-        if (&now.stores, &now.state) != (&then.stores, &then.state) {
+        if !keep_alike(now, then) {
             return now.targets.keys().cloned().collect();
         }
         let is_news = |target: &&Target| {
@@ -151,6 +160,8 @@ mod tests {
         assert_eq!(since("keep_daily = 7", "keep_daily = 8"), DateTime::UNIX_EPOCH);
         assert_eq!(since("15 2 * * *", "0 4 * * *"), now);
         assert_eq!(since("[\"notes\"]", "[\"tasks\"]"), now);
+        assert_eq!(since("notes.db", "other.db"), now);
+        assert_eq!(since("path = \"s\"", "path = \"elsewhere\""), now);
     }
 
     #[test]

@@ -27,11 +27,13 @@ impl Line {
         }
     }
 
-    /// Moves a start to an earlier moment; of one that has begun there is none to move.
-    pub(super) fn hasten(&mut self, place: usize, at: DateTime<Utc>) {
-        if self.planned.get(place).copied().flatten().is_some_and(|planned| planned > at) {
+    /// Moves a start to an earlier moment, and tells whether it did; of one that has begun there is none to move.
+    pub(super) fn hasten(&mut self, place: usize, at: DateTime<Utc>) -> bool {
+        let is_later = self.planned(place).is_some_and(|planned| planned > at);
+        if is_later {
             self.plan(place, at);
         }
+        is_later
     }
 
     /// The start that is planned for a place.
@@ -94,12 +96,11 @@ mod tests {
     fn only_what_is_planned_later_is_hastened() {
         let mut line = Line::new(2);
         line.plan(0, at(10));
-        line.hasten(0, at(20));
+        assert!(!line.hasten(0, at(20)));
         assert_eq!(line.planned(0), Some(at(10)));
-        line.hasten(0, at(5));
+        assert!(line.hasten(0, at(5)));
         assert_eq!(line.take(at(5)), Some((0, at(5))));
-        line.hasten(0, at(1));
-        line.hasten(1, at(1));
+        assert!(!line.hasten(0, at(1)) && !line.hasten(1, at(1)));
         assert_eq!(line.next(), None, "neither what has begun nor what was never planned");
     }
 }
