@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use snapkeep_providers::model::{ListScope, NativeId, Origin, Snapshot, SnapshotState};
+use snapkeep_providers::model::{ListScope, NativeId, Snapshot, SnapshotState};
 use snapkeep_providers::{ErrorKind, Run};
 
 use crate::catalog::Opened;
@@ -220,7 +220,7 @@ fn compare(opened: &Opened, planned: &[Planned], seen: &[Seen], resumed: Resumed
 fn check_floors(policy: &Retention, seen: &[Seen], going: &[&Planned]) -> Result<(), Failure> {
     let going: BTreeSet<&str> = going.iter().map(|planned| planned.native.as_str()).collect();
     let mut groups: BTreeMap<u32, (Vec<&Seen>, Vec<&Seen>)> = BTreeMap::new();
-    for good in seen.iter().filter(|seen| seen.origin == Origin::Owned && seen.is_good()) {
+    for good in seen.iter().filter(|seen| seen.counts()) {
         let (goes, stays) = groups.entry(good.group).or_default();
         if going.contains(&*good.native) { goes.push(good) } else { stays.push(good) }
     }

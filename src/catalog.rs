@@ -28,6 +28,10 @@ use crate::notices::Notices;
 use crate::operate::Stopped;
 use crate::state::{Expected, Scope, State, Written};
 
+mod opener;
+
+pub(crate) use opener::Opener;
+
 /// What a user types for a snapshot: `<target>/<prefix>`, `<target>/latest` or `<target>/latest-verified`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SnapshotRef {
@@ -107,6 +111,7 @@ pub(crate) fn targets<'c>(config: &'c Config, names: &[String]) -> Result<Vec<&'
 #[derive(Debug)]
 pub(crate) struct Catalog {
     config: Config,
+    opener: Opener,
     state: OnceCell<State>,
     connections: Connections,
     notices: Notices,
@@ -115,7 +120,13 @@ pub(crate) struct Catalog {
 impl Catalog {
     pub(crate) fn of(config: Config) -> Self {
         let notices = Notices::of(&config);
-        Self { config, state: OnceCell::new(), connections: Connections::default(), notices }
+        let (opener, state, connections) = (Opener::default(), OnceCell::new(), Connections::default());
+        Self { config, opener, state, connections, notices }
+    }
+
+    /// The same, with providers that `opener` opens.
+    pub(crate) fn opened_by(self, opener: Opener) -> Self {
+        Self { opener, ..self }
     }
 
     /// What all targets share.
@@ -174,7 +185,7 @@ pub(crate) async fn open(catalog: &Catalog, target: &Target) -> Result<Opened, F
         let bookmarks: Arc<dyn Bookmarks> = Arc::new(InState(scope.clone()));
         let bookmarks = Some(&bookmarks);
         let surroundings = Surroundings { connections, stores: &stores, held_stores, held_regions, bookmarks, base };
-        let provider = snapkeep_providers::open(&target.name, &target.settings, surroundings).await;
+        let provider = catalog.opener.open(target, surroundings).await;
         provider.map_err(|error| Failure::from(error).of(&target.name))
     };
     if let Some(identity) = identity_of_cloud(&target.settings) {

@@ -51,6 +51,8 @@ pub(crate) enum Code {
     Config,
     /// The config has no such target.
     UnknownTarget,
+    /// The config has no such schedule.
+    UnknownSchedule,
     /// More than one snapshot is meant by the id.
     Ambiguous,
     /// The file is no plan.
@@ -223,6 +225,11 @@ impl Failure {
 
     pub(crate) fn is_interruption(&self) -> bool {
         self.exit == INTERRUPTED
+    }
+
+    /// Whether nothing went wrong: it was stopped, or somebody else is at the target.
+    pub(crate) fn is_put_off(&self) -> bool {
+        self.kind == ErrorKind::Locked || self.is_interruption()
     }
 }
 

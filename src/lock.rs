@@ -6,6 +6,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::TargetName;
@@ -58,7 +60,11 @@ impl Lease {
 impl Owner {
     fn this_process() -> Self {
         let pid = std::process::id();
-        Self { host: host(), pid, process: start_of(pid), machine: machine() }
+        let process = match life_of(pid) {
+            Some(Life::Since(start)) => Some(start),
+            Some(Life::Over) | None => None,
+        };
+        Self { host: host(), pid, process, machine: machine() }
     }
 
     /// Whether it is known to be gone: only a process of this very machine can be.
@@ -66,8 +72,21 @@ impl Owner {
         self.machine.is_some()
             && self.machine == machine()
             && self.process.is_some()
-            && start_of(self.pid) != self.process
+            && match life_of(self.pid) {
+                Some(Life::Since(start)) => self.process != Some(start),
+                Some(Life::Over) => true,
+                // Of others' processes a system may show nothing (hidepid= of proc(5)), and yet they are there.
+                None => is_gone(self.pid),
+            }
     }
+}
+
+/// What is seen of a process.
+enum Life {
+    /// Its start, in clock ticks since boot.
+    Since(String),
+    /// It has ended, and nobody has asked how.
+    Over,
 }
 
 /// What this machine calls itself.
@@ -75,17 +94,22 @@ pub(crate) fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// The start time of a process, in clock ticks since boot: field 22 of /proc/PID/stat (proc(5)).
-fn start_of(pid: u32) -> Option<String> {
+/// Whether there is no such process: kill(2) tells it of those that /proc hides too.
+fn is_gone(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
+}
+
+/// The start of a process is field 22 of /proc/PID/stat, its state field 3 (proc(5)).
+fn life_of(pid: u32) -> Option<Life> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name, in parentheses, may hold anything; the last one ends it.
     let fields = stat.rsplit_once(") ")?.1;
-    // A zombie holds nothing any more.
     let mut fields = fields.split(' ');
     if fields.next()? == "Z" {
-        return None;
+        return Some(Life::Over);
     }
-    fields.nth(18).map(ToOwned::to_owned)
+    fields.nth(18).map(|start| Life::Since(start.to_owned()))
 }
 
 fn machine() -> Option<String> {
@@ -116,23 +140,13 @@ impl Lock {
         let owner = Owner::this_process();
         let lease = Lease { owner, since: Utc::now(), renewals: 0, verb: verb.to_owned() };
         let name = scope.lock_name();
-        let look = async {
-            Ok(match scope.get::<Lease>(KIND, name).await? {
-                None => Expected::Absent,
-                // What is renewed between these two looks has another version, and the write below meets it.
-                Some((other, version)) if other.owner.is_dead() || has_run_out(scope).await? => {
-                    Expected::Version(version)
-                }
-                Some((other, _)) => return Err(held_by(target, &other)),
-            })
-        };
         let expected = tokio::select! {
             biased;
             () = lost.cancelled() => {
                 let message = format!("interrupted before {target} was locked");
                 return Err(Failure::new(ErrorKind::Interrupted, message));
             }
-            expected = look => expected?,
+            expected = look(scope, target) => expected?,
         };
         let begun = Instant::now();
         match scope.put(KIND, name, &lease, &expected).await? {
@@ -146,6 +160,11 @@ impl Lock {
                     .with_hint("try again")),
             },
         }
+    }
+
+    /// Makes sure that the lock of `target` can be taken now, as far as one can see without taking it.
+    pub(crate) async fn is_free(scope: &Scope, target: &TargetName) -> Result<(), Failure> {
+        look(scope, target).await.map(|_| ())
     }
 
     /// Makes sure that the lock is still ours: before each step that can't be taken back.
@@ -180,6 +199,16 @@ impl Drop for Lock {
         self.renewal.abort();
         self.scope.drop_now::<Lease>(KIND, self.scope.lock_name(), |there| there.is(&self.lease));
     }
+}
+
+/// What is in the place of a lock that can be taken.
+async fn look(scope: &Scope, target: &TargetName) -> Result<Expected, Failure> {
+    Ok(match scope.get::<Lease>(KIND, scope.lock_name()).await? {
+        None => Expected::Absent,
+        // What is renewed between these two looks has another version, and the write that follows meets it.
+        Some((other, version)) if other.owner.is_dead() || has_run_out(scope).await? => Expected::Version(version),
+        Some((other, _)) => return Err(held_by(target, &other)),
+    })
 }
 
 async fn has_run_out(scope: &Scope) -> Result<bool, Failure> {

@@ -52,6 +52,11 @@ impl Seen {
         self.state == SnapshotState::Available && self.verified != Some(false)
     }
 
+    /// Whether it is one to go back to that nobody else may delete: good, and ours.
+    pub fn counts(&self) -> bool {
+        self.origin == Origin::Owned && self.is_good()
+    }
+
     /// Eight bytes that change when anything changes on which the plan stands.
     pub fn fingerprint(&self) -> u64 {
         let mut hash = Sha256::new();
@@ -237,6 +242,14 @@ pub struct Rules<'p> {
     pub clock_ahead: Option<TimeDelta>,
 }
 
+impl<'p> Rules<'p> {
+    /// A policy with its own limits; `None` where its time zone is none.
+    pub(crate) fn of(policy: &'p Retention, clock_ahead: Option<TimeDelta>) -> Option<Self> {
+        let Retention { max_deletes, max_delete_percent, .. } = *policy;
+        Some(Self { policy, zone: policy.timezone.parse().ok()?, max_deletes, max_delete_percent, clock_ahead })
+    }
+}
+
 /// What pruning one target would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetPlan {
@@ -391,7 +404,7 @@ pub fn refusals_of_the_moment<'s>(
     for seen in seen {
         newest = newest.max(seen.created_at);
         owned |= seen.origin == Origin::Owned;
-        if seen.origin == Origin::Owned && seen.is_good() {
+        if seen.counts() {
             newest_good = newest_good.max(seen.created_at);
         }
     }
@@ -399,14 +412,24 @@ pub fn refusals_of_the_moment<'s>(
     if let Some(ahead) = newest.map(|newest| newest - now).filter(|ahead| *ahead > TimeDelta::zero()) {
         refusals.push(Refusal::Clock(ahead));
     }
-    if let Some(max_age) = policy.max_age.and_then(|age| TimeDelta::from_std(age.duration()).ok()) {
+    if let Some(max_age) = max_age(policy) {
         let age = newest_good.map(|created| now - created);
         // Where nothing of ours is there yet, nothing is stale.
-        if owned && age.is_none_or(|age| age > max_age) {
+        if owned && is_stale(age, max_age) {
             refusals.push(Refusal::Stale { age, max_age });
         }
     }
     refusals
+}
+
+/// How old the newest good snapshot of a target may be, where its policy says so.
+pub(crate) fn max_age(policy: &Retention) -> Option<TimeDelta> {
+    policy.max_age.and_then(|age| TimeDelta::from_std(age.duration()).ok())
+}
+
+/// Whether the newest good snapshot is too old; one of unknown age is, and none is.
+pub(crate) fn is_stale(age: Option<TimeDelta>, max_age: TimeDelta) -> bool {
+    age.is_none_or(|age| age > max_age)
 }
 
 #[cfg(test)]

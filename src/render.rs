@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tabled::builder::Builder;
-use tabled::settings::{Padding, Style};
+use tabled::settings::object::Cell;
+use tabled::settings::{Color, Padding, Style};
 
 use crate::failure::Failure;
 
@@ -63,6 +64,10 @@ pub(crate) enum Kind {
     DiscoveryList,
     /// What was checked
     CheckList,
+    /// What the runs of a schedule came to
+    RunList,
+    /// How targets stand
+    StatusList,
     /// What the demo did
     DemoSteps,
     /// What a hook is told on its stdin
@@ -92,6 +97,39 @@ pub(crate) trait Row: Serialize + JsonSchema {
 
     /// Its name or id.
     fn name(&self) -> String;
+
+    /// Which of its cells, counted from 0, a colour sets off.
+    fn tone(&self) -> Option<(usize, Tone)> {
+        None
+    }
+}
+
+/// What a colour says of a cell. Its text says the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// As it should be.
+    Good,
+    /// To be looked at.
+    Doubtful,
+    /// Not as it should be.
+    Bad,
+}
+
+impl Tone {
+    fn colour(self) -> Color {
+        match self {
+            Self::Good => Color::FG_GREEN,
+            Self::Doubtful => Color::FG_YELLOW,
+            Self::Bad => Color::FG_RED,
+        }
+    }
+}
+
+/// Whether tables are coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paint {
+    Plain,
+    Coloured,
 }
 
 /// Prints `items`, and in JSON the failures too.
@@ -101,9 +139,10 @@ pub(crate) fn print<T: Row>(
     items: &[T],
     failures: &[Failure],
     now: DateTime<Utc>,
+    paint: Paint,
 ) -> io::Result<()> {
     match format {
-        Format::Table => table(out, items, now),
+        Format::Table => table(out, items, now, paint),
         Format::Json => document(out, items, failures),
         Format::Jsonl => items.iter().try_for_each(|item| {
             serde_json::to_writer(&mut *out, item)?;
@@ -132,7 +171,7 @@ fn document<T: Row>(out: &mut impl Write, items: &[T], errors: &[Failure]) -> io
     writeln!(out)
 }
 
-fn table<T: Row>(out: &mut impl Write, items: &[T], now: DateTime<Utc>) -> io::Result<()> {
+fn table<T: Row>(out: &mut impl Write, items: &[T], now: DateTime<Utc>, paint: Paint) -> io::Result<()> {
     if items.is_empty() {
         return Ok(());
     }
@@ -144,6 +183,10 @@ fn table<T: Row>(out: &mut impl Write, items: &[T], now: DateTime<Utc>) -> io::R
     }
     let mut table = builder.build();
     table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
+    let tones = items.iter().map(T::tone).enumerate().filter(|_| paint == Paint::Coloured);
+    for (nth, (column, tone)) in tones.filter_map(|(nth, tone)| Some((nth, tone?))) {
+        table.modify(Cell::new(nth + 1, column), tone.colour()); // below the headings
+    }
     for line in table.to_string().lines() {
         writeln!(out, "{}", line.trim_end())?;
     }

@@ -38,6 +38,17 @@ pub(crate) enum Colour {
     Never,
 }
 
+impl Colour {
+    /// Whether what goes to this stream is coloured.
+    pub(crate) fn is_for(self, stream: &impl IsTerminal) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        }
+    }
+}
+
 /// How much to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
@@ -92,13 +103,8 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(format: LogFormat, level: Level, colour: Colour) -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        let colour = match colour {
-            Colour::Always => true,
-            Colour::Never => false,
-            Colour::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-        };
-        let shows_bars = terminal && format == LogFormat::Text && level >= Level::Normal;
+        let colour = colour.is_for(&std::io::stderr());
+        let shows_bars = std::io::stderr().is_terminal() && format == LogFormat::Text && level >= Level::Normal;
         let bars = shows_bars.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
         Self { format, level, colour: colour && format == LogFormat::Text, bars }
     }
@@ -145,7 +151,8 @@ impl Report {
         self.info_of(None, message);
     }
 
-    fn info_of(&self, target: Option<&str>, message: &str) {
+    /// What is about a target; as a text it begins with the target's name.
+    pub(crate) fn info_of(&self, target: Option<&str>, message: &str) {
         if self.level >= Level::Normal {
             self.say(&Message::Info(Said { target, message }));
         }

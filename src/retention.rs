@@ -5,13 +5,11 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc};
-use chrono_tz::{GapInfo, Tz};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDateTime, TimeDelta, Timelike, Utc};
+use chrono_tz::Tz;
 
 use crate::config::{Retention, Within};
-
-/// More than any zone is from UTC.
-const EDGE: TimeDelta = TimeDelta::days(2);
+use crate::wall::{self, EDGE};
 
 /// A rule that gives slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +114,7 @@ pub fn keep(policy: &Retention, zone: Tz, moments: &[DateTime<Utc>], now: DateTi
     let mut reasons = vec![Vec::new(); moments.len()];
     let mut order: Vec<u32> = (0..moments.len() as u32).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(moments[index as usize]));
-    let local: Vec<NaiveDateTime> = moments.iter().map(|moment| local_time(*moment, zone)).collect();
+    let local: Vec<NaiveDateTime> = moments.iter().map(|moment| wall::shown(*moment, zone)).collect();
     let coarsest = Rule::ALL.into_iter().skip(1).rfind(|rule| rule.count(policy) > 0);
     for rule in Rule::ALL {
         let of = rule.count(policy);
@@ -148,12 +146,6 @@ pub fn keep(policy: &Retention, zone: Tz, moments: &[DateTime<Utc>], now: DateTi
     reasons
 }
 
-/// What a clock in `zone` shows; at the ends of the calendar, where it would show nothing, what it shows days from there.
-fn local_time(moment: DateTime<Utc>, zone: Tz) -> NaiveDateTime {
-    let (first, last) = (DateTime::<Utc>::MIN_UTC + EDGE, DateTime::<Utc>::MAX_UTC - EDGE);
-    moment.clamp(first, last).with_timezone(&zone).naive_local()
-}
-
 /// `within` before `anchor`: years, months, weeks and days by the calendar of `zone`, hours by the clock.
 ///
 /// A day that a month lacks is the month's last. Beyond the calendar's beginning everything is within.
@@ -162,12 +154,10 @@ fn back(anchor: DateTime<Utc>, within: Within, zone: Tz) -> DateTime<Utc> {
     let calendar = || {
         let months = years.checked_mul(12)?.checked_add(months)?;
         let days = u64::from(weeks) * 7 + u64::from(days);
-        let local = local_time(anchor, zone);
+        let local = wall::shown(anchor, zone);
         let local = local.checked_sub_months(Months::new(months))?.checked_sub_days(Days::new(days))?;
         let local = Some(local).filter(|local| local.and_utc() > DateTime::<Utc>::MIN_UTC + EDGE)?;
-        // In place of a local time that a change of the clocks skipped, the first one after it.
-        let moment = zone.from_local_datetime(&local).earliest().or_else(|| GapInfo::new(&local, &zone)?.end)?;
-        moment.to_utc().checked_sub_signed(TimeDelta::try_hours(i64::from(hours))?)
+        wall::first_moment(local, zone)?.checked_sub_signed(TimeDelta::try_hours(i64::from(hours))?)
     };
     calendar().unwrap_or(DateTime::<Utc>::MIN_UTC)
 }

@@ -2,6 +2,7 @@
 //!
 //! `Snapshot` serialises to the JSON of the contract as it stands; an unknown value is `null`.
 
+use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,6 +51,12 @@ impl fmt::Display for InvalidName {
 }
 
 impl std::error::Error for InvalidName {}
+
+impl Borrow<str> for TargetName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 impl FromStr for TargetName {
     type Err = InvalidName;
@@ -118,7 +125,8 @@ impl fmt::Display for NativeId {
 }
 
 /// `<target>/<native id>`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
 #[schemars(with = "String")]
 pub struct SnapshotId {
     /// The target that it is a snapshot of.
@@ -130,6 +138,17 @@ pub struct SnapshotId {
 impl fmt::Display for SnapshotId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.target, self.native)
+    }
+}
+
+impl TryFrom<String> for SnapshotId {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        let (target, native) = text
+            .split_once('/')
+            .ok_or_else(|| InvalidName(format!("{text:?} can't be a snapshot's id: it has no '/'")))?;
+        Ok(Self { target: target.parse()?, native: NativeId::new(native) })
     }
 }
 
@@ -205,7 +224,7 @@ pub struct Hold {
 
 /// One restorable copy of a target. Unknown is null, never a made-up value.
 // There may be thousands in a list: what most have alike is shared, see `Snapshot::share`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Snapshot {
     /// `<target>/<native id>`.
     pub id: SnapshotId,
@@ -268,6 +287,11 @@ impl Snapshot {
     /// Available and not failed in verification.
     pub fn is_good(&self) -> bool {
         self.state == SnapshotState::Available && self.verified.as_ref().is_none_or(|verified| verified.ok)
+    }
+
+    /// Good, and ours: of such alone do `max_age`, the floors and what is told of a target know.
+    pub fn counts(&self) -> bool {
+        self.origin == Origin::Owned && self.is_good()
     }
 }
 

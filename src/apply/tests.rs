@@ -1,5 +1,5 @@
 use snapkeep_providers::memory::{Fault, Verb};
-use snapkeep_providers::model::{Debris, SnapshotState, Verified, VerifyLevel};
+use snapkeep_providers::model::{Debris, Origin, SnapshotState, Verified, VerifyLevel};
 use tokio_util::sync::CancellationToken;
 
 use self::bed::{Bed, Change, all, hold, hold_over_claim, minute, shown};

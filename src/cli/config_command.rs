@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::rows::ConfigProblems;
 use super::{App, Outcome};
+use crate::schedule;
 
 /// Check the config file, or print its JSON Schema
 #[derive(Debug, Args)]
@@ -37,7 +38,12 @@ impl ConfigCommand {
                     for target in config.targets.values() {
                         let policy = target.retention.as_ref().and_then(|name| config.retention.get(name));
                         for warning in policy.map(|policy| target.cannot_meet(policy)).unwrap_or_default() {
-                            app.report.warn(&format!("{}: {warning}", target.name));
+                            app.report.warn_of(Some(target.name.as_str()), &warning);
+                        }
+                    }
+                    for (name, schedule) in &config.schedules {
+                        if schedule::targets(&config, schedule).is_empty() {
+                            app.report.warn(&format!("the schedule {name} has no target: it never runs"));
                         }
                     }
                     app.finish(&Outcome::<ConfigProblems>::new())

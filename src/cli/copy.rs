@@ -146,7 +146,7 @@ impl Copy {
         let made = Made { snapshot: copy, begun, same };
         let told = tell(&made, task.elapsed());
         drop((task, run));
-        app.report.info(&told);
+        app.report.info_of(Some(made.snapshot.target.as_str()), &told);
         if self.waiting.no_wait {
             return Ok(Came::Begun(OperationRow::of_snapshot(&made.snapshot, Doing::Copy)));
         }

@@ -122,7 +122,8 @@ impl Create {
         for check in checks {
             check.outcome?;
         }
-        app.report.info(&format!("{}: would make a snapshot; everything that it needs is there", provider.target()));
+        let message = "would make a snapshot; everything that it needs is there";
+        app.report.info_of(Some(provider.target().as_str()), message);
         Ok(Came::NotTried)
     }
 }

@@ -268,8 +268,8 @@ fn refused() -> Failure {
 /// Whether no other snapshot that could be read is good.
 async fn is_last_good(opened: &Opened, native: &NativeId) -> Result<bool, Failure> {
     let listing = opened.list(ListScope::Own).await?;
-    let others = listing.snapshots.iter().filter(|snapshot| snapshot.native_id != *native);
-    Ok(!others.into_iter().any(|snapshot| snapshot.origin == Origin::Owned && snapshot.is_good()))
+    let mut others = listing.snapshots.iter().filter(|snapshot| snapshot.native_id != *native);
+    Ok(!others.any(Snapshot::counts))
 }
 
 #[cfg(test)]

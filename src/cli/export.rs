@@ -171,7 +171,7 @@ impl Export {
                 (Start::Found, Of::Snapshot(_)) => "is exported already".to_owned(),
                 (Start::Found, Of::Now(_)) => "is exported".to_owned(),
             };
-            app.report.info(&format!("{}: {of} {how}, to {}", row.target, row.to));
+            app.report.info_of(Some(&row.target), &format!("{of} {how}, to {}", row.to));
         }
         Ok(Some(row))
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
-use snapkeep_providers::model::{Hold, ListScope, Origin, Snapshot, VerifyLevel};
+use snapkeep_providers::model::{Hold, ListScope, Snapshot, VerifyLevel};
 use snapkeep_providers::shell::shell_word;
 use snapkeep_providers::{ErrorKind, Support};
 
@@ -104,8 +104,7 @@ impl Guard {
         let Some(limit) = self.max_age else { return Ok(None) };
         let listing = app.asking(opened.list(ListScope::Own)).await?;
         // What others made, others may delete.
-        let ours = |snapshot: &&Snapshot| snapshot.origin == Origin::Owned && snapshot.is_good();
-        let newest = listing.snapshots.iter().find(ours);
+        let newest = listing.snapshots.iter().find(|snapshot| snapshot.counts());
         Ok(newest.filter(|snapshot| is_fresh(snapshot.created_at, limit, app.now)).cloned())
     }
 
@@ -121,7 +120,7 @@ impl Guard {
     ) -> Result<Snapshot, Failure> {
         if let Some(snapshot) = fresh {
             let age = snapshot.created_at.map(|created| units::duration(app.now - created)).unwrap_or_default();
-            app.report.info(&format!("{}: {} is {age} old, and will do", target.name, snapshot.id));
+            app.report.info_of(Some(target.name.as_str()), &format!("{} is {age} old, and will do", snapshot.id));
             match self.verified(app, config, target, opened, &snapshot).await {
                 Ok(()) => return Ok(snapshot),
                 Err(failure) if failure.kind == ErrorKind::Verification => {
@@ -201,7 +200,8 @@ impl Guard {
                 let message = format!("{} is no longer good", snapshot.id);
                 return Err(Failure::new(ErrorKind::Failed, message).with_hint("run it again"));
             }
-            app.report.info(&format!("{target}: {} is held; now {}", snapshot.id, self.shown()));
+            let message = format!("{} is held; now {}", snapshot.id, self.shown());
+            app.report.info_of(Some(target.as_str()), &message);
             let environment =
                 [("SNAPKEEP_SNAPSHOT_ID", snapshot.id.to_string()), ("SNAPKEEP_TARGET", target.to_string())];
             // From the first line on they are heard, from the second on they are not ours: none is lost in between.
@@ -223,7 +223,7 @@ impl Guard {
         };
         let status = pinned.during(running).await?;
         if status.success() {
-            app.report.info(&format!("{target}: {} is done", self.shown()));
+            app.report.info_of(Some(target.as_str()), &format!("{} is done", self.shown()));
         }
         Ok(code_of(status))
     }
@@ -261,7 +261,8 @@ impl Guard {
         };
         let level = self.verify.map(|level| verify::request(config, target, level.map(VerifyLevel::from)).level);
         let verify = level.map(|level| format!(", verify it: {level}")).unwrap_or_default();
-        app.report.info(&format!("{}: would {what}{verify}, hold it, and run {}", target.name, self.shown()));
+        let message = format!("would {what}{verify}, hold it, and run {}", self.shown());
+        app.report.info_of(Some(target.name.as_str()), &message);
     }
 
     /// The program alone: its arguments may hold what is nobody's business.

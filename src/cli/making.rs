@@ -50,7 +50,8 @@ impl Making<'_> {
         let mut kept = Kept::begin(opened, Entry::new(Doing::Create, self.key, None)).await?;
         if let Some(earlier) = kept.resumed() {
             let (target, at) = (&self.target.name, units::time(earlier.begun_at));
-            self.app.report.info(&format!("{target}: goes on with what {} began at {at} UTC", earlier.host));
+            let message = format!("goes on with what {} began at {at} UTC", earlier.host);
+            self.app.report.info_of(Some(target.as_str()), &message);
         }
         let made = self.follow(opened, lock, &mut kept, work).await;
         if !matches!(made, Ok(Came::Begun(_))) {
@@ -102,7 +103,7 @@ impl Making<'_> {
         }
         let told: Vec<String> = made.iter().map(|made| tell(made, task.elapsed())).collect();
         drop((task, run));
-        told.iter().for_each(|line| app.report.info(line));
+        told.iter().for_each(|line| app.report.info_of(Some(self.target.name.as_str()), line));
         Ok(Came::Done(made.into_iter().map(|made| made.snapshot).collect(), failed))
     }
 
@@ -122,7 +123,8 @@ async fn sweep(app: &App, opened: &Opened, lock: &Lock) {
     let mut applied = Applied::default();
     apply::sweep(opened, &mut applied, lock, app.now).await;
     if applied.swept > 0 {
-        app.report.info(&format!("{}: swept {} unfinished from before", opened.name(), applied.swept));
+        let message = format!("swept {} unfinished from before", applied.swept);
+        app.report.info_of(Some(opened.name().as_str()), &message);
     }
     let journal = journal::sweep(opened, app.now).await;
     for failure in applied.failures.into_iter().chain(journal.err()) {
@@ -135,20 +137,21 @@ fn tell_of_copies(app: &App, provider: &dyn Provider, operation: &Operation<Snap
     let to: Vec<String> = provider.copies().iter().map(ToString::to_string).collect();
     if !to.is_empty() {
         let (target, to) = (provider.target(), to.join(", "));
-        app.report.info(&format!("{target}: the copies to {to} are made by `snapkeep wait {target}/{}`", operation.id));
+        let message = format!("the copies to {to} are made by `snapkeep wait {target}/{}`", operation.id);
+        app.report.info_of(Some(target.as_str()), &message);
     }
 }
 
 /// What was made, or was there before.
 pub(super) fn tell(made: &Made, elapsed: TimeDelta) -> String {
     let Made { snapshot, begun, same } = made;
-    let Snapshot { target, id, size_bytes, location, .. } = snapshot;
+    let Snapshot { id, size_bytes, location, .. } = snapshot;
     let size = size_bytes.map(|size| format!(", {}", units::bytes(size))).unwrap_or_default();
     // A region, or the name of a store and where that is.
     let place = location.as_ref().and_then(|location| location.split(':').next());
     let place = place.map(|place| format!(" in {place}")).unwrap_or_default();
     if begun.found(snapshot) {
-        return format!("{target}: {id} is there already{place}, {same}{size}");
+        return format!("{id} is there already{place}, {same}{size}");
     }
-    format!("{target}: made {id}{place}{size}, in {}", units::duration(elapsed))
+    format!("made {id}{place}{size}, in {}", units::duration(elapsed))
 }

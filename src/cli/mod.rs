@@ -10,12 +10,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use snapkeep_providers::{ErrorKind, Run};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::Catalog;
+use crate::allocator;
+use crate::catalog::{Catalog, Opener};
 use crate::config::{self, Surroundings};
 use crate::failure::{self, Failure, INTERRUPTED, TERMINATED, exit_of};
-use crate::render::{self, Format, Row};
+use crate::render::{self, Format, Paint, Row};
 use crate::report::{Colour, Level, LogFormat, Report};
 
 mod completion;
@@ -32,23 +34,33 @@ mod guard;
 mod hold;
 mod hooking;
 mod import;
+#[cfg(feature = "bench")]
+mod in_memory;
 mod latest;
 mod list;
 mod making;
 mod newest;
 mod operations;
+mod pass;
 mod prune;
 pub mod reference;
 mod restore;
 mod rows;
+mod run;
 mod schema;
+mod serve;
 mod show;
+mod status;
 mod targets;
 mod telling;
 mod tf_external;
 mod usage;
 mod verify;
 mod wait;
+
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub use in_memory::{fill_clouds, in_memory};
 
 /// How long children may take to end when the process does; a little longer than the grace that a child has.
 const CHILDREN_LIMIT: Duration = Duration::from_secs(6);
@@ -99,7 +111,7 @@ struct Global {
     /// Say nothing but errors
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// When to colour messages
+    /// When to colour messages and tables
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     color: Colour,
 }
@@ -114,6 +126,7 @@ enum Verb {
     Create(create::Create),
     Wait(wait::Wait),
     Operations(operations::Operations),
+    Status(status::Status),
     Copy(copy::Copy),
     Restore(restore::Restore),
     Export(export::Export),
@@ -125,6 +138,8 @@ enum Verb {
     Prune(prune::Prune),
     Verify(verify::Verify),
     Guard(guard::Guard),
+    Run(run::RunSchedule),
+    Serve(serve::Serve),
     Doctor(doctor::Doctor),
     TfExternal(tf_external::TfExternal),
     Config(config_command::ConfigCommand),
@@ -138,14 +153,20 @@ enum Verb {
 struct App {
     format: Format,
     out: Out,
+    paint: Paint,
     report: Report,
     cancel: CancellationToken,
     now: DateTime<Utc>,
     config: Option<PathBuf>,
+    opener: Opener,
     mode: Mode,
     asks: Asks,
     /// Whether a signal is meant for a command that runs in the foreground, and is passed on to it.
     relays: Arc<AtomicBool>,
+    /// Whether what is stopped, or meets a lock, is taken up again by itself: then nobody is told that it failed.
+    takes_up: bool,
+    /// Told when the config is to be read again, by SIGHUP; `None` where that is a reason to stop.
+    reloads: Option<Arc<Notify>>,
     /// What this process's files were to be for before they became its owner's alone.
     inherited_mask: rustix::fs::Mode,
 }
@@ -244,13 +265,17 @@ impl App {
         Self {
             format: global.output,
             out: Out::Stdout,
+            paint: if global.color.is_for(&std::io::stdout()) { Paint::Coloured } else { Paint::Plain },
             report: Report::new(global.log_format, level, global.color),
             cancel: CancellationToken::new(),
             now,
             config: global.config.clone(),
+            opener: Opener::default(),
             mode: if global.dry_run { Mode::DryRun } else { Mode::Act },
             asks: if global.no_input { Asks::Never } else { Asks::OnTerminal },
             relays: Arc::default(),
+            takes_up: false,
+            reloads: None,
             inherited_mask,
         }
     }
@@ -260,7 +285,8 @@ impl App {
         let found = config::find(self.config.as_deref(), &Surroundings::of_process());
         let path = found.map_err(|error| failure::of_config(&error))?;
         self.report.debug(&format!("config: {}", path.display()));
-        config::load(&path).map(Catalog::of).map_err(|error| failure::of_config(&error))
+        let config = config::load(&path).map_err(|error| failure::of_config(&error))?;
+        Ok(Catalog::of(config).opened_by(self.opener.clone()))
     }
 
     /// The surroundings of the work on one target.
@@ -310,7 +336,7 @@ impl App {
             return exit_of(*done, failures);
         }
         let mut out = std::io::BufWriter::new(self.out);
-        match render::print(&mut out, self.format, items, failures, self.now) {
+        match render::print(&mut out, self.format, items, failures, self.now, self.paint) {
             Ok(()) => exit_of(*done, failures),
             // That nobody reads on changes nothing of what was done.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => exit_of(*done, failures),
@@ -340,6 +366,10 @@ impl App {
 
 /// Runs one command line to its exit code. `inherited_mask` is the umask for the commands that it runs for its user.
 pub fn main(arguments: impl Iterator<Item = OsString>, inherited_mask: rustix::fs::Mode) -> u8 {
+    command_line(arguments, inherited_mask, Opener::default())
+}
+
+fn command_line(arguments: impl Iterator<Item = OsString>, inherited_mask: rustix::fs::Mode, opener: Opener) -> u8 {
     let words: Vec<OsString> = arguments.collect();
     let format = usage::wanted(&words);
     if format == LogFormat::Json {
@@ -355,7 +385,11 @@ pub fn main(arguments: impl Iterator<Item = OsString>, inherited_mask: rustix::f
         // Its protocol has one line on stderr, and only for an error.
         (global.quiet, global.verbose) = (true, false);
     }
-    let app = App::new(&global, Utc::now(), inherited_mask);
+    let mut app = App { opener, ..App::new(&global, Utc::now(), inherited_mask) };
+    if let Verb::Serve(_) = cli.verb {
+        allocator::share();
+        app.reloads = Some(Arc::default());
+    }
     match cli.verb {
         Verb::Config(verb) => verb.run(&app),
         Verb::Schema(verb) => verb.run(&app),
@@ -400,6 +434,7 @@ async fn run(app: &App, verb: Verb) -> u8 {
         Verb::Create(verb) => verb.run(app).await,
         Verb::Wait(verb) => verb.run(app).await,
         Verb::Operations(verb) => verb.run(app).await,
+        Verb::Status(verb) => verb.run(app).await,
         Verb::Copy(verb) => verb.run(app).await,
         Verb::Restore(verb) => verb.run(app).await,
         Verb::Export(verb) => verb.run(app).await,
@@ -411,6 +446,8 @@ async fn run(app: &App, verb: Verb) -> u8 {
         Verb::Prune(verb) => verb.run(app).await,
         Verb::Verify(verb) => verb.run(app).await,
         Verb::Guard(verb) => verb.run(app).await,
+        Verb::Run(verb) => verb.run(app).await,
+        Verb::Serve(verb) => verb.run(app).await,
         Verb::Doctor(verb) => verb.run(app).await,
         Verb::TfExternal(verb) => verb.run(app).await,
         Verb::Config(verb) => verb.run(app),
@@ -431,14 +468,20 @@ fn watch_signals(app: &App) -> CancellationToken {
         return terminated;
     };
     let (cancel, by_term, report) = (app.cancel.clone(), terminated.clone(), app.report.clone());
-    let relays = app.relays.clone();
+    let (relays, reloads) = (app.relays.clone(), app.reloads.clone());
     tokio::spawn(async move {
         let is_term = loop {
             let is_term = tokio::select! {
                 _ = interrupt.recv() => false,
                 _ = terminate.recv() => true,
-                // The terminal is gone: nobody will press Ctrl-C any more.
-                _ = hangup.recv(), if heeds_hangup => true,
+                _ = hangup.recv(), if heeds_hangup || reloads.is_some() => match &reloads {
+                    Some(reloads) => {
+                        reloads.notify_one();
+                        continue;
+                    }
+                    // The terminal is gone: nobody will press Ctrl-C any more.
+                    None => true,
+                },
             };
             if !relays.load(Ordering::SeqCst) {
                 break is_term;

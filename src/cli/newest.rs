@@ -11,7 +11,7 @@ use super::App;
 use super::list::OriginArg;
 use crate::catalog::{self, Catalog};
 use crate::failure::Failure;
-use crate::units;
+use crate::{plan, units};
 
 /// Which snapshot is wanted.
 #[derive(Debug, Args)]
@@ -71,13 +71,14 @@ impl Wanted {
         };
         let age = snapshot.created_at.map(|created| app.now - created);
         match self.max_age.and_then(|limit| TimeDelta::from_std(limit).ok()) {
-            Some(limit) if age.is_none_or(|age| age > limit) => {
-                let age =
-                    age.map_or_else(|| "of unknown age".to_owned(), |age| format!("{} old", units::duration(age)));
-                let limit = units::duration(limit);
-                Err(none(format!("the newest {good} snapshot, {}, is {age}: more than {limit}", snapshot.id)))
-            }
+            Some(limit) if plan::is_stale(age, limit) => Err(none(too_old(good, &snapshot, age, limit))),
             _ => Ok(snapshot),
         }
     }
+}
+
+/// That the newest snapshot of its kind is older than that.
+pub(super) fn too_old(kind: &str, newest: &Snapshot, age: Option<TimeDelta>, limit: TimeDelta) -> String {
+    let age = age.map_or_else(|| "of unknown age".to_owned(), |age| format!("{} old", units::duration(age)));
+    format!("the newest {kind} snapshot, {}, is {age}: more than {}", newest.id, units::duration(limit))
 }

@@ -42,7 +42,7 @@ enum PruneVerb {
     Apply(Apply),
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 struct Limits {
     /// Instead of the policy's max_deletes, for this run
     #[arg(long, value_name = "N")]
@@ -187,10 +187,10 @@ fn show(app: &App, plan: &PlanFile, failures: &[Failure]) -> u8 {
     for entry in &plan.targets {
         let refused = entry.refused.iter().filter(|_| !failed(&entry));
         refused.for_each(|refused| {
-            let message = format!("{}: nothing may be deleted: {}; {}", entry.target, refused.reason, refused.hint);
-            app.report.warn(&message);
+            let message = format!("nothing may be deleted: {}; {}", refused.reason, refused.hint);
+            app.report.warn_of(Some(&entry.target), &message);
         });
-        entry.warnings.iter().for_each(|warning| app.report.warn(&format!("{}: {warning}", entry.target)));
+        entry.warnings.iter().for_each(|warning| app.report.warn_of(Some(&entry.target), warning));
     }
     if app.format == Format::Json {
         failures.iter().for_each(|failure| app.report.failure(failure));
@@ -210,7 +210,8 @@ fn show(app: &App, plan: &PlanFile, failures: &[Failure]) -> u8 {
             None => "of unknown size".to_owned(),
             Some(bytes) => units::bytes(bytes),
         };
-        app.report.info(&format!("{}: keep {keep}, remove {remove} ({bytes}), refused {refused}", entry.target));
+        let message = format!("keep {keep}, remove {remove} ({bytes}), refused {refused}");
+        app.report.info_of(Some(&entry.target), &message);
     }
     code
 }
@@ -283,13 +284,12 @@ async fn plan_opened(opened: &Opened, policy: &Retention, limits: &Limits) -> Re
     if let Some(problem) = listing.problems.into_iter().next() {
         return Err(problem.into());
     }
-    let zone = policy.timezone.parse().map_err(|_| Failure::usage(format!("no time zone {:?}", policy.timezone)))?;
+    let rules = Rules::of(policy, listing.clock_ahead)
+        .ok_or_else(|| Failure::usage(format!("no time zone {:?}", policy.timezone)))?;
     let rules = Rules {
-        policy,
-        zone,
-        max_deletes: limits.max_deletes.or(policy.max_deletes),
-        max_delete_percent: limits.max_delete_percent.or(policy.max_delete_percent),
-        clock_ahead: listing.clock_ahead,
+        max_deletes: limits.max_deletes.or(rules.max_deletes),
+        max_delete_percent: limits.max_delete_percent.or(rules.max_delete_percent),
+        ..rules
     };
     // Not when this process began: a snapshot made since then would be in the future.
     let now = Utc::now();
@@ -347,7 +347,7 @@ impl Apply {
             let target = catalog::target(&config, &entry.target).ok();
             let telling = target.map(|target| app.telling(&config, NotifiedAction::Prune, target));
             let (items, failures) = (outcome.items.len(), outcome.failures.len());
-            self.apply_target(app, &config, &plan, &entry.target, &mut outcome).await;
+            apply_target(app, &config, &plan, &entry.target, &mut outcome).await;
             if let Some(telling) = telling {
                 telling.end(Some(Told::new(&outcome.items[items..], &outcome.failures[failures..])));
             }
@@ -389,47 +389,62 @@ impl Apply {
         }
         Ok(Planning { plan, failures: Vec::new() })
     }
+}
 
-    async fn apply_target(
-        &self,
-        app: &App,
-        config: &Catalog,
-        plan: &PlanFile,
-        name: &str,
-        outcome: &mut Outcome<PrunedRow>,
-    ) {
-        let prepared = async {
-            let target = catalog::target(config, name)?;
-            let opened = app.asking(catalog::open(config, target)).await?;
-            let policy = target.retention.as_ref().and_then(|name| config.retention.get(name));
-            let policy = policy.ok_or_else(|| Failure::usage("it has no retention policy"))?;
-            let planned =
-                plan.planned(name).ok_or_else(|| Failure::usage("the plan names what can't be a snapshot"))?;
-            let (task, run) = app.run(name, "prune");
-            let lock = opened.lock("prune apply", run.cancel.clone()).await?;
-            Ok::<_, Failure>((opened, policy, planned, task, run, lock))
-        };
-        let (opened, policy, planned, _task, run, lock) = match prepared.await {
-            Ok(prepared) => prepared,
-            Err(failure) => return outcome.failures.push(failure.of(name)),
-        };
-        let applied = apply::apply(&opened, policy, &plan.digest, &planned, &lock, &run, &Utc::now).await;
-        lock.release().await;
-        let removed = applied.deleted.iter().filter(|deleted| deleted.ended == Ended::Deleted).count();
-        if removed > 0 || applied.swept > 0 {
-            let swept = if applied.swept > 0 { format!(", swept {} unfinished", applied.swept) } else { String::new() };
-            app.report.info(&format!("{name}: deleted {removed}{swept}"));
-        } else if applied.failures.is_empty() {
-            app.report.info(&format!("{name}: nothing to delete"));
+/// Plans and applies at once for one target, and gives how many snapshots it deleted. Nothing is done to one without a policy.
+pub(super) async fn apply_now(app: &App, config: &Catalog, target: &Target) -> (u64, Vec<Failure>) {
+    let Some(policy) = target.retention.as_ref().and_then(|name| config.retention.get(name)) else {
+        app.report.debug(&format!("{}: has no retention policy", target.name));
+        return (0, Vec::new());
+    };
+    let telling = app.telling(config, NotifiedAction::Prune, target);
+    let mut outcome = Outcome::<PrunedRow>::new();
+    match app.asking(plan_target(config, target, policy, &Limits::default())).await {
+        Err(failure) => outcome.failures.push(failure),
+        Ok(made) => {
+            let plan = PlanFile::new(vec![made], app.now);
+            outcome.failures.extend(plan.targets.iter().flat_map(refusals));
+            if outcome.failures.is_empty() {
+                apply_target(app, config, &plan, target.name.as_str(), &mut outcome).await;
+            }
         }
-        // A target in which something could not be deleted is half done: 3, never the code of a single failure.
-        outcome.done += usize::from(!applied.deleted.is_empty() || applied.failures.is_empty());
-        outcome.failures.extend(applied.failures.into_iter().map(|failure| app.or_lock_lost(failure)));
-        outcome.items.extend(applied.deleted.into_iter().map(|deleted| PrunedRow {
-            id: format!("{name}/{}", deleted.native),
-            target: name.to_owned(),
-            size_bytes: deleted.size_bytes,
-            result: deleted.ended,
-        }));
     }
+    telling.end(Some(Told::new(&outcome.items, &outcome.failures)));
+    let deleted = outcome.items.iter().filter(|row| row.result == Ended::Deleted).count();
+    (deleted as u64, outcome.failures)
+}
+
+async fn apply_target(app: &App, config: &Catalog, plan: &PlanFile, name: &str, outcome: &mut Outcome<PrunedRow>) {
+    let prepared = async {
+        let target = catalog::target(config, name)?;
+        let opened = app.asking(catalog::open(config, target)).await?;
+        let policy = target.retention.as_ref().and_then(|name| config.retention.get(name));
+        let policy = policy.ok_or_else(|| Failure::usage("it has no retention policy"))?;
+        let planned = plan.planned(name).ok_or_else(|| Failure::usage("the plan names what can't be a snapshot"))?;
+        let (task, run) = app.run(name, "prune");
+        let lock = opened.lock("prune apply", run.cancel.clone()).await?;
+        Ok::<_, Failure>((opened, policy, planned, task, run, lock))
+    };
+    let (opened, policy, planned, _task, run, lock) = match prepared.await {
+        Ok(prepared) => prepared,
+        Err(failure) => return outcome.failures.push(failure.of(name)),
+    };
+    let applied = apply::apply(&opened, policy, &plan.digest, &planned, &lock, &run, &Utc::now).await;
+    lock.release().await;
+    let removed = applied.deleted.iter().filter(|deleted| deleted.ended == Ended::Deleted).count();
+    if removed > 0 || applied.swept > 0 {
+        let swept = if applied.swept > 0 { format!(", swept {} unfinished", applied.swept) } else { String::new() };
+        app.report.info_of(Some(name), &format!("deleted {removed}{swept}"));
+    } else if applied.failures.is_empty() {
+        app.report.info_of(Some(name), "nothing to delete");
+    }
+    // A target in which something could not be deleted is half done: 3, never the code of a single failure.
+    outcome.done += usize::from(!applied.deleted.is_empty() || applied.failures.is_empty());
+    outcome.failures.extend(applied.failures.into_iter().map(|failure| app.or_lock_lost(failure)));
+    outcome.items.extend(applied.deleted.into_iter().map(|deleted| PrunedRow {
+        id: format!("{name}/{}", deleted.native),
+        target: name.to_owned(),
+        size_bytes: deleted.size_bytes,
+        result: deleted.ended,
+    }));
 }

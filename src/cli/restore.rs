@@ -220,7 +220,8 @@ impl Restore {
         if let Ok(Came::Done(rows, _)) = &came {
             for RestoreRow { target, to, warnings, .. } in rows {
                 app.warn(target, warnings);
-                app.report.info(&format!("{target}: restored {} to {to}, in {elapsed}", of.text(target)));
+                let message = format!("restored {} to {to}, in {elapsed}", of.text(target));
+                app.report.info_of(Some(target), &message);
             }
         }
         came

@@ -12,7 +12,7 @@ use crate::journal::{Doing, Entry};
 use crate::render::{Kind, Row};
 use crate::units;
 
-fn or_dash(text: Option<String>) -> String {
+pub(super) fn or_dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| "-".into())
 }
 
@@ -492,7 +492,7 @@ mod tests {
     use snapkeep_providers::{Error, ErrorKind};
 
     use super::*;
-    use crate::render::{self, Format};
+    use crate::render::{self, Format, Paint};
 
     #[test]
     fn advice_is_shown_with_what_it_is_about_and_that_of_a_failure_goes_with_the_failure() {
@@ -506,7 +506,7 @@ mod tests {
         let (rows, failures): (Vec<_>, Vec<_>) =
             checks.into_iter().map(|check| CheckRow::of(About::Target(&target), check)).unzip();
         let mut table = Vec::new();
-        render::print(&mut table, Format::Table, &rows, &[], DateTime::UNIX_EPOCH).unwrap();
+        render::print(&mut table, Format::Table, &rows, &[], DateTime::UNIX_EPOCH, Paint::Plain).unwrap();
         insta::assert_snapshot!(String::from_utf8(table).unwrap(), @"
         TARGET   CHECK      RESULT  DETAIL
         billing  instance   ok      POSTGRES_16, RUNNABLE

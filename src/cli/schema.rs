@@ -17,7 +17,9 @@ use super::prune::PrunedRow;
 use super::rows::{
     CheckRow, ConfigProblems, ExportRow, ImportRow, OperationRow, RestoreRow, TargetRow, VerificationRow,
 };
+use super::run::RunRow;
 use super::show::Shown;
+use super::status::StatusRow;
 use crate::hooks::HookInput;
 use crate::notices::Notice;
 use crate::plan_file::{self, Item};
@@ -101,6 +103,8 @@ fn document(kind: Kind, generator: &mut SchemaGenerator) -> Schema {
         Kind::TargetList => of::<TargetRow>(generator),
         Kind::DiscoveryList => of::<FoundRow>(generator),
         Kind::CheckList => of::<CheckRow>(generator),
+        Kind::RunList => of::<RunRow>(generator),
+        Kind::StatusList => of::<StatusRow>(generator),
         Kind::DemoSteps => of::<StepRow>(generator),
         Kind::HookInput => HookInput::json_schema(generator),
         Kind::Notification => Notice::json_schema(generator),

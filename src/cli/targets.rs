@@ -38,7 +38,7 @@ impl Targets {
         match &self.verb {
             Some(TargetsVerb::List(discover)) if discover.discover => discover.run(app).await,
             None | Some(TargetsVerb::List(_)) => {
-                let rows = app.load().map(|config| config.targets.values().map(row).collect());
+                let rows = app.load().map(|config| rows(&config));
                 match rows {
                     Ok(items) => app.finish(&Outcome { items, done: 0, failures: Vec::new() }),
                     Err(failures) => app.finish(&Outcome::<TargetRow>::failed(failures)),
@@ -49,6 +49,11 @@ impl Targets {
             }
         }
     }
+}
+
+/// The targets of a config.
+pub(super) fn rows(config: &Catalog) -> Vec<TargetRow> {
+    config.targets.values().map(row).collect()
 }
 
 fn row(target: &Target) -> TargetRow {

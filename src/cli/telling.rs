@@ -20,7 +20,8 @@ impl App {
 
     /// The same of an action that another process may have begun.
     pub(super) fn telling_of(&self, config: &Catalog, action: (NotifiedAction, BegunBy), target: &Target) -> Telling {
-        config.notices().begin(&self.report, &self.cancel, action, target)
+        let telling = config.notices().begin(&self.report, &self.cancel, action, target);
+        if self.takes_up { telling.that_is_taken_up() } else { telling }
     }
 }
 

@@ -45,13 +45,13 @@ impl From<LevelArg> for VerifyLevel {
 
 /// What became of one snapshot: it was looked into, and what keeps that from being a success.
 pub(super) struct Looked {
-    row: Option<VerificationRow>,
+    pub(super) row: Option<VerificationRow>,
     pub(super) failures: Vec<Failure>,
 }
 
 impl Looked {
     /// It could not be looked into.
-    fn failed(failure: Failure) -> Self {
+    pub(super) fn failed(failure: Failure) -> Self {
         Self { row: None, failures: vec![failure] }
     }
 }
@@ -135,7 +135,8 @@ pub(super) async fn look(
     let looked = judge(opened, snapshot, verification).await?;
     if looked.failures.is_empty() {
         let level = request.level;
-        app.report.info(&format!("{}: verified {}: {level}, in {elapsed}", opened.name(), snapshot.id));
+        let message = format!("verified {}: {level}, in {elapsed}", snapshot.id);
+        app.report.info_of(Some(opened.name().as_str()), &message);
     }
     Ok(looked)
 }

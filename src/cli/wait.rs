@@ -258,7 +258,7 @@ impl Wait {
         let elapsed = chrono::TimeDelta::from_std(begun.elapsed()).unwrap_or_default();
         for copy in copied {
             if let Ok(made) = &copy {
-                app.report.info(&tell(made, elapsed));
+                app.report.info_of(Some(&self.id.target), &tell(made, elapsed));
             }
             let copy = copy.map(|made| made.snapshot);
             outcome.add(copy.map_err(|failure| app.or_lock_lost(failure).of(&self.id.target)));

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use snapkeep_providers::model::{Tags, TargetName};
 use snapkeep_providers::settings::{ProviderSettings, StoreSettings, Verify};
 
-use super::{Hooks, Notification, Retention, Schedule, State};
+use super::{Hooks, Notification, Retention, Schedule, Serve, State};
 
 /// The config of snapkeep: which databases, where their dumps go, and how long they are kept.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -54,6 +54,9 @@ pub(super) struct Document {
     #[serde(default)]
     #[schemars(extend("propertyNames" = names()))]
     pub(super) schedules: BTreeMap<String, Schedule>,
+    /// How `snapkeep serve` works.
+    #[serde(default)]
+    pub(super) serve: Serve,
 }
 
 /// What the names of tables must look like.

@@ -9,7 +9,7 @@ use snapkeep_providers::model::is_plain_name;
 use snapkeep_providers::objects::check_endpoint;
 
 use super::policy::InvalidSelector;
-use super::{Selector, Within, elapsed, nearest};
+use super::{Cron, Listen, Selector, Within, elapsed, nearest};
 
 /// A format, by the name that it has in the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub(super) enum Format {
     Endpoint,
     /// Who writes or reads mail.
     Mailbox,
+    /// Where HTTP is listened on.
+    Listen,
 }
 
 /// The names that references are checked against.
@@ -64,6 +66,7 @@ impl Format {
             "cron" => Self::Cron,
             "endpoint" => Self::Endpoint,
             "mailbox" => Self::Mailbox,
+            "listen" => Self::Listen,
             _ => return None,
         })
     }
@@ -78,7 +81,8 @@ impl Format {
             Self::TimeZone => Some("^[A-Za-z0-9_+/-]+$"),
             Self::Endpoint => Some("^https?://[^/?#@]+"),
             Self::Mailbox => Some("^[^@]*[^@ ]@[^@ ]+$"),
-            Self::Cron => Some(r"^\s*\S+(\s+\S+){4}\s*$"),
+            Self::Listen => Some(r"^(off|\[?[0-9A-Fa-f:.%]+\]?:[0-9]{1,5})$"),
+            Self::Cron => Some(r"^\s*(@[A-Za-z]+|\S+(\s+\S+){4})\s*$"),
         }
     }
 
@@ -105,12 +109,12 @@ impl Format {
             Self::Endpoint => check_endpoint(text)
                 .map_err(|reason| Misfit { message: format!(" can't be used: {reason}"), hint: None }),
             Self::Mailbox if text.parse::<lettre::message::Mailbox>().is_ok() => Ok(()),
+            Self::Listen => text.parse::<Listen>().map(drop).map_err(|reason| unfit(text, &reason.to_string())),
             Self::Mailbox => Err(unfit(text, "write backups@example.com or Backups <backups@example.com>")),
-            Self::Cron if text.split_whitespace().count() == 5 => Ok(()),
-            Self::Cron => Err(unfit(
-                text,
-                "write five fields: minute, hour, day of month, month and day of week, such as 15 2 * * *",
-            )),
+            Self::Cron => text.parse::<Cron>().map(drop).map_err(|reason| {
+                let hint = reason.hint().map(str::to_owned);
+                Misfit { hint, ..unfit(text, &reason.to_string()) }
+            }),
         }
     }
 }

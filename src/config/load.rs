@@ -109,6 +109,11 @@ fn typed(document: Document, path: &Path) -> Result<Config, ConfigError> {
         };
         (name, target)
     });
+    if document.serve.is_open_to_all() {
+        let message = "\"listen\" in [serve] can be reached from other machines, by everyone".to_owned();
+        let hint = "add bearer_token = { file = ... } to [serve], or listen on 127.0.0.1".to_owned();
+        return Err(ConfigError::of_file(Some(path), message, Some(hint)));
+    }
     Ok(Config {
         targets: targets.collect(),
         stores: document.stores,
@@ -116,6 +121,7 @@ fn typed(document: Document, path: &Path) -> Result<Config, ConfigError> {
         schedules: document.schedules,
         notifications: document.notifications,
         state: document.state,
+        serve: document.serve,
         path: path.to_owned(),
         base,
     })

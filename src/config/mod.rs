@@ -14,6 +14,7 @@ use snapkeep_providers::settings::{ProviderSettings, StoreSettings, Verify};
 
 use crate::retention::{overfull, unsatisfiable};
 
+mod cron;
 mod document;
 mod duration;
 mod error;
@@ -25,11 +26,13 @@ mod nearest;
 mod notifications;
 mod policy;
 mod schema;
+mod serve;
 mod shape;
 #[cfg(test)]
 mod tests;
 mod walk;
 
+pub use cron::{Cron, InvalidCron};
 pub use duration::{Elapsed, InvalidDuration, Within, elapsed};
 pub use error::{ConfigError, Position, Problem};
 pub use find::{Surroundings, find};
@@ -39,6 +42,7 @@ pub use nearest::nearest;
 pub use notifications::{Address, Channel, Email, Event, MailTls, Notification, NotifiedAction, Webhook};
 pub use policy::{Action, InvalidSelector, Missed, Retention, Schedule, Selector, State};
 pub use schema::schema;
+pub use serve::{InvalidListen, Listen, Serve};
 
 /// A config without problems: every name that it mentions exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +59,8 @@ pub struct Config {
     pub notifications: BTreeMap<String, Notification>,
     /// Where holds, verification results, unfinished operations and locks are kept.
     pub state: State,
+    /// How `snapkeep serve` works.
+    pub serve: Serve,
     /// The file it came from, as it was named.
     pub path: PathBuf,
     /// The file's folder, absolute: what relative paths and secret files in it are relative to.

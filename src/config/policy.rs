@@ -3,12 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono_tz::Tz;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use snapkeep_providers::model::TargetName;
 
-use super::{Elapsed, Target, Within};
+use super::{Cron, Elapsed, Target, Within};
 
 /// How long snapshots are kept. The `keep_` rules are ORed, and one of them at least is set.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -71,13 +72,12 @@ fn one() -> u32 {
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// When: minute, hour, day of month, month, day of week.
-    #[schemars(extend("format" = "cron"))]
-    pub cron: String,
+    pub cron: Cron,
     /// The time zone that `cron` is in; UTC unless set.
-    #[serde(default = "utc")]
-    #[schemars(extend("format" = "time-zone"))]
-    pub timezone: String,
-    /// Start at a random moment up to this much later: s, m (minutes), h, d, w and sums.
+    #[serde(default)]
+    #[schemars(with = "String", extend("format" = "time-zone"))]
+    pub timezone: Tz,
+    /// Start up to this much later, each target always by the same: s, m (minutes), h, d, w and sums.
     pub jitter: Option<Elapsed>,
     /// What to do about runs that were missed; `run_once` unless set.
     #[serde(default)]
@@ -88,6 +88,13 @@ pub struct Schedule {
     /// What to do, in this order.
     #[schemars(length(min = 1))]
     pub actions: Vec<Action>,
+}
+
+impl Schedule {
+    /// Whether it is about a target.
+    pub fn selects(&self, target: &Target) -> bool {
+        self.targets.iter().any(|selector| selector.selects(target))
+    }
 }
 
 /// What to do about runs that were missed.
@@ -102,7 +109,7 @@ pub enum Missed {
 }
 
 /// What a schedule does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Create a snapshot.
@@ -113,6 +120,18 @@ pub enum Action {
     Verify,
     /// Copy the newest snapshot to where the target says.
     Copy,
+}
+
+impl Action {
+    /// As it is written in the config.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Prune => "prune",
+            Self::Verify => "verify",
+            Self::Copy => "copy",
+        }
+    }
 }
 
 /// Which targets.

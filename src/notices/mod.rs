@@ -88,10 +88,13 @@ impl Notices {
             let (end, ended) = oneshot::channel();
             let courier =
                 Courier { addressee: addressee.clone(), events, report: report.clone(), cancel: cancel.clone() };
-            self.sending.lock().unwrap_or_else(PoisonError::into_inner).spawn(courier.run(start, ended));
+            let mut sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+            // Those that are done would be kept until the flush.
+            while sending.try_join_next().is_some() {}
+            sending.spawn(courier.run(start, ended));
             ends.push(end);
         }
-        Telling { occasion, ends }
+        Telling { occasion, ends, is_taken_up: false }
     }
 
     /// Waits until everything is sent, or given up: about a minute at most after the last end.
@@ -113,21 +116,59 @@ pub(crate) enum BegunBy {
 pub(crate) struct Telling {
     occasion: Occasion,
     ends: Vec<oneshot::Sender<Arc<Notice>>>,
+    is_taken_up: bool,
 }
 
 impl Telling {
     /// Of which nobody wants to know.
     pub(crate) fn nobody(action: NotifiedAction, target: &Target) -> Self {
-        Self { occasion: Occasion::new(action, target), ends: Vec::new() }
+        Self { occasion: Occasion::new(action, target), ends: Vec::new(), is_taken_up: false }
+    }
+
+    /// Of an action that is taken up again where it is stopped, or meets a lock: that is no end.
+    pub(crate) fn that_is_taken_up(self) -> Self {
+        Self { is_taken_up: true, ..self }
     }
 
     /// Tells what became of it, beside what comes next; see [`Notices::flush`]. `None` when it goes on without this process.
     pub(crate) fn end(self, told: Option<Told>) {
-        let Some(told) = told.filter(|_| !self.ends.is_empty()) else { return };
+        let is_end = |told: &Told| !self.is_taken_up || !told.errors.iter().any(Failure::is_put_off);
+        let Some(told) = told.filter(|told| !self.ends.is_empty() && is_end(told)) else { return };
         let notice = Arc::new(self.occasion.end(told));
         for end in self.ends {
             // A courier that is gone has told why.
             let _ = end.send(notice.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use snapkeep_providers::ErrorKind;
+
+    use super::*;
+
+    fn target() -> Target {
+        let text = "version = 1\n[targets.notes]\nprovider = \"sqlite\"\npath = \"notes.db\"\nstore = \"local\"\n\
+             [stores.local]\ntype = \"local\"\npath = \"s\"\n";
+        let config = crate::config::parse(text, std::path::Path::new("/etc/snapkeep/config.toml")).unwrap();
+        config.targets.into_values().next().unwrap()
+    }
+
+    /// Whether the end of an action that fails like this is told.
+    fn is_told(kind: ErrorKind, is_taken_up: bool) -> bool {
+        let (end, mut ended) = oneshot::channel();
+        let nobody = Telling::nobody(NotifiedAction::Create, &target());
+        let telling = Telling { ends: vec![end], is_taken_up, ..nobody };
+        telling.end(Some(Told { items: Vec::new(), errors: vec![Failure::new(kind, "x")] }));
+        ended.try_recv().is_ok()
+    }
+
+    #[test]
+    fn what_is_taken_up_again_has_not_ended_where_it_was_put_off() {
+        for kind in [ErrorKind::Locked, ErrorKind::Interrupted] {
+            assert!(is_told(kind, false) && !is_told(kind, true), "{kind:?}");
+        }
+        assert!(is_told(ErrorKind::Unavailable, true));
     }
 }

@@ -171,6 +171,11 @@ impl Scope {
         &self.lock
     }
 
+    /// The same, with another lock than the target's own.
+    pub(crate) fn with_lock(&self, lock: String) -> Self {
+        Self { lock, ..self.clone() }
+    }
+
     /// Tells where the target's snapshots are from where those of another config's target of the same name are.
     pub(crate) fn site(&self) -> &str {
         &self.site

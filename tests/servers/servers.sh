@@ -268,7 +268,8 @@ start() { # start NAME...
   printf 'export %s=%q\n' SK_TLS_CA "$STATE/tls/ca.pem" SK_TLS_OTHER_CA "$STATE/tls/other-ca.pem" \
     SK_GOOGLE_PYTHON "$PREFIX/google/bin/python" SK_SQLADMIN_DOCUMENT "$PREFIX/google/sqladmin.v1.json" \
     SK_AZURE_PYTHON "$PREFIX/azure/bin/python" SK_TERRAFORM_PYTHON "$PREFIX/terraform/bin/python" \
-    SK_SECRET_TOOLS "$PREFIX/secrets/bin" \
+    SK_SECRET_TOOLS "$PREFIX/secrets/bin" SK_DEPLOY_TOOLS "$PREFIX/deploy" \
+    SK_CHROMIUM "$(command -v chromium-headless-shell)" SK_AXE_CORE "$PREFIX/browser/node_modules/axe-core/axe.min.js" \
     SK_SMTP_PYTHON "$PREFIX/smtp/bin/python" SK_TLS_CERTIFICATE "$STATE/tls/server.pem" SK_TLS_KEY "$STATE/tls/server.key" > "$STATE/common.env"
   read -ra ports <<< "$(free_ports $((PORTS_EACH * $#)))"
   for name in "$@"; do

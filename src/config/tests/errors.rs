@@ -280,7 +280,7 @@ timezone = "Mars Olympus"
 keep_within = "14"
 max_age = "1y"
 [schedules.nightly]
-cron = "@daily"
+cron = "@often"
 timezone = ""
 jitter = "0m"
 targets = []
@@ -294,7 +294,7 @@ encrypt = { age_recipients = [] }
     snapkeep.toml:3:12: "timezone" in retention.std can't be "Mars Olympus": use an IANA name such as UTC or Europe/Berlin
     snapkeep.toml:4:15: "keep_within" in retention.std can't be "14": write numbers with h, d, w, m (months) or y, such as 14d or 1y6m
     snapkeep.toml:5:11: "max_age" in retention.std can't be "1y": write numbers with s, m (minutes), h, d or w, such as 36h
-    snapkeep.toml:7:8: "cron" in schedules.nightly can't be "@daily": write five fields: minute, hour, day of month, month and day of week, such as 15 2 * * *
+    snapkeep.toml:7:8: "cron" in schedules.nightly can't be "@often": write five fields: minute, hour, day of month, month and day of week, such as 15 2 * * *
     snapkeep.toml:8:12: "timezone" in schedules.nightly can't be "": use an IANA name such as UTC or Europe/Berlin
     snapkeep.toml:9:10: "jitter" in schedules.nightly can't be "0m": it must be longer than nothing
     snapkeep.toml:10:11: "targets" in schedules.nightly is empty

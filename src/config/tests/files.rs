@@ -15,7 +15,7 @@ fn the_example_of_the_contract_is_read() {
     let names: Vec<_> = config.targets.keys().map(|name| name.as_str()).collect();
     assert_eq!(names, ["billing", "crm", "notes", "openmetadata", "orders"]);
 
-    let om = &config.targets[&"openmetadata".parse().unwrap()];
+    let om = &config.targets["openmetadata"];
     assert_eq!(om.store, ["offsite"]);
     let ProviderSettings::Mysql(server) = &om.settings else { panic!("{:?}", om.settings) };
     assert_eq!((server.port, server.tls.mode, server.compression.level), (Some(3306), TlsMode::VerifyFull, 3));
@@ -84,7 +84,7 @@ keep_last = 3
 #[test]
 fn a_target_gets_the_defaults_that_its_provider_knows() {
     let config = good(WITH_DEFAULTS);
-    let target = |name: &str| config.targets[&name.parse().unwrap()].clone();
+    let target = |name: &str| config.targets[name].clone();
 
     let pg = target("pg");
     let ProviderSettings::Postgresql(server) = &pg.settings else { panic!("{:?}", pg.settings) };

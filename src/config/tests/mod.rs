@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Config, parse};
 
+mod crons;
 mod errors;
 mod example;
 mod files;

@@ -216,3 +216,37 @@ fn the_schema_is_a_json_schema_and_needs_no_config() {
     assert!(schema["$schema"].as_str().unwrap().contains("json-schema.org"));
     assert!(schema["properties"]["targets"].is_object());
 }
+
+const SCHEDULES: &str = r#"version = 1
+
+[schedules.nightly]
+cron = "15 24 * * *"
+timezone = "Europe/Berlim"
+targets = ["*"]
+actions = ["create"]
+
+[schedules.monthly]
+cron = "0 0 31 2 *"
+targets = ["*"]
+actions = ["create"]
+
+[schedules.precise]
+cron = "0 15 2 * * *"
+targets = ["*"]
+actions = ["create"]
+"#;
+
+#[test]
+fn a_schedule_that_never_comes_is_refused_with_its_place() {
+    assert_snapshot!(with_config(SCHEDULES).run("config check"), @r#"
+    exit 2
+    --- stderr
+    error: snapkeep.toml:4:8: "cron" in schedules.nightly can't be "15 24 * * *": "24" is no hour: use 0 to 23, and * for all, lists (1,3), rising ranges (1-5) and steps (*/2)
+    error: snapkeep.toml:5:12: "timezone" in schedules.nightly can't be "Europe/Berlim": use an IANA name such as UTC or Europe/Berlin
+    hint: did you mean "Europe/Berlin"?
+    error: snapkeep.toml:10:8: "cron" in schedules.monthly can't be "0 0 31 2 *": no year has such a day, so it never comes
+    hint: the last day of a month is L: "0 0 L 2 *"
+    error: snapkeep.toml:15:8: "cron" in schedules.precise can't be "0 15 2 * * *": write five fields: minute, hour, day of month, month and day of week, such as 15 2 * * *
+    hint: without seconds it is "15 2 * * *"
+    "#);
+}

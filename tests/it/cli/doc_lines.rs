@@ -47,7 +47,7 @@ fn blocks() -> Vec<Block> {
 }
 
 /// The words of each call of snapkeep in a script. Knows as much of a shell as the documentation uses.
-fn calls(script: &str) -> Vec<Vec<String>> {
+pub(crate) fn calls(script: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let script = script.replace("\\\n", " "); // a line that goes on
     let mut rest = script.chars().collect::<Vec<_>>().into_iter().peekable();
@@ -147,26 +147,26 @@ fn scripts(block: &Block) -> (Vec<String>, Vec<Vec<String>>) {
         "sh" | "bash" => (vec![text.clone()], Vec::new()),
         "console" => (after("$ "), Vec::new()),
         "ini" => (after("ExecStart="), Vec::new()),
-        "yaml" => in_yaml(block),
+        "yaml" => json_of_yaml(&block.place, text).map(|value| in_yaml(&value)).unwrap_or_default(),
         _ => (Vec::new(), Vec::new()),
     }
 }
 
-/// YAML as JSON; a test fails where it is none.
-fn json_of(block: &Block) -> Option<Value> {
+/// The documents of a YAML file, as one JSON array; a test fails where it is none.
+pub(crate) fn json_of_yaml(place: &str, text: &str) -> Option<Value> {
     const SCRIPT: &str =
         "import json, sys, yaml; json.dump(list(yaml.safe_load_all(sys.stdin)), sys.stdout, default=str)";
     let python = variable_or_leave_out("SK_TERRAFORM_PYTHON")?;
     let mut command = Command::new(python);
     let mut child = command.args(["-I", "-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(block.text.as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}: it is no YAML", block.place);
+    assert!(output.status.success(), "{place}: it is no YAML");
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// Of workflows, pipelines and Kubernetes.
-fn in_yaml(block: &Block) -> (Vec<String>, Vec<Vec<String>>) {
+/// The scripts of workflows, pipelines and Kubernetes, and the calls that stand there as lists of words.
+pub(crate) fn in_yaml(value: &Value) -> (Vec<String>, Vec<Vec<String>>) {
     fn texts(value: &Value) -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(Value::as_str).map(ToOwned::to_owned).collect()
     }
@@ -188,9 +188,7 @@ fn in_yaml(block: &Block) -> (Vec<String>, Vec<Vec<String>>) {
         }
     }
     let (mut scripts, mut lists) = (Vec::new(), Vec::new());
-    if let Some(value) = json_of(block) {
-        walk(&value, &mut scripts, &mut lists);
-    }
+    walk(value, &mut scripts, &mut lists);
     (scripts, lists)
 }
 

@@ -33,6 +33,7 @@ mod signals;
 mod verbs;
 
 pub(crate) use cloud_bench::{CloudBench, without_ages};
+pub(crate) use doc_lines::{calls, in_yaml, json_of_yaml};
 pub(crate) use killed::{Killed, NEVER};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_snapkeep");

@@ -137,7 +137,7 @@ fn a_command_line_that_can_not_be_read_is_one_line_of_json_too() {
         format!("{line}\n  {}\n  {}", error["message"].as_str().unwrap(), error["hint"].as_str().unwrap())
     });
     insta::assert_snapshot!(told.join("\n"), @"
-      'snapkeep' requires a subcommand but one was not provided [subcommands: demo, targets, list, show, latest, create, wait, operations, copy, restore, export, import, delete, hold, release, adopt, prune, verify, guard, doctor, tf-external, config, schema, completion, man, help]
+      'snapkeep' requires a subcommand but one was not provided [subcommands: demo, targets, list, show, latest, create, wait, operations, status, copy, restore, export, import, delete, hold, release, adopt, prune, verify, guard, run, serve, doctor, tf-external, config, schema, completion, man, help]
       usage: snapkeep [OPTIONS] <COMMAND>
     prune
       a verb is missing
@@ -170,7 +170,7 @@ fn a_command_line_that_can_not_be_read_is_one_line_of_json_too() {
       the following required arguments were not provided: --plan <FILE>
       usage: snapkeep prune apply --log-format <FORMAT> --plan <FILE> [TARGET]...
     schema SnapshotLst
-      invalid value 'SnapshotLst' for '[KIND]' [possible values: SnapshotList, SnapshotDetails, OperationList, RestoreList, ExportList, ImportList, VerificationList, DeletionList, PrunePlan, PruneResult, ConfigCheck, TargetList, DiscoveryList, CheckList, DemoSteps, HookInput, Notification]
+      invalid value 'SnapshotLst' for '[KIND]' [possible values: SnapshotList, SnapshotDetails, OperationList, RestoreList, ExportList, ImportList, VerificationList, DeletionList, PrunePlan, PruneResult, ConfigCheck, TargetList, DiscoveryList, CheckList, RunList, StatusList, DemoSteps, HookInput, Notification]
       a similar value exists: 'SnapshotList'
     config chek
       unrecognized subcommand 'chek'
@@ -188,11 +188,16 @@ fn a_command_line_that_can_not_be_read_is_one_line_of_json_too() {
 fn there_are_escape_codes_only_where_they_are_asked_for() {
     let bench = Bench::new();
     bench.create();
-    for line in ["list", "show notes/zz", "--help", "frobnicate", "create notes", "--color never show notes/zz"] {
+    for line in
+        ["list", "show notes/zz", "--help", "frobnicate", "create notes", "status", "--color never show notes/zz"]
+    {
         let ran = bench.run(line);
         assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{line}: {ran}");
     }
     assert!(bench.run("--color always show notes/zz").err.contains("\u{1b}[31m"));
+    let (plain, coloured) = (bench.run("status").out, bench.run("--color always status").out);
+    assert_eq!(plain.replacen("  ok  ", "  \u{1b}[32mok\u{1b}[39m  ", 1), coloured, "as wide as without colour");
+    assert!(!bench.run("--color always -o csv status").out.contains('\u{1b}'));
     assert!(!bench.run_with("NO_COLOR", "1", "show notes/zz").err.contains('\u{1b}'));
     assert!(!bench.run("--color always --log-format json show notes/zz").err.contains('\u{1b}'));
 }

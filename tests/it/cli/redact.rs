@@ -32,6 +32,7 @@ pub(super) fn redacted(text: &str, folder: &Path, ids: &mut Vec<String>) -> Stri
         ("in #s", "in [DURATION]"),
         ("#m #s ago", "[AGE] ago"),
         ("#s ago", "[AGE] ago"),
+        ("\"age_seconds\": #", "\"age_seconds\": [AGE]"),
         ("[TIME]  #m #s  ", "[TIME]  [AGE]  "),
         ("[TIME]  #s  ", "[TIME]  [AGE]  "),
         ("is #d #h old", "is [AGE] old"),

@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 
 use super::Bench;
 
-const VERBS: [&str; 23] = [
+const VERBS: [&str; 24] = [
     "demo",
     "targets",
     "list",
@@ -15,6 +15,7 @@ const VERBS: [&str; 23] = [
     "latest",
     "create",
     "wait",
+    "status",
     "copy",
     "restore",
     "export",

@@ -187,7 +187,7 @@ fn limits_that_are_reached() {
     orders: made orders/[NEW] in eu-west-1, in [DURATION]
     --- stderr as JSON
     {"level":"warning","target":"orders","message":"its option group audited-postgres16 is not taken along to another region; name one with `--option-group-name`"}
-    {"level":"info","target":null,"message":"orders: orders/[NEW] is there already in eu-west-1, a copy of the same snapshot"}
+    {"level":"info","target":"orders","message":"orders/[NEW] is there already in eu-west-1, a copy of the same snapshot"}
 
     $ snapkeep restore orders/sk-1 --to again
     exit 7
@@ -240,7 +240,7 @@ fn what_takes_too_long_goes_on() {
     error: aws_rds: waiting for orders timed out
     hint: it goes on: `snapkeep wait orders/[NEW]`
     --- stderr as JSON
-    {"level":"info","target":null,"message":"orders: goes on with what [HOST] began at [TIME] UTC"}
+    {"level":"info","target":"orders","message":"goes on with what [HOST] began at [TIME] UTC"}
     {"level":"error","code":"timeout","message":"aws_rds: waiting for orders timed out","target":"orders","retryable":true,"hint":"it goes on: `snapkeep wait orders/[NEW]`","causes":[],"operation":"orders/[NEW]"}
 
     $ snapkeep guard orders --key k --timeout 1s -- true
@@ -250,7 +250,7 @@ fn what_takes_too_long_goes_on() {
     error: aws_rds: waiting for orders timed out
     hint: it goes on: `snapkeep wait orders/[NEW]`
     --- stderr as JSON
-    {"level":"info","target":null,"message":"orders: goes on with what [HOST] began at [TIME] UTC"}
+    {"level":"info","target":"orders","message":"goes on with what [HOST] began at [TIME] UTC"}
     {"level":"error","code":"timeout","message":"aws_rds: waiting for orders timed out","target":"orders","retryable":true,"hint":"it goes on: `snapkeep wait orders/[NEW]`","causes":[],"operation":"orders/[NEW]"}
 
     $ snapkeep wait orders/restore:one --timeout 1s

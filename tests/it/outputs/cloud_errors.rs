@@ -6,10 +6,11 @@ use crate::cli::CloudBench;
 use crate::support::rds::{Fault, Trouble};
 
 /// The verbs that look at the snapshots first.
-const LOOKING: [&str; 19] = [
+const LOOKING: [&str; 20] = [
     "targets check orders",
     "doctor orders",
     "list orders",
+    "status orders",
     "show orders/sk-1",
     "latest orders",
     "create orders",
@@ -118,6 +119,18 @@ fn credentials_that_may_not_look() {
     --- stderr as JSON
     {"level":"error","code":"permission","message":"aws_rds: cannot list orders in eu-central-1: rds:DescribeDBSnapshots is not permitted","target":"orders","retryable":false,"hint":"add rds:DescribeDBSnapshots to the policy of who runs this; docs/aws.md has the policy for each verb","causes":["AccessDenied: User: arn:aws:iam::123456789012:user/ops is not authorized to perform: rds:DescribeDBSnapshots on resource: arn:aws:rds:eu-central-1:123456789012:db:orders-prod because no identity-based policy allows the rds:DescribeDBSnapshots action"]}
 
+    $ snapkeep status orders
+    exit 5
+    --- stdout
+    TARGET  NEWEST GOOD (UTC)  AGE  MAX AGE  STATE  VERIFIED  SIZES  NEXT RUN (UTC)  LAST ERROR
+    orders  -  -  -  unknown  -  -  -  look: permission
+    --- stderr
+    error: aws_rds: cannot list orders in eu-central-1: rds:DescribeDBSnapshots is not permitted
+    caused by: AccessDenied: User: arn:aws:iam::123456789012:user/ops is not authorized to perform: rds:DescribeDBSnapshots on resource: arn:aws:rds:eu-central-1:123456789012:db:orders-prod because no identity-based policy allows the rds:DescribeDBSnapshots action
+    hint: add rds:DescribeDBSnapshots to the policy of who runs this; docs/aws.md has the policy for each verb
+    --- stderr as JSON
+    {"level":"error","code":"permission","message":"aws_rds: cannot list orders in eu-central-1: rds:DescribeDBSnapshots is not permitted","target":"orders","retryable":false,"hint":"add rds:DescribeDBSnapshots to the policy of who runs this; docs/aws.md has the policy for each verb","causes":["AccessDenied: User: arn:aws:iam::123456789012:user/ops is not authorized to perform: rds:DescribeDBSnapshots on resource: arn:aws:rds:eu-central-1:123456789012:db:orders-prod because no identity-based policy allows the rds:DescribeDBSnapshots action"]}
+
     $ snapkeep create orders
     exit 0
     --- stdout
@@ -126,7 +139,7 @@ fn credentials_that_may_not_look() {
     --- stderr
     orders: made orders/[NEW] in eu-central-1, in [DURATION]
     --- stderr as JSON
-    {"level":"info","target":null,"message":"orders: made orders/[NEW] in eu-central-1, in [DURATION]"}
+    {"level":"info","target":"orders","message":"made orders/[NEW] in eu-central-1, in [DURATION]"}
 
     $ snapkeep create orders --no-wait
     exit 0
@@ -136,7 +149,7 @@ fn credentials_that_may_not_look() {
     --- stderr
     orders: made orders/[NEW] in eu-central-1, in [DURATION]
     --- stderr as JSON
-    {"level":"info","target":null,"message":"orders: made orders/[NEW] in eu-central-1, in [DURATION]"}
+    {"level":"info","target":"orders","message":"made orders/[NEW] in eu-central-1, in [DURATION]"}
 
     $ snapkeep wait orders/sk-1
     exit 5
@@ -164,7 +177,7 @@ fn credentials_that_may_not_look() {
     caused by: AccessDenied: User: arn:aws:iam::123456789012:user/ops is not authorized to perform: rds:DescribeDBSnapshots on resource: arn:aws:rds:eu-central-1:123456789012:snapshot:[NEW] because no identity-based policy allows the rds:DescribeDBSnapshots action
     hint: add rds:DescribeDBSnapshots to the policy of who runs this; docs/aws.md has the policy for each verb
     --- stderr as JSON
-    {"level":"info","target":null,"message":"orders: made orders/[NEW] in eu-central-1, in [DURATION]"}
+    {"level":"info","target":"orders","message":"made orders/[NEW] in eu-central-1, in [DURATION]"}
     {"level":"error","code":"permission","message":"aws_rds: cannot read orders/[NEW]: rds:DescribeDBSnapshots is not permitted","target":"orders","retryable":false,"hint":"add rds:DescribeDBSnapshots to the policy of who runs this; docs/aws.md has the policy for each verb","causes":["AccessDenied: User: arn:aws:iam::123456789012:user/ops is not authorized to perform: rds:DescribeDBSnapshots on resource: arn:aws:rds:eu-central-1:123456789012:snapshot:[NEW] because no identity-based policy allows the rds:DescribeDBSnapshots action"]}
     "#);
 }
@@ -242,6 +255,18 @@ fn calls_that_are_too_many() {
     $ snapkeep prune plan orders
     $ snapkeep prune apply orders --yes
     exit 6
+    --- stderr
+    error: aws_rds: cannot list orders in eu-central-1: AWS throttles this account's calls
+    caused by: Throttling: Rate exceeded
+    hint: try again later
+    --- stderr as JSON
+    {"level":"error","code":"busy","message":"aws_rds: cannot list orders in eu-central-1: AWS throttles this account's calls","target":"orders","retryable":true,"hint":"try again later","causes":["Throttling: Rate exceeded"]}
+
+    $ snapkeep status orders
+    exit 6
+    --- stdout
+    TARGET  NEWEST GOOD (UTC)  AGE  MAX AGE  STATE  VERIFIED  SIZES  NEXT RUN (UTC)  LAST ERROR
+    orders  -  -  -  unknown  -  -  -  look: busy
     --- stderr
     error: aws_rds: cannot list orders in eu-central-1: AWS throttles this account's calls
     caused by: Throttling: Rate exceeded
@@ -344,6 +369,18 @@ fn a_service_that_does_not_answer() {
     $ snapkeep prune plan orders
     $ snapkeep prune apply orders --yes
     exit 1
+    --- stderr
+    error: aws_rds: cannot list orders in eu-central-1: [ENDPOINT] does not answer
+    caused by: connection closed before message completed
+    hint: see whether its `endpoint` is right and up
+    --- stderr as JSON
+    {"level":"error","code":"unavailable","message":"aws_rds: cannot list orders in eu-central-1: [ENDPOINT] does not answer","target":"orders","retryable":true,"hint":"see whether its `endpoint` is right and up","causes":["connection closed before message completed"]}
+
+    $ snapkeep status orders
+    exit 1
+    --- stdout
+    TARGET  NEWEST GOOD (UTC)  AGE  MAX AGE  STATE  VERIFIED  SIZES  NEXT RUN (UTC)  LAST ERROR
+    orders  -  -  -  unknown  -  -  -  look: unavailable
     --- stderr
     error: aws_rds: cannot list orders in eu-central-1: [ENDPOINT] does not answer
     caused by: connection closed before message completed

@@ -10,9 +10,9 @@ use serde_json::Value;
 use crate::cli::BINARY;
 
 /// What is a text itself: no document.
-const TEXTS: [&str; 6] = ["completion", "config schema", "guard", "man", "schema", "tf-external"];
+const TEXTS: [&str; 7] = ["completion", "config schema", "guard", "man", "schema", "serve", "tf-external"];
 /// The verbs that do several things, of which some may fail.
-const MAY_BE_PARTIAL: [&str; 11] = [
+const MAY_BE_PARTIAL: [&str; 13] = [
     "adopt",
     "create",
     "delete",
@@ -21,6 +21,8 @@ const MAY_BE_PARTIAL: [&str; 11] = [
     "operations",
     "prune apply",
     "prune plan",
+    "run",
+    "status",
     "targets check",
     "targets list",
     "verify",
@@ -128,24 +130,25 @@ fn every_code_is_shown_with_the_verbs_that_end_with_it() {
     });
     insta::assert_snapshot!(table.collect::<Vec<_>>().join("\n"), @"
     ambiguous: adopt, copy, delete, export, hold, release, restore, show, verify, wait
-    busy: adopt, copy, create, delete, doctor, export, guard, hold, latest, list, operations, prune apply, prune plan, release, restore, show, targets check, tf-external, verify, wait
+    busy: adopt, copy, create, delete, doctor, export, guard, hold, latest, list, operations, prune apply, prune plan, release, restore, show, status, targets check, tf-external, verify, wait
     command: guard
-    config: adopt, config check, copy, create, delete, doctor, export, guard, hold, import, latest, list, operations, prune apply, prune plan, release, restore, show, targets check, targets list, tf-external, verify, wait
-    failed: adopt, copy, create, delete, doctor, guard, import, prune apply, restore, targets check
+    config: adopt, config check, copy, create, delete, doctor, export, guard, hold, import, latest, list, operations, prune apply, prune plan, release, restore, run, serve, show, status, targets check, targets list, tf-external, verify, wait
+    failed: adopt, copy, create, delete, doctor, guard, import, prune apply, restore, status, targets check
     hook: create, guard
-    interrupted: adopt, copy, create, delete, guard, hold, latest, list, prune apply, prune plan, release, restore, show, verify, wait
+    interrupted: adopt, copy, create, delete, guard, hold, latest, list, prune apply, prune plan, release, restore, show, status, verify, wait
     locked: copy, create, delete, guard, prune apply
-    not_found: adopt, copy, create, doctor, export, guard, hold, latest, release, restore, show, targets check, tf-external, verify, wait
-    permission: adopt, copy, create, delete, doctor, export, guard, hold, import, latest, list, operations, prune apply, prune plan, release, restore, show, targets check, targets list, tf-external, verify, wait
+    not_found: adopt, copy, create, doctor, export, guard, hold, latest, release, restore, run, show, status, targets check, tf-external, verify, wait
+    permission: adopt, copy, create, delete, doctor, export, guard, hold, import, latest, list, operations, prune apply, prune plan, release, restore, show, status, targets check, targets list, tf-external, verify, wait
     plan: prune apply
     plan_file: prune plan
     quota: create, guard, restore, verify
     refused: delete, demo, import, prune apply, restore
     timeout: copy, create, guard, restore, wait
-    unavailable: adopt, copy, create, delete, doctor, export, guard, hold, latest, list, operations, prune apply, prune plan, release, restore, show, targets check, tf-external, verify, wait
-    unknown_target: adopt, copy, create, delete, doctor, export, guard, hold, import, latest, list, operations, prune apply, prune plan, release, restore, show, targets check, tf-external, verify, wait
+    unavailable: adopt, copy, create, delete, doctor, export, guard, hold, latest, list, operations, prune apply, prune plan, release, restore, show, status, targets check, tf-external, verify, wait
+    unknown_schedule: run
+    unknown_target: adopt, copy, create, delete, doctor, export, guard, hold, import, latest, list, operations, prune apply, prune plan, release, restore, show, status, targets check, tf-external, verify, wait
     unsupported: adopt, copy, delete, export, import, restore
-    usage: adopt, completion, config, config check, config schema, copy, create, delete, demo, doctor, export, guard, hold, import, latest, list, man, operations, prune, prune apply, prune plan, release, restore, schema, show, targets check, targets list, tf-external, verify, wait
+    usage: adopt, completion, config, config check, config schema, copy, create, delete, demo, doctor, export, guard, hold, import, latest, list, man, operations, prune, prune apply, prune plan, release, restore, run, schema, serve, show, status, targets check, targets list, tf-external, verify, wait
     verification: copy, restore, verify
     ");
 }

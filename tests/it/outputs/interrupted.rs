@@ -10,8 +10,9 @@ use crate::cli::{Bench, Ran, target, until};
 use crate::support::{Action, Fault, StoreKind, TestStore};
 
 /// What reads a list first.
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 7] = [
     "list",
+    "status",
     "latest notes",
     "create notes --key k",
     "guard notes --max-age 1h -- true",
@@ -61,6 +62,7 @@ fn an_interruption_is_told() {
     $ snapkeep show notes/latest
     $ snapkeep restore notes/latest --to x.db
     $ snapkeep list
+    $ snapkeep status
     $ snapkeep latest notes
     $ snapkeep prune plan
     $ snapkeep prune apply --yes
@@ -105,6 +107,7 @@ fn a_termination_is_told() {
     $ snapkeep show notes/latest
     $ snapkeep restore notes/latest --to x.db
     $ snapkeep list
+    $ snapkeep status
     $ snapkeep latest notes
     $ snapkeep prune plan
     $ snapkeep prune apply --yes

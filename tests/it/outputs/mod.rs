@@ -16,6 +16,8 @@ mod queries;
 mod reading;
 mod refusals;
 mod removing;
+mod scheduled;
+mod status;
 mod texts;
 mod typed;
 mod unfinished;
@@ -114,9 +116,10 @@ const BY_ID: [&str; 10] = [
 ];
 
 /// The verbs that take the name of a target.
-const BY_TARGET: [&str; 12] = [
+const BY_TARGET: [&str; 13] = [
     "targets check ID",
     "list ID",
+    "status ID",
     "latest ID",
     "create ID",
     "create ID --no-wait",

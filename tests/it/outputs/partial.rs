@@ -181,7 +181,7 @@ fn of_several_snapshots_some_are_done() {
     error: there is no snapshot notes/zz
     hint: see `snapkeep list notes`
     --- stderr as JSON
-    {"level":"info","target":null,"message":"notes: verified notes/[ID2]: checksum, in [DURATION]"}
+    {"level":"info","target":"notes","message":"verified notes/[ID2]: checksum, in [DURATION]"}
     {"level":"error","code":"not_found","message":"there is no snapshot notes/zz","target":"notes","retryable":false,"hint":"see `snapkeep list notes`","causes":[]}
 
     $ snapkeep adopt notes/latest notes/zz
@@ -259,7 +259,7 @@ fn of_several_accounts_some_are_closed() {
     orders: keep 1, remove 3 (of unknown size), refused 0
     --- stderr as JSON
     {"level":"error","code":"permission","message":"aws_rds: cannot list ledger in eu-west-1: rds:DescribeDBSnapshots is not permitted","target":"ledger","retryable":false,"hint":"add rds:DescribeDBSnapshots to the policy of who runs this; docs/aws.md has the policy for each verb","causes":["AccessDenied: User: arn:aws:iam::123456789012:user/ops is not authorized to perform: rds:DescribeDBSnapshots on resource: arn:aws:rds:eu-west-1:123456789012:db:ledger-prod because no identity-based policy allows the rds:DescribeDBSnapshots action"]}
-    {"level":"info","target":null,"message":"orders: keep 1, remove 3 (of unknown size), refused 0"}
+    {"level":"info","target":"orders","message":"keep 1, remove 3 (of unknown size), refused 0"}
 
     $ snapkeep targets list --discover
     exit 3
@@ -328,7 +328,7 @@ fn of_several_accounts_some_are_closed() {
       ]
     }
     --- stderr
-    {"level":"info","target":null,"message":"orders: deleted 3"}
+    {"level":"info","target":"orders","message":"deleted 3"}
     {"level":"error","code":"permission","message":"aws_rds: cannot list ledger in eu-west-1: rds:DescribeDBSnapshots is not permitted","target":"ledger","retryable":false,"hint":"add rds:DescribeDBSnapshots to the policy of who runs this; docs/aws.md has the policy for each verb","causes":["AccessDenied: User: arn:aws:iam::123456789012:user/ops is not authorized to perform: rds:DescribeDBSnapshots on resource: arn:aws:rds:eu-west-1:123456789012:db:ledger-prod because no identity-based policy allows the rds:DescribeDBSnapshots action"]}
     "#);
 }

@@ -154,8 +154,8 @@ fn what_is_not_ours_or_held_is_refused() {
     warning: orders: nothing may be deleted: the newest good snapshot is [AGE] old, and max_age is 1d; make a new snapshot first: old ones are the only ones that you have
     orders: keep 3, remove 0 ([SIZE]), refused 2
     --- stderr as JSON
-    {"level":"warning","target":null,"message":"orders: nothing may be deleted: the newest good snapshot is [AGE] old, and max_age is 1d; make a new snapshot first: old ones are the only ones that you have"}
-    {"level":"info","target":null,"message":"orders: keep 3, remove 0 ([SIZE]), refused 2"}
+    {"level":"warning","target":"orders","message":"nothing may be deleted: the newest good snapshot is [AGE] old, and max_age is 1d; make a new snapshot first: old ones are the only ones that you have"}
+    {"level":"info","target":"orders","message":"keep 3, remove 0 ([SIZE]), refused 2"}
 
     $ snapkeep prune apply --yes
     exit 10
@@ -188,8 +188,8 @@ fn what_a_guarded_command_does_is_told() {
     error: `false` ended with exit status 1; notes/[ID1] is from before it, held until [TIME] UTC
     hint: to go back: `snapkeep --config [DIR]/snapkeep.toml restore notes/[ID1] --in-place --confirm notes`
     --- stderr as JSON
-    {"level":"info","target":null,"message":"notes: made notes/[ID2] in local, [SIZE], in [DURATION]"}
-    {"level":"info","target":null,"message":"notes: notes/[ID2] is held; now `false`"}
+    {"level":"info","target":"notes","message":"made notes/[ID2] in local, [SIZE], in [DURATION]"}
+    {"level":"info","target":"notes","message":"notes/[ID2] is held; now `false`"}
     {"level":"error","code":"command","message":"`false` ended with exit status 1; notes/[ID2] is from before it, held until [TIME] UTC","target":"notes","retryable":false,"hint":"to go back: `snapkeep --config [DIR]/snapkeep.toml restore notes/[ID2] --in-place --confirm notes`","causes":[]}
 
     $ snapkeep guard notes -- no-such-command

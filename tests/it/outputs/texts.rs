@@ -23,7 +23,7 @@ fn what_prints_a_text_prints_nothing_else() {
     --- stdout begins
     {
       "$defs": {
-        "Check": {
+        "Action": {
     --- stderr
 
     $ snapkeep schema ExportList

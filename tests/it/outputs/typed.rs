@@ -7,8 +7,8 @@ use crate::cli::{Bench, STORE, target};
 
 /// The verbs that read the config.
 fn reading_the_config() -> Vec<String> {
-    let others =
-        ["targets list", "list", "prune plan", "prune apply --yes", "config check", "doctor"].map(str::to_owned);
+    let others = ["targets list", "list", "status", "prune plan", "prune apply --yes", "config check", "doctor"]
+        .map(str::to_owned);
     let mut lines = of_id(&BY_TARGET, "notes");
     lines.extend(of_id(&BY_ID, "notes/x"));
     lines.extend(others);
@@ -20,6 +20,7 @@ fn no_config_is_told_by_every_verb_that_reads_one() {
     insta::assert_snapshot!(errors(&Bench::empty(), reading_the_config()), @r#"
     $ snapkeep targets check notes
     $ snapkeep list notes
+    $ snapkeep status notes
     $ snapkeep latest notes
     $ snapkeep create notes
     $ snapkeep create notes --no-wait
@@ -42,6 +43,7 @@ fn no_config_is_told_by_every_verb_that_reads_one() {
     $ snapkeep verify notes/x
     $ snapkeep targets list
     $ snapkeep list
+    $ snapkeep status
     $ snapkeep prune plan
     $ snapkeep prune apply --yes
     $ snapkeep config check
@@ -63,6 +65,7 @@ fn each_problem_of_a_config_is_told_by_every_verb_that_reads_one() {
     insta::assert_snapshot!(errors(&bench, reading_the_config()), @r#"
     $ snapkeep targets check notes
     $ snapkeep list notes
+    $ snapkeep status notes
     $ snapkeep latest notes
     $ snapkeep create notes
     $ snapkeep create notes --no-wait
@@ -85,6 +88,7 @@ fn each_problem_of_a_config_is_told_by_every_verb_that_reads_one() {
     $ snapkeep verify notes/x
     $ snapkeep targets list
     $ snapkeep list
+    $ snapkeep status
     $ snapkeep prune plan
     $ snapkeep prune apply --yes
     $ snapkeep config check
@@ -108,6 +112,7 @@ fn a_target_that_is_not_there_is_told_by_every_verb_that_takes_one() {
     insta::assert_snapshot!(errors(&bench, lines), @r#"
     $ snapkeep targets check nots
     $ snapkeep list nots
+    $ snapkeep status nots
     $ snapkeep latest nots
     $ snapkeep create nots
     $ snapkeep create nots --no-wait
@@ -176,7 +181,7 @@ fn what_is_no_plan_or_can_not_be_one_is_told_by_pruning() {
     notes: keep 0, remove 0 ([SIZE]), refused 0
     --- stderr as JSON
     {"level":"error","code":"plan_file","message":"cannot write the plan to missing/plan.json: No such file or directory (os error 2)","target":null,"retryable":false,"hint":null,"causes":[]}
-    {"level":"info","target":null,"message":"notes: keep 0, remove 0 ([SIZE]), refused 0"}
+    {"level":"info","target":"notes","message":"keep 0, remove 0 ([SIZE]), refused 0"}
 
     $ snapkeep prune plan tasks
     $ snapkeep prune apply tasks --yes

@@ -132,6 +132,19 @@ fn an_option_that_is_not_there_is_a_usage_error_of_every_verb() {
     --- stderr as JSON
     {"level":"error","code":"usage","message":"unexpected argument '--frob' found","target":null,"retryable":false,"hint":"to pass '--frob' as a value, use '-- --frob'","causes":[]}
 
+    $ snapkeep status --frob
+    exit 2
+    --- stderr
+    error: unexpected argument '--frob' found
+
+      tip: to pass '--frob' as a value, use '-- --frob'
+
+    Usage: snapkeep status [OPTIONS] [TARGET]...
+
+    For more information, try '--help'.
+    --- stderr as JSON
+    {"level":"error","code":"usage","message":"unexpected argument '--frob' found","target":null,"retryable":false,"hint":"to pass '--frob' as a value, use '-- --frob'","causes":[]}
+
     $ snapkeep copy --frob
     exit 2
     --- stderr
@@ -298,6 +311,30 @@ fn an_option_that_is_not_there_is_a_usage_error_of_every_verb() {
     For more information, try '--help'.
     --- stderr as JSON
     {"level":"error","code":"usage","message":"unexpected argument '--frob' found","target":null,"retryable":false,"hint":"to pass '--frob' as a value, use '-- --frob'","causes":[]}
+
+    $ snapkeep run --frob
+    exit 2
+    --- stderr
+    error: unexpected argument '--frob' found
+
+      tip: to pass '--frob' as a value, use '-- --frob'
+
+    Usage: snapkeep run [OPTIONS] <SCHEDULE>
+
+    For more information, try '--help'.
+    --- stderr as JSON
+    {"level":"error","code":"usage","message":"unexpected argument '--frob' found","target":null,"retryable":false,"hint":"to pass '--frob' as a value, use '-- --frob'","causes":[]}
+
+    $ snapkeep serve --frob
+    exit 2
+    --- stderr
+    error: unexpected argument '--frob' found
+
+    Usage: snapkeep serve [OPTIONS]
+
+    For more information, try '--help'.
+    --- stderr as JSON
+    {"level":"error","code":"usage","message":"unexpected argument '--frob' found","target":null,"retryable":false,"hint":"usage: snapkeep serve [OPTIONS]","causes":[]}
 
     $ snapkeep doctor --frob
     exit 2

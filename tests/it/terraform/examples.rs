@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::cli::{Bench, Ran, below, until};
+use crate::cli::{BINARY, Bench, Ran, below, until};
 use crate::support::{install, variable_or_leave_out};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/terraform/terraform.py");
@@ -199,15 +199,18 @@ enum Dies {
     SnapkeepToo,
 }
 
-/// Another process that has opened a file, once there is one.
+/// The snapkeep that has opened a file, once there is one. A child of another test may have it too, until it has its own program.
 fn user_of(file: &Path) -> Pid {
     let uses = |pid: i32| {
+        if !fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program == Path::new(BINARY)) {
+            return false;
+        }
         let mut open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
         open.any(|entry| fs::read_link(entry.path()).is_ok_and(|path| path == file))
     };
     until("something has opened the database", || {
         let names = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let mut pids = names.filter_map(|name| name.parse().ok()).filter(|pid| *pid != std::process::id() as i32);
+        let mut pids = names.filter_map(|name| name.parse().ok());
         pids.find(|pid| uses(*pid)).and_then(Pid::from_raw)
     })
 }
