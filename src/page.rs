@@ -136,10 +136,10 @@ fn rows(standings: &[&Standing], before: usize, now: DateTime<Utc>) -> Markup {
                     tr {
                         th scope="row" { (standing.target) }
                         td.(standing.freshness(now).word()) { (standing.freshness(now).word()) @if standing.is_failing() { ", failing" } }
-                        td { (or_dash(standing.age(now).map(units::duration))) }
-                        td.wide { (or_dash(standing.max_age.map(units::duration))) }
-                        td.wide { (or_dash(standing.next_run().map(short))) }
-                        td.wide { (or_dash(error)) }
+                        td { (units::or_dash(standing.age(now).map(units::duration))) }
+                        td.wide { (units::or_dash(standing.max_age.map(units::duration))) }
+                        td.wide { (units::or_dash(standing.next_run().map(short))) }
+                        td.wide { (units::or_dash(error)) }
                     }
                 } }
             }
@@ -151,10 +151,6 @@ fn rows(standings: &[&Standing], before: usize, now: DateTime<Utc>) -> Markup {
 fn outside(text: &str) -> Markup {
     let lines: Vec<String> = text.lines().map(render::visible).collect();
     html! { bdi { (lines.join("\n")) } }
-}
-
-fn or_dash(text: Option<String>) -> String {
-    text.unwrap_or_else(|| "-".into())
 }
 
 /// `2026-11-22 02:15:00 UTC`

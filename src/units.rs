@@ -33,6 +33,11 @@ pub(crate) fn duration(span: TimeDelta) -> String {
     if shown.is_empty() { "0s".into() } else { shown.join(" ") }
 }
 
+/// What a table shows; a dash where there is nothing.
+pub(crate) fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".into())
+}
+
 /// `2026-11-22 02:15:00`, in UTC.
 pub(crate) fn time(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M:%S").to_string()

@@ -12,10 +12,6 @@ use crate::journal::{Doing, Entry};
 use crate::render::{Kind, Row};
 use crate::units;
 
-pub(super) fn or_dash(text: Option<String>) -> String {
-    text.unwrap_or_else(|| "-".into())
-}
-
 impl Row for Snapshot {
     const KIND: Kind = Kind::SnapshotList;
     const KEYS: &'static [&'static str] = &[
@@ -53,16 +49,18 @@ impl Row for Snapshot {
         });
         vec![
             self.id.to_string(),
-            or_dash(self.created_at.map(units::time)),
-            or_dash(self.created_at.map(|created| units::duration(now - created))),
-            or_dash(self.size_bytes.map(units::bytes)),
+            units::or_dash(self.created_at.map(units::time)),
+            units::or_dash(self.created_at.map(|created| units::duration(now - created))),
+            units::or_dash(self.size_bytes.map(units::bytes)),
             self.state.to_string(),
             self.origin.to_string(),
-            or_dash(engine),
+            units::or_dash(engine),
             // A region, or the name of a store and where that is.
-            or_dash(self.location.as_ref().map(|location| location.split(':').next().unwrap_or_default().to_owned())),
-            or_dash(verified),
-            or_dash(self.hold.as_ref().map(hold_text)),
+            units::or_dash(
+                self.location.as_ref().map(|location| location.split(':').next().unwrap_or_default().to_owned()),
+            ),
+            units::or_dash(verified),
+            units::or_dash(self.hold.as_ref().map(hold_text)),
         ]
     }
 
@@ -106,8 +104,8 @@ impl Row for TargetRow {
             self.target.clone(),
             self.provider.clone(),
             self.subject.clone(),
-            or_dash(store),
-            or_dash(self.retention.clone()),
+            units::or_dash(store),
+            units::or_dash(self.retention.clone()),
         ]
     }
 
@@ -210,7 +208,7 @@ impl Row for CheckRow {
             self.hint.as_ref().filter(|_| self.ok).map(|advice| format!("\nhint: {advice}")).unwrap_or_default();
         // No target's name has a space in it.
         let about = self.store.as_ref().map(|store| format!("store {store}")).or_else(|| self.target.clone());
-        vec![or_dash(about), self.check.into(), result.into(), format!("{}{advice}", self.detail)]
+        vec![units::or_dash(about), self.check.into(), result.into(), format!("{}{advice}", self.detail)]
     }
 
     fn name(&self) -> String {
@@ -309,9 +307,9 @@ impl Row for OperationRow {
         vec![
             self.id.clone(),
             self.verb.to_string(),
-            or_dash(self.snapshot.clone()),
+            units::or_dash(self.snapshot.clone()),
             self.state.word().into(),
-            or_dash(self.begun_at.map(units::time)),
+            units::or_dash(self.begun_at.map(units::time)),
         ]
     }
 
@@ -343,7 +341,7 @@ impl Row for RestoreRow {
 
     fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
         let moment = || self.time.map(|time| format!("{} at {}", self.target, units::time(time)));
-        vec![or_dash(self.id.clone().or_else(moment)), self.to.clone()]
+        vec![units::or_dash(self.id.clone().or_else(moment)), self.to.clone()]
     }
 
     fn name(&self) -> String {
@@ -383,11 +381,11 @@ impl Row for ExportRow {
 
     fn cells(&self, _: DateTime<Utc>) -> Vec<String> {
         vec![
-            or_dash(self.id.clone()),
+            units::or_dash(self.id.clone()),
             self.to.clone(),
             self.state.word().into(),
-            or_dash(self.percent.map(|percent| format!("{percent} %"))),
-            or_dash(self.size_bytes.map(units::bytes)),
+            units::or_dash(self.percent.map(|percent| format!("{percent} %"))),
+            units::or_dash(self.size_bytes.map(units::bytes)),
             self.operation.clone(),
         ]
     }
@@ -424,7 +422,7 @@ impl Row for ImportRow {
         vec![
             self.target.clone(),
             self.from.clone(),
-            or_dash(self.database.clone()),
+            units::or_dash(self.database.clone()),
             self.state.word().into(),
             self.operation.clone(),
         ]

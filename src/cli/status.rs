@@ -12,7 +12,6 @@ use snapkeep_providers::ErrorKind;
 use snapkeep_providers::model::{Snapshot, Verified};
 
 use super::newest::too_old;
-use super::rows::or_dash;
 use super::{App, Mode, Outcome};
 use crate::failure::{Failure, exit_of};
 use crate::history::Run;
@@ -261,14 +260,14 @@ fn cells(standing: &Standing, now: DateTime<Utc>) -> Vec<String> {
     let sizes: Vec<u64> = standing.sizes().iter().rev().take(SPARKS).rev().map(|(_, size)| *size).collect();
     vec![
         standing.target.to_string(),
-        or_dash(newest.map(units::time)),
-        or_dash(standing.age(now).map(units::duration)),
-        or_dash(standing.max_age.map(units::duration)),
+        units::or_dash(newest.map(units::time)),
+        units::or_dash(standing.age(now).map(units::duration)),
+        units::or_dash(standing.max_age.map(units::duration)),
         standing.freshness(now).word().to_owned(),
-        or_dash(verified.map(|created| units::duration(now - created))),
-        or_dash(Some(sparkline(&sizes)).filter(|line| !line.is_empty())),
-        or_dash(standing.next_run().map(units::time)),
-        or_dash(error(standing, now)),
+        units::or_dash(verified.map(|created| units::duration(now - created))),
+        units::or_dash(Some(sparkline(&sizes)).filter(|line| !line.is_empty())),
+        units::or_dash(standing.next_run().map(units::time)),
+        units::or_dash(error(standing, now)),
     ]
 }
 

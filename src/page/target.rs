@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 
 use super::timeline::timeline;
-use super::{from_now, moment, or_dash, outside, short};
+use super::{from_now, moment, outside, short};
 use crate::failure::Failure;
 use crate::history::{Run, RunError};
 use crate::plan::Verdict;
@@ -231,7 +231,7 @@ fn last_run(run: &Run, now: DateTime<Utc>) -> Markup {
         (ended(run, now)) ", " (if run.error.is_some() { "failed" } else { "went well" })
         " in " (units::duration(run.ended_at - run.begun_at)) (deleted.unwrap_or_default())
         small {
-            @if let Some(snapshot) = &run.snapshot { (outside(snapshot)) ", " (or_dash(run.size_bytes.map(units::bytes))) ", " }
+            @if let Some(snapshot) = &run.snapshot { (outside(snapshot)) ", " (units::or_dash(run.size_bytes.map(units::bytes))) ", " }
             "on " (outside(&run.host))
         }
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use snapkeep_providers::model::{Origin, SnapshotState};
 
-use super::{moment, or_dash, outside, short};
+use super::{moment, outside, short};
 use crate::plan::Verdict;
 use crate::standing::{Judged, Standing};
 use crate::{render, units};
@@ -286,7 +286,7 @@ fn mark(judged: &Judged, x: f64, y: usize) -> Markup {
     let tick = if shape == Shape::Kept { "#m-tick-in" } else { "#m-tick" };
     html! {
         g {
-            title { (or_dash(snapshot.created_at.map(short))) " UTC, " (or_dash(snapshot.size_bytes.map(units::bytes))) ", " (marks(judged)) }
+            title { (units::or_dash(snapshot.created_at.map(short))) " UTC, " (units::or_dash(snapshot.size_bytes.map(units::bytes))) ", " (marks(judged)) }
             use href={ "#" (shape.id()) } x=(x) y=(y) {}
             @if is_verified(judged) && shape != Shape::Bad { use href=(tick) x=(x) y=(y) {} }
             @if is_held(judged) { use href="#m-held" x=(x) y=(y) {} }
@@ -324,7 +324,7 @@ fn table(shown: &[Judged]) -> Markup {
                         @match snapshot.created_at { Some(created) => (moment(created)), None => "unknown" }
                         small { (outside(snapshot.native_id.as_str())) }
                     }
-                    td { (or_dash(snapshot.size_bytes.map(units::bytes))) }
+                    td { (units::or_dash(snapshot.size_bytes.map(units::bytes))) }
                     td {
                         (marks(judged))
                         @if !judged.reasons.is_empty() { small.why { (outside(&judged.reasons.join("; "))) } }
